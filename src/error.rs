@@ -1,0 +1,150 @@
+//! What can be wrong with a configuration, and the two boxes that public signatures use.
+
+use std::time::Duration;
+
+/// Any error.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A boxed future.
+#[cfg(feature = "tower")]
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A wrong configuration, found before the first request. It never contains a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The source's name is empty, longer than 255 bytes or has control characters.
+    #[error("a source needs a name of 1 to 255 bytes without control characters, such as `github-acme`")]
+    SourceName,
+
+    /// No secret at all.
+    #[error("no secret is configured; without one nothing can be verified")]
+    NoSecret,
+    /// More secrets than a rotation needs.
+    #[error("{count} secrets are configured; at most {max} are tried per request: remove old ones")]
+    TooManySecrets {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// A secret without any content.
+    #[error("secret `{label}` is empty or only white space; is its environment variable set?")]
+    EmptySecret {
+        /// The secret's label or position.
+        label: String,
+    },
+    /// White space around a secret, which would silently be part of the key.
+    #[error("secret `{label}` begins or ends with white space (a line break from a file?): trim it where it is read")]
+    PaddedSecret {
+        /// The secret's label or position.
+        label: String,
+    },
+    /// A secret that is too short to be one.
+    #[error("secret `{label}` has {bytes} bytes; at least {min} are required, unless `allow_weak_secret` is set")]
+    WeakSecret {
+        /// The secret's label or position.
+        label: String,
+        /// The length of the key after decoding.
+        bytes: usize,
+        /// The smallest length that is accepted.
+        min: usize,
+    },
+    /// A secret in the wrong notation.
+    #[error("secret `{label}` is not padded standard base64{hint}")]
+    UndecodableSecret {
+        /// The secret's label or position.
+        label: String,
+        /// What was probably meant.
+        hint: &'static str,
+    },
+    /// Two secrets with one label.
+    #[error("two secrets are labelled `{label}`; the label says which one matched, so it must be unique")]
+    DuplicateLabel {
+        /// The label.
+        label: String,
+    },
+
+    /// A name that can't be a header.
+    #[error("`{name}` is not a header name")]
+    HeaderName {
+        /// The name.
+        name: String,
+    },
+    /// A JSON pointer that RFC 6901 does not allow.
+    #[error("`{pointer}` is not a JSON pointer: it must begin with `/`, and `~` must be followed by 0 or 1")]
+    Pointer {
+        /// The pointer.
+        pointer: String,
+    },
+    /// More pointers than one pass looks for.
+    #[error("the scheme has {count} JSON pointers; at most {max} are supported")]
+    TooManyPointers {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// The scheme signs something that is ambiguous or leaves the body out.
+    #[error("the signed content {problem}")]
+    Content {
+        /// What is wrong, and what would be right.
+        problem: &'static str,
+    },
+    /// A list separator that can't work.
+    #[error("the list separator must be one ASCII character that neither the prefix nor the encoding uses")]
+    Separator,
+    /// A time outside the signed content would be used for freshness.
+    #[error("`sent_at` is a header that the MAC does not cover: add `Part::SentAt` to the content, or leave `sent_at` out")]
+    UncoveredTime,
+    /// A part of the identity is outside the signed content.
+    #[error("identity field `{field}` is not covered by the MAC; use `IdAndContent`, which binds an unsigned id to the content")]
+    UncoveredIdentity {
+        /// The header or pointer.
+        field: String,
+    },
+    /// The identity needs something that the scheme does not have.
+    #[error("the identity {problem}")]
+    Identity {
+        /// What is wrong, and what would be right.
+        problem: &'static str,
+    },
+    /// A tolerance that is not one.
+    #[error("a tolerance must be between 1 s and 24 h, not {value:?}; to accept requests of any age call `ignore_sent_at`")]
+    Tolerance {
+        /// The value.
+        value: Duration,
+    },
+    /// A dedup window that ends while a replay is still fresh.
+    #[error("a TTL of {ttl:?} is outside {min:?} to {max:?}; below the tolerances a replay would still be fresh when its id is forgotten")]
+    Ttl {
+        /// The value.
+        ttl: Duration,
+        /// The smallest value.
+        min: Duration,
+        /// The largest value.
+        max: Duration,
+    },
+    /// The operating system has no random numbers.
+    #[error("the operating system's random numbers are not available")]
+    Random,
+
+    /// A worker's setting that can't work.
+    #[error("worker: {problem}")]
+    Worker {
+        /// What is wrong, and what would be right.
+        problem: &'static str,
+    },
+    /// Two handlers for the same events.
+    #[error("two handlers are registered for event `{event}`{}", source_suffix(.source_name))]
+    DuplicateHandler {
+        /// The event type.
+        event: String,
+        /// The source, where the handlers are for one source only.
+        source_name: Option<String>,
+    },
+}
+
+fn source_suffix(source: &Option<String>) -> String {
+    source.as_ref().map(|source| format!(" of source `{source}`")).unwrap_or_default()
+}

@@ -1,0 +1,32 @@
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::scheme::{Field, Identity, Scheme, Signature};
+
+/// [GitHub](https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries):
+/// `X-Hub-Signature-256: sha256=<hex of HMAC-SHA256(secret, raw body)>`.
+///
+/// - **Identity**: `X-GitHub-Delivery`, which a manual redelivery keeps, bound to the content
+///   ([`Identity::IdAndContent`]), because GitHub signs neither the id nor a time. Somebody who
+///   captured a request can run it once more under another id: where that matters, choose
+///   [`Identity::Content`] in the builder.
+/// - **Event type**: `X-GitHub-Event`, not signed.
+/// - **The legacy `X-Hub-Signature`** (SHA-1) is never looked at.
+/// - **Retries**: GitHub does not retry by itself, so answer 2xx only when the work is safe, which
+///   is what [`Intake`](https://docs.rs/inhook) does; it waits 10 s. Bodies reach 25 MB: raise the
+///   body cap for repositories with large pushes.
+pub const GITHUB: Scheme = Scheme {
+    name: Cow::Borrowed("github"),
+    signature: Signature {
+        header: Cow::Borrowed("x-hub-signature-256"),
+        prefix: Cow::Borrowed("sha256="),
+        ..Signature::BASE
+    },
+    id: Some(Field::Header(Cow::Borrowed("x-github-delivery"))),
+    event: Some(Field::Header(Cow::Borrowed("x-github-event"))),
+    identity: Identity::IdAndContent,
+    // A delivery can be sent again by hand for three days.
+    retry_horizon: Duration::from_secs(3 * 24 * 60 * 60),
+    deadline: Duration::from_secs(10),
+    ..Scheme::BASE
+};

@@ -1,0 +1,136 @@
+//! Secrets as they are configured, and the prepared keys that requests are checked with.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64ct::{Base64, Encoding};
+use zeroize::Zeroizing;
+
+use crate::error::ConfigError;
+use crate::scheme::{KeyFormat, Scheme};
+use crate::verify::mac::Key;
+
+/// The shortest key that is accepted without `allow_weak_secret`, in bytes after decoding.
+const MIN_BYTES: usize = 16;
+/// Each request costs one MAC per secret, so their number is bounded.
+const MAX_SECRETS: usize = 16;
+
+/// A secret shared with a partner, in the notation in which the partner hands it out.
+///
+/// Its memory is wiped on drop and `Debug` shows only the label. Nothing is trimmed or guessed: a
+/// secret that can't be right is refused when the [`Verifier`](crate::Verifier) is built.
+///
+/// ```
+/// let secret = inhook::Secret::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").label("2026-01");
+/// assert_eq!(format!("{secret:?}"), r#"Secret("2026-01")"#);
+/// ```
+#[derive(Clone)]
+pub struct Secret {
+    bytes: Zeroizing<Vec<u8>>,
+    label: Option<Arc<str>>,
+}
+
+impl Secret {
+    /// A secret from text or bytes.
+    pub fn new(secret: impl Into<Vec<u8>>) -> Self {
+        Self { bytes: Zeroizing::new(secret.into()), label: None }
+    }
+
+    /// A name for logs and for [`Delivery::secret`](crate::Delivery::secret), which tells during a
+    /// rotation whether the old secret is still in use. Without one it is the position: `0`, `1`, …
+    pub fn label(mut self, label: impl Into<Arc<str>>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Secret").field(&self.label.as_deref().unwrap_or("unlabelled")).finish()
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(secret: &str) -> Self {
+        Self::new(secret)
+    }
+}
+
+impl From<String> for Secret {
+    fn from(secret: String) -> Self {
+        Self::new(secret)
+    }
+}
+
+/// The keys of one source, decoded and prepared: what `rotate` swaps as a whole.
+pub(crate) struct KeyRing {
+    pub(crate) keys: Vec<(Arc<str>, Key)>,
+}
+
+impl KeyRing {
+    /// Prepares all secrets, or none.
+    pub(crate) fn prepare(
+        scheme: &Scheme,
+        secrets: impl IntoIterator<Item = Secret>,
+        allow_weak: bool,
+    ) -> Result<Self, ConfigError> {
+        let mut keys: Vec<(Arc<str>, Key)> = Vec::new();
+        for (position, secret) in secrets.into_iter().enumerate() {
+            let label = secret.label.clone().unwrap_or_else(|| position.to_string().into());
+            if keys.iter().any(|(other, _)| *other == label) {
+                return Err(ConfigError::DuplicateLabel { label: label.to_string() });
+            }
+            let key = decode(&scheme.key, &secret.bytes, &label)?;
+            let min = if allow_weak { 1 } else { MIN_BYTES };
+            if key.len() < min {
+                let (label, bytes) = (label.to_string(), key.len());
+                return Err(ConfigError::WeakSecret { label, bytes, min });
+            }
+            keys.push((label, Key::new(scheme.algorithm, &key)));
+        }
+        match keys.len() {
+            0 => Err(ConfigError::NoSecret),
+            1..=MAX_SECRETS => Ok(Self { keys }),
+            count => Err(ConfigError::TooManySecrets { count, max: MAX_SECRETS }),
+        }
+    }
+}
+
+/// The bytes of the key.
+fn decode(
+    format: &KeyFormat,
+    secret: &[u8],
+    label: &str,
+) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    if secret.trim_ascii().is_empty() {
+        return Err(ConfigError::EmptySecret { label: label.into() });
+    }
+    // Random bytes may well end in 0x0a or 0x20; text that does was read from a file.
+    let is_text = std::str::from_utf8(secret).is_ok();
+    if is_text && secret.trim_ascii().len() != secret.len() {
+        return Err(ConfigError::PaddedSecret { label: label.into() });
+    }
+    let KeyFormat::Base64 { prefix } = format else {
+        return Ok(Zeroizing::new(secret.to_vec()));
+    };
+    let encoded = secret.strip_prefix(prefix.as_bytes()).unwrap_or(secret);
+    if encoded.is_empty() {
+        return Err(ConfigError::EmptySecret { label: label.into() });
+    }
+    let undecodable = || ConfigError::UndecodableSecret { label: label.into(), hint: hint(encoded) };
+    let encoded = std::str::from_utf8(encoded).map_err(|_| undecodable())?;
+    Base64::decode_vec(encoded).map(Zeroizing::new).map_err(|_| undecodable())
+}
+
+/// What was probably meant, without repeating any of it.
+fn hint(encoded: &[u8]) -> &'static str {
+    if encoded.contains(&b',') {
+        ": it looks like a value from a signature header, with a version before the comma; give only what follows it"
+    } else if encoded.iter().any(|byte| matches!(byte, b'-' | b'_')) {
+        ": `-` and `_` belong to the URL-safe alphabet; give it as the partner shows it"
+    } else if encoded.len() % 4 != 0 {
+        ": its length is not a multiple of four, so characters or the `=` at its end are missing"
+    } else {
+        ""
+    }
+}

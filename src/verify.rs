@@ -1,0 +1,281 @@
+//! Who sent a request, and when: pure, without I/O, usable without tower.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use inhook::{Secret, Verifier, presets};
+//!
+//! let verifier = Verifier::new("github-acme", presets::GITHUB, Secret::new("It's a Secret to Everybody"))?;
+//! let request = http::Request::post("/webhooks/github")
+//!     .header("x-github-event", "ping")
+//!     .header("x-github-delivery", "72d3162e-cc78-11e3-81ab-4c9367dc0958")
+//!     .header(
+//!         "x-hub-signature-256",
+//!         "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
+//!     )
+//!     .body(Bytes::from_static(b"Hello, World!"))?;
+//! let delivery = verifier.verify(request)?;
+//! assert_eq!(delivery.event(), Some("ping"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{HeaderMap, Request};
+
+use crate::clock::{Clock, SystemClock};
+use crate::delivery::Delivery;
+use crate::error::ConfigError;
+use crate::scheme::{Identity, Scheme, Tolerance};
+use crate::secret::{KeyRing, Secret};
+
+mod body;
+mod headers;
+mod lint;
+pub(crate) mod mac;
+mod rejection;
+pub(crate) mod source;
+
+pub(crate) use body::BodyFields;
+pub use rejection::Rejection;
+use source::Source;
+
+/// Verifies the requests of one source.
+///
+/// A source is one configured sender (`github-acme`, not just `github`): its name separates the
+/// ids of two tenants of the same partner. Clones are cheap and share the secrets, so a rotation
+/// through one is seen by all.
+#[derive(Clone)]
+pub struct Verifier {
+    source: Arc<Source>,
+    keys: Arc<ArcSwap<KeyRing>>,
+    rotation: Rotation,
+    clock: Arc<dyn Clock>,
+}
+
+impl Verifier {
+    /// A verifier with the defaults of its scheme.
+    ///
+    /// # Errors
+    ///
+    /// A scheme or secret that would let something through: see [`ConfigError`].
+    pub fn new(
+        source: impl Into<String>,
+        scheme: Scheme,
+        secret: impl Into<Secret>,
+    ) -> Result<Self, ConfigError> {
+        Self::builder(source, scheme, secret).build()
+    }
+
+    /// A verifier that differs from its scheme, or that has several secrets.
+    ///
+    /// ```
+    /// use inhook::{Secret, Verifier, presets, scheme::Identity};
+    ///
+    /// # let (old, new) = ("an old secret, retired soon", "a new secret, in use since today");
+    /// let verifier = Verifier::builder("github-acme", presets::GITHUB, Secret::new(new).label("2026-02"))
+    ///     .secret(Secret::new(old).label("2026-01"))
+    ///     .identity(Identity::Content)
+    ///     .build()?;
+    /// # Ok::<(), inhook::ConfigError>(())
+    /// ```
+    pub fn builder(
+        source: impl Into<String>,
+        scheme: Scheme,
+        secret: impl Into<Secret>,
+    ) -> VerifierBuilder {
+        VerifierBuilder {
+            source: source.into(),
+            scheme,
+            secrets: vec![secret.into()],
+            allow_weak_secret: false,
+            judges_time: true,
+            ttl: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Verifies a whole request; its body must be the raw bytes as they arrived.
+    ///
+    /// The method and the URL are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// Why the request is refused, and with which status: see [`Rejection`].
+    pub fn verify(&self, request: Request<Bytes>) -> Result<Delivery, Rejection> {
+        let (parts, body) = request.into_parts();
+        let now = self.clock.now();
+        let envelope = self.source.read(&parts.headers, now)?;
+
+        let keys = self.keys.load();
+        let mut matched = None;
+        for (label, key) in &keys.keys {
+            let tag = key.mac(self.source.signed_parts(&envelope, &body));
+            // Which key it was is no secret; that every key is tried is cheap and constant.
+            let matches = tag.matches_any(envelope.candidates(), self.source.encoding());
+            if matches && matched.is_none() {
+                matched = Some(label.clone());
+            }
+        }
+        let secret = matched.ok_or(Rejection::WrongSignature)?;
+
+        // From here on the partner wrote every byte of the body.
+        let header_time = envelope.sent_at;
+        let fields = self.source.read_body(&body, &parts.headers)?;
+        let signed_at = match fields.sent_at {
+            Some(sent_at) => Some(self.source.judge(sent_at, now)?),
+            None => header_time,
+        };
+        Ok(Delivery::new(&self.source, parts.headers, body, fields, signed_at, now, secret))
+    }
+
+    /// What can be refused before the body is read: a missing, repeated or malformed header, a
+    /// signature that can't be one, a stale time. [`verify`](Self::verify) checks it all again.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub fn check_headers(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        self.source.read(headers, self.clock.now()).map(drop)
+    }
+
+    /// Replaces all secrets at once. Requests that are being verified finish with the old ones;
+    /// every later one uses the new ones, and a secret that is left out is refused at once.
+    ///
+    /// # Errors
+    ///
+    /// If any secret is wrong, or there is none, all the old ones stay in use.
+    pub fn rotate(&self, secrets: impl IntoIterator<Item = Secret>) -> Result<(), ConfigError> {
+        let Rotation { scheme, allow_weak_secret } = &self.rotation;
+        let keys = KeyRing::prepare(scheme, secrets, *allow_weak_secret)?;
+        self.keys.store(Arc::new(keys));
+        Ok(())
+    }
+
+    /// The name of the source.
+    pub fn source(&self) -> &str {
+        &self.source.name
+    }
+
+    /// How long the partner waits for an answer, from its scheme.
+    pub fn deadline(&self) -> Duration {
+        self.source.deadline
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = self.keys.load();
+        let labels: Vec<&str> = keys.keys.iter().map(|(label, _)| &**label).collect();
+        f.debug_struct("Verifier")
+            .field("source", &self.source.name)
+            .field("scheme", &self.rotation.scheme.name)
+            .field("secrets", &labels)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sets up a [`Verifier`]; everything is checked once, in [`build`](Self::build).
+#[derive(Debug, Clone)]
+#[must_use = "nothing is verified until `build` is called"]
+pub struct VerifierBuilder {
+    source: String,
+    scheme: Scheme,
+    secrets: Vec<Secret>,
+    allow_weak_secret: bool,
+    judges_time: bool,
+    ttl: Option<Duration>,
+    clock: Arc<dyn Clock>,
+}
+
+impl VerifierBuilder {
+    /// One more secret that is accepted, as during a rotation. At most 16.
+    pub fn secret(mut self, secret: impl Into<Secret>) -> Self {
+        self.secrets.push(secret.into());
+        self
+    }
+
+    /// Accepts secrets shorter than 16 bytes, for a partner that hands out no longer ones. An
+    /// empty one is refused all the same.
+    pub fn allow_weak_secret(mut self) -> Self {
+        self.allow_weak_secret = true;
+        self
+    }
+
+    /// Another identity than the scheme's.
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.scheme.identity = identity;
+        self
+    }
+
+    /// Another tolerance than the scheme's.
+    pub fn tolerance(mut self, past: Duration, future: Duration) -> Self {
+        self.scheme.tolerance = Tolerance { past, future };
+        self
+    }
+
+    /// Accepts requests of any age: the partner's signed time is read, not judged. A captured request is
+    /// then caught for as long as its id is remembered, and no longer.
+    pub fn ignore_sent_at(mut self) -> Self {
+        self.judges_time = false;
+        self
+    }
+
+    /// For how long an id is remembered after its delivery was accepted, instead of the scheme's
+    /// retry horizon plus its tolerances (at least 96 h, and 30 days on a durable inbox where no
+    /// time is signed).
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// Another clock, for tests.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Checks it all and prepares the keys.
+    ///
+    /// # Errors
+    ///
+    /// A scheme or secret that would let something through: see [`ConfigError`].
+    pub fn build(self) -> Result<Verifier, ConfigError> {
+        let source = Source::prepare(self.source, &self.scheme, self.judges_time, self.ttl)?;
+        let keys = KeyRing::prepare(&self.scheme, self.secrets, self.allow_weak_secret)?;
+        Ok(Verifier {
+            source: Arc::new(source),
+            keys: Arc::new(ArcSwap::from_pointee(keys)),
+            rotation: Rotation {
+                scheme: Arc::new(self.scheme),
+                allow_weak_secret: self.allow_weak_secret,
+            },
+            clock: self.clock,
+        })
+    }
+}
+
+/// What `rotate` needs to prepare new keys.
+#[derive(Clone)]
+struct Rotation {
+    scheme: Arc<Scheme>,
+    allow_weak_secret: bool,
+}
+
+/// Refuses a time outside the tolerance; the bounds are inside.
+pub(crate) fn judge(
+    sent_at: SystemTime,
+    now: SystemTime,
+    tolerance: Tolerance,
+) -> Result<SystemTime, Rejection> {
+    match now.duration_since(sent_at) {
+        Ok(age) if age > tolerance.past => Err(Rejection::Stale { age }),
+        Err(error) if error.duration() > tolerance.future => {
+            Err(Rejection::Future { ahead: error.duration() })
+        }
+        _ => Ok(sent_at),
+    }
+}

@@ -1,0 +1,116 @@
+//! What the body says, once its MAC holds: from here on the partner wrote every byte of it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::HeaderMap;
+
+use super::rejection::Rejection;
+use super::source::{IdentitySpec, Place, Source, is_text, text_in_header};
+use crate::pointer::{Found, Scalar};
+use crate::scheme::TimeFormat;
+use crate::timestamp;
+
+/// What was read from a body.
+#[derive(Debug, Default)]
+pub(crate) struct BodyFields {
+    pub(crate) id: Option<Box<str>>,
+    /// `None`: not looked for yet.
+    pub(crate) event: Option<Option<Box<str>>>,
+    pub(crate) sent_at: Option<SystemTime>,
+    /// The values of an identity that is more than the id.
+    pub(crate) identity: Box<[Box<str>]>,
+}
+
+impl Source {
+    /// Reads what the scheme needs from a body whose MAC holds.
+    pub(crate) fn read_body(
+        &self,
+        body: &[u8],
+        headers: &HeaderMap,
+    ) -> Result<BodyFields, Rejection> {
+        let mut fields = BodyFields::default();
+        let mut found = Found::default();
+        if self.needs_body {
+            found = self.pointers.find(body).map_err(|_| self.not_json())?;
+            fields.id = text(&found, self.id.as_ref());
+            if let Some(Place::Pointer(..)) = &self.event {
+                fields.event = Some(text(&found, self.event.as_ref()));
+            }
+            if let Some((Place::Pointer(at, pointer), format)) = &self.sent_at {
+                let malformed = || Rejection::MalformedTime { pointer: pointer.clone() };
+                fields.sent_at = Some(time_at(&found, *at, *format).ok_or_else(malformed)?);
+            }
+        }
+        match &self.identity {
+            IdentitySpec::SignedId | IdentitySpec::UnsignedId => {
+                self.require_id(&fields, headers)?;
+            }
+            IdentitySpec::Fields(places) => {
+                let value = |place: &Place| {
+                    let text = match place {
+                        Place::Pointer(at, _) => text_at(&found, *at),
+                        Place::Header(header) => text_in_header(header, headers),
+                    };
+                    text.map(Into::into).ok_or_else(|| place.not_identifying())
+                };
+                fields.identity = places.iter().map(value).collect::<Result<_, _>>()?;
+            }
+            IdentitySpec::Content | IdentitySpec::IdAndContent | IdentitySpec::None => {}
+        }
+        Ok(fields)
+    }
+
+    /// The event type in a body that nothing else needed to be read from.
+    pub(crate) fn body_event(&self, body: &[u8]) -> Option<Box<str>> {
+        let place @ Some(Place::Pointer(..)) = &self.event else { return None };
+        text(&self.pointers.find(body).ok()?, place.as_ref())
+    }
+
+    fn require_id(&self, fields: &BodyFields, headers: &HeaderMap) -> Result<(), Rejection> {
+        match &self.id {
+            Some(Place::Header(header)) if text_in_header(header, headers).is_some() => Ok(()),
+            Some(Place::Pointer(..)) if fields.id.is_some() => Ok(()),
+            Some(place) => Err(place.not_identifying()),
+            None => Ok(()),
+        }
+    }
+
+    fn not_json(&self) -> Rejection {
+        let identity = match &self.identity {
+            IdentitySpec::Fields(places) => places.as_slice(),
+            _ => &[],
+        };
+        let others = self.id.iter().chain(self.sent_at.iter().map(|(place, _)| place));
+        let pointer = identity.iter().chain(others).find_map(|place| match place {
+            Place::Pointer(_, pointer) => Some(pointer.clone()),
+            Place::Header(_) => None,
+        });
+        Rejection::NotJson { pointer: pointer.unwrap_or_else(|| Arc::from("/")) }
+    }
+}
+
+fn text(found: &Found<'_>, place: Option<&Place>) -> Option<Box<str>> {
+    match place {
+        Some(Place::Pointer(at, _)) => text_at(found, *at).map(Into::into),
+        _ => None,
+    }
+}
+
+fn text_at<'f>(found: &'f Found<'_>, at: usize) -> Option<&'f str> {
+    let text = match found.get(at)?.as_ref()? {
+        Scalar::Plain(text) => text,
+        Scalar::Escaped(text) => text.as_str(),
+        Scalar::Integer(_) | Scalar::Other => return None,
+    };
+    is_text(text).then_some(text)
+}
+
+/// A signed time has one spelling, so escapes are refused.
+fn time_at(found: &Found<'_>, at: usize, format: TimeFormat) -> Option<SystemTime> {
+    match found.get(at)?.as_ref()? {
+        Scalar::Plain(text) => timestamp::parse(format, text.as_bytes()),
+        Scalar::Integer(value) => timestamp::from_integer(format, *value),
+        Scalar::Escaped(_) | Scalar::Other => None,
+    }
+}

@@ -1,0 +1,93 @@
+//! The schemes that are not safe to build.
+
+use crate::error::ConfigError;
+use crate::scheme::{Encoding, Field, Identity, Layout, Part, Scheme, SentAt};
+
+/// Refuses a scheme that would let something unsigned through.
+pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
+    lint_content(scheme)?;
+    lint_separator(scheme)?;
+    match &scheme.sent_at {
+        Some(SentAt { field: Field::Header(_), .. })
+            if !scheme.content.contains(&Part::SentAt) =>
+        {
+            return Err(ConfigError::UncoveredTime);
+        }
+        _ => {}
+    }
+    lint_identity(scheme)
+}
+
+fn lint_content(scheme: &Scheme) -> Result<(), ConfigError> {
+    let wrong = |problem| Err(ConfigError::Content { problem });
+    let count = |part: &Part| scheme.content.iter().filter(|other| *other == part).count();
+    if scheme.content.last() != Some(&Part::Body) || count(&Part::Body) != 1 {
+        return wrong("must have the body as its last part, and only there");
+    }
+    if count(&Part::Id) > 1 || count(&Part::SentAt) > 1 {
+        return wrong("has the id or the time twice; once each is enough");
+    }
+    if count(&Part::Id) == 1 && !matches!(scheme.id, Some(Field::Header(_))) {
+        return wrong("has `Part::Id`, which needs `id` to be a header");
+    }
+    let header_time = matches!(&scheme.sent_at, Some(SentAt { field: Field::Header(_), .. }));
+    if count(&Part::SentAt) == 1 && !header_time {
+        return wrong("has `Part::SentAt`, which needs `sent_at` to be a header");
+    }
+    // Without something between them, the end of one part could be read as the start of the next.
+    let separates = |part: &Part| match part {
+        Part::Literal(text) => text.bytes().any(|byte| !byte.is_ascii_alphanumeric()),
+        _ => false,
+    };
+    let varies = |part: &Part| matches!(part, Part::Id | Part::SentAt);
+    let mut neighbours = scheme.content.iter().zip(scheme.content.iter().skip(1));
+    if neighbours.any(|(part, next)| varies(part) && !separates(next)) {
+        return wrong("is ambiguous: put a separating literal after `Part::Id` and `Part::SentAt`");
+    }
+    Ok(())
+}
+
+fn lint_separator(scheme: &Scheme) -> Result<(), ConfigError> {
+    let Layout::List(separator) = scheme.signature.layout else { return Ok(()) };
+    let in_encoding = match scheme.signature.encoding {
+        Encoding::Hex => separator.is_ascii_hexdigit(),
+        Encoding::Base64 => separator.is_ascii_alphanumeric() || "+/=".contains(separator),
+    };
+    let usable = separator == ' ' || separator.is_ascii_graphic();
+    if !usable || in_encoding || scheme.signature.prefix.contains(separator) {
+        return Err(ConfigError::Separator);
+    }
+    Ok(())
+}
+
+fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
+    let wrong = |problem| Err(ConfigError::Identity { problem });
+    let body_time = matches!(&scheme.sent_at, Some(SentAt { field: Field::Pointer(_), .. }));
+    match &scheme.identity {
+        Identity::Fields(fields) if fields.is_empty() => {
+            wrong("`Fields` is empty; name at least one signed field")
+        }
+        Identity::Fields(fields) => {
+            let covered = |field: &&Field| match field {
+                Field::Pointer(_) => true,
+                Field::Header(name) => {
+                    let is_id = |id: &Field| matches!(id, Field::Header(id) if id.eq_ignore_ascii_case(name));
+                    scheme.content.contains(&Part::Id) && scheme.id.as_ref().is_some_and(is_id)
+                }
+            };
+            match fields.iter().find(|field| !covered(field)) {
+                Some(Field::Header(field) | Field::Pointer(field)) => {
+                    Err(ConfigError::UncoveredIdentity { field: field.to_string() })
+                }
+                None => Ok(()),
+            }
+        }
+        Identity::Content | Identity::IdAndContent if body_time => wrong(
+            "is the content, but the body has a time that is new at each attempt, so no retry would be a duplicate; use `Fields`, or `UnsignedId` where no id is signed",
+        ),
+        Identity::IdAndContent | Identity::UnsignedId if scheme.id.is_none() => {
+            wrong("needs an `id`, which the scheme does not have")
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,127 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, StatusCode};
+
+/// Why a request was refused. It goes into the response's extensions and a `tracing` event, so that
+/// *we* can tell; the sender sees only [`status`](Self::status), and one byte-identical 401 for all
+/// that concerns the signature and the time. It never contains a secret or a received value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// The method is not POST.
+    #[error("the method is not POST")]
+    Method,
+    /// The body is longer than the cap.
+    #[error("the body is longer than {max} bytes; raise the cap with `VerifyLayer::max_body`")]
+    TooLarge {
+        /// The cap in bytes.
+        max: usize,
+    },
+    /// The body did not arrive in time.
+    #[error("the body did not arrive within {deadline:?}")]
+    BodyTimeout {
+        /// The deadline.
+        deadline: Duration,
+    },
+    /// The body broke off.
+    #[error("the connection failed before the body was complete")]
+    BodyAborted,
+    /// The body is compressed, so its bytes are not the ones that were signed.
+    #[error("the body has a content encoding; the signature is over the plain bytes")]
+    ContentEncoding,
+    /// The bodies in memory use up their budget.
+    #[error("the bodies in memory use up the budget of {max} bytes")]
+    Overloaded {
+        /// The budget in bytes.
+        max: usize,
+    },
+
+    /// A header that the scheme requires is missing.
+    #[error("header `{header}` is missing")]
+    MissingHeader {
+        /// The header.
+        header: HeaderName,
+    },
+    /// A header is there twice, or under two names with different values.
+    #[error("header `{header}` is there more than once")]
+    RepeatedHeader {
+        /// The header.
+        header: HeaderName,
+    },
+    /// A header's value can't be what it should be: it is empty, too long, not visible ASCII, or
+    /// has the wrong form.
+    #[error("header `{header}` is malformed")]
+    MalformedHeader {
+        /// The header.
+        header: HeaderName,
+    },
+    /// More signatures than a rotation needs.
+    #[error("header `{header}` has more than {max} signatures")]
+    TooManySignatures {
+        /// The header.
+        header: HeaderName,
+        /// How many are read.
+        max: usize,
+    },
+    /// No signature matches: another secret, or other bytes than were signed.
+    #[error("no signature matches: the secret differs, or something changed the body on its way")]
+    WrongSignature,
+    /// The signed time is not in the body, or not in its canonical form.
+    #[error("the signed time at `{pointer}` is missing or malformed")]
+    MalformedTime {
+        /// The JSON pointer.
+        pointer: Arc<str>,
+    },
+    /// The request was sent too long ago: a replay, or the clocks differ.
+    #[error("the request was sent {age:?} ago: a replay, or the clocks differ")]
+    Stale {
+        /// How long ago.
+        age: Duration,
+    },
+    /// The request is dated too far ahead.
+    #[error("the request is dated {ahead:?} ahead: do the clocks differ?")]
+    Future {
+        /// How far ahead.
+        ahead: Duration,
+    },
+
+    /// The signed body is not JSON, but a field in it is needed.
+    #[error("the body is not JSON, but `{pointer}` is needed")]
+    NotJson {
+        /// The JSON pointer.
+        pointer: Arc<str>,
+    },
+    /// A signed field of the identity is missing, empty, not a string, too long, or has control
+    /// characters.
+    #[error("`{field}`, which identifies the delivery, is missing or is not a string of 1 to {max} bytes")]
+    IdentityField {
+        /// The header or JSON pointer.
+        field: Arc<str>,
+        /// The longest value in bytes.
+        max: usize,
+    },
+}
+
+impl Rejection {
+    /// The status of the answer: 400, 401, 405, 408, 413, 415 or 503.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            // 408 says "try again", which is what a partner should do after a broken connection.
+            Self::BodyTimeout { .. } | Self::BodyAborted => StatusCode::REQUEST_TIMEOUT,
+            Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotJson { .. } | Self::IdentityField { .. } => StatusCode::BAD_REQUEST,
+            Self::MissingHeader { .. }
+            | Self::RepeatedHeader { .. }
+            | Self::MalformedHeader { .. }
+            | Self::TooManySignatures { .. }
+            | Self::WrongSignature
+            | Self::MalformedTime { .. }
+            | Self::Stale { .. }
+            | Self::Future { .. } => StatusCode::UNAUTHORIZED,
+        }
+    }
+}
