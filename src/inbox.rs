@@ -41,6 +41,9 @@ pub use record::{Record, RecordError};
 /// The partner's resend revives a dead delivery at most once in this time.
 pub const REVIVAL_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The last error of a delivery whose worker vanished in its last attempt.
+const LAPSED: &str = "its worker vanished in the last attempt: the lease ended unsettled";
+
 /// A queue that accepts each delivery once and hands it to workers until it is settled.
 #[async_trait]
 pub trait Inbox: Send + Sync + 'static {
@@ -104,6 +107,17 @@ pub enum Put {
     Revived,
     /// It is known; nothing changed.
     Duplicate,
+}
+
+/// What a duplicate of a *dead* delivery does: the partner's "resend".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnDeadDuplicate {
+    /// It revives it, at most once in [`REVIVAL_INTERVAL`].
+    #[default]
+    Revive,
+    /// Nothing: dead letters wait for [`Ledger::replay`].
+    Ignore,
 }
 
 /// What a worker asks for.

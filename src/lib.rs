@@ -12,6 +12,8 @@
 pub mod clock;
 pub mod delivery;
 mod error;
+#[cfg(feature = "tower")]
+pub mod inbox;
 mod pointer;
 pub mod scheme;
 pub mod secret;
@@ -20,7 +22,13 @@ mod timestamp;
 pub mod verify;
 
 pub use delivery::Delivery;
+#[cfg(feature = "tower")]
+pub use error::BoxFuture;
 pub use error::{BoxError, ConfigError};
+#[cfg(feature = "tower")]
+pub use inbox::memory::{MemoryInbox, WhenFull};
+#[cfg(feature = "sqlite")]
+pub use inbox::sqlite::{SqliteInbox, SqliteOptions};
 pub use scheme::presets;
 pub use secret::Secret;
 pub use verify::{Rejection, Verifier};

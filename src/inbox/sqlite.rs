@@ -1,0 +1,197 @@
+//! The durable inbox: one SQLite file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use super::record::to_millis;
+use super::{
+    Batch, Detail, Entry, Filter, Inbox, InboxError, Lease, LeaseOptions, Ledger, LedgerError,
+    OnDeadDuplicate, Outcome, Put, Record, Settled, Stats,
+};
+use crate::clock::{Clock, SystemClock};
+use crate::delivery::{Delivery, Key};
+use crate::error::BoxError;
+
+mod checkpoint;
+mod read;
+mod rows;
+mod schema;
+mod writer;
+
+use read::Reader;
+use rows::Rows;
+use writer::{Accepts, Writer};
+
+/// An inbox in a SQLite file: the embedded default.
+///
+/// A delivery is answered after its transaction is in the write-ahead log and the log is synced
+/// (`synchronous=FULL`), so it survives a crash of the process and a power cut. Deliveries that
+/// arrive together share a transaction; a lone one waits for nobody.
+///
+/// The file belongs to this machine: not on a network file system, whose locks don't hold. A
+/// receiver and a worker may share it from two processes. It is created with mode 0600. The `-wal`
+/// file beside it is part of it; to copy it while it is in use: `sqlite3 inhook.db ".backup copy.db"`.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), inhook::BoxError> {
+/// let inbox = inhook::SqliteInbox::open("inhook.db").await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct SqliteInbox {
+    writer: Writer,
+    reader: Reader,
+    clock: Arc<dyn Clock>,
+    ready: Notify,
+}
+
+impl SqliteInbox {
+    /// Opens the file, or creates it.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be opened, is not an inbox, or was written by a newer version.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, BoxError> {
+        Self::options().open(path).await
+    }
+
+    /// Opens a file with other than the default settings.
+    pub fn options() -> SqliteOptions {
+        SqliteOptions {
+            retain_done: Duration::from_secs(7 * 24 * 60 * 60),
+            on_dead_duplicate: OnDeadDuplicate::Revive,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// How many transactions have accepted deliveries since the file was opened: far fewer than
+    /// deliveries under load, since those that arrive together share one.
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+}
+
+#[async_trait]
+impl Inbox for SqliteInbox {
+    async fn put(&self, delivery: &Delivery) -> Result<Put, InboxError> {
+        let record = Record::new(delivery, true);
+        let bytes = record.body.len();
+        let put = self.writer.run(bytes, Accepts::Yes, move |rows, db| rows.put(db, &record)).await?;
+        if put != Put::Duplicate {
+            self.ready.notify_one();
+        }
+        Ok(put)
+    }
+
+    async fn lease(&self, options: LeaseOptions) -> Result<Batch, InboxError> {
+        let batch =
+            self.writer.run(0, Accepts::No, move |rows, db| rows.lease(db, options)).await?;
+        if batch.jobs.len() == options.max {
+            // There may be more, and another worker may be idle.
+            self.ready.notify_one();
+        }
+        Ok(batch)
+    }
+
+    async fn extend(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Lease>, InboxError> {
+        let leases = leases.to_vec();
+        self.writer.run(0, Accepts::No, move |rows, db| rows.extend(db, &leases, lease)).await
+    }
+
+    async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<Settled, InboxError> {
+        let wakes = matches!(outcome, Outcome::Released | Outcome::Retry { .. });
+        let settle = move |rows: &mut Rows, db: &_| rows.settle(db, lease, &outcome);
+        let settled = self.writer.run(0, Accepts::No, settle).await?;
+        if wakes {
+            self.ready.notify_one();
+        }
+        Ok(settled)
+    }
+
+    async fn ready(&self) {
+        self.ready.notified().await;
+    }
+
+    async fn health(&self) -> Result<(), InboxError> {
+        if self.writer.committed_just_now() {
+            return Ok(());
+        }
+        self.writer.run(0, Accepts::Yes, |_, db| Rows::probe(db)).await
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteInbox {
+    async fn list(&self, filter: Filter) -> Result<Vec<Entry>, LedgerError> {
+        self.reader.list(filter).await
+    }
+
+    async fn get(&self, key: Key) -> Result<Detail, LedgerError> {
+        self.reader.get(key, to_millis(self.clock.now())).await
+    }
+
+    async fn replay(&self, key: Key) -> Result<(), LedgerError> {
+        self.writer.run(0, Accepts::No, move |rows, db| rows.replay(db, key)).await??;
+        self.ready.notify_one();
+        Ok(())
+    }
+
+    async fn discard(&self, key: Key) -> Result<(), LedgerError> {
+        self.writer.run(0, Accepts::No, move |rows, db| rows.discard(db, key)).await?
+    }
+
+    async fn stats(&self) -> Result<Stats, LedgerError> {
+        self.reader.stats().await
+    }
+}
+
+/// Settings of a [`SqliteInbox`].
+#[derive(Debug, Clone)]
+#[must_use = "nothing is opened until `open` is called"]
+pub struct SqliteOptions {
+    retain_done: Duration,
+    on_dead_duplicate: OnDeadDuplicate,
+    clock: Arc<dyn Clock>,
+}
+
+impl SqliteOptions {
+    /// For how long handled and skipped deliveries keep their bytes, so that they can be looked at
+    /// and replayed: 7 days unless changed, zero for not at all. Their keys stay to the end of the
+    /// window either way.
+    pub fn retain_done(mut self, retain_done: Duration) -> Self {
+        self.retain_done = retain_done;
+        self
+    }
+
+    /// What a duplicate of a dead delivery does.
+    pub fn on_dead_duplicate(mut self, on_dead_duplicate: OnDeadDuplicate) -> Self {
+        self.on_dead_duplicate = on_dead_duplicate;
+        self
+    }
+
+    /// Another clock, for tests.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Opens the file, or creates it.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be opened, is not an inbox, or was written by a newer version.
+    pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteInbox, BoxError> {
+        let path: PathBuf = path.as_ref().to_owned();
+        tokio::task::spawn_blocking(move || {
+            let rows = Rows::new(self.clock.clone(), self.retain_done, self.on_dead_duplicate);
+            let writer = Writer::start(path.clone(), rows)?;
+            let reader = Reader::open(&path)?;
+            Ok(SqliteInbox { writer, reader, clock: self.clock, ready: Notify::new() })
+        })
+        .await?
+    }
+}

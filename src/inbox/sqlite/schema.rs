@@ -1,0 +1,142 @@
+//! The file: how it is opened, what is in it, and what is refused.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::error::BoxError;
+
+/// `inhk`: marks the file as ours.
+const APPLICATION_ID: i32 = 0x696e_686b;
+const VERSION: i32 = 1;
+/// The first release without a known way to lose a committed transaction in WAL mode.
+const MIN_SQLITE: i32 = 3_051_003;
+/// How long a lock of another process is waited for.
+const BUSY: Duration = Duration::from_millis(400);
+
+/// A rowid table with a unique index: on random keys it takes three times the inserts of a WITHOUT
+/// ROWID table. The partial indexes hold only rows that something will still happen to.
+const SCHEMA: &str = "
+    CREATE TABLE delivery (
+        position INTEGER PRIMARY KEY,
+        key BLOB NOT NULL UNIQUE,
+        state INTEGER NOT NULL,          -- 0 pending, 1 leased, 2 done, 3 skipped, 4 dead
+        fence INTEGER NOT NULL,          -- rises whenever it changes hands
+        suspect INTEGER NOT NULL DEFAULT 0,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        total_attempts INTEGER NOT NULL DEFAULT 0,
+        revivals INTEGER NOT NULL DEFAULT 0,
+        due_at INTEGER,                  -- pending: when it is due; leased: when the lease lapses
+        started_at INTEGER NOT NULL,     -- when it was accepted or last revived
+        expires_at INTEGER,              -- when the key is forgotten, once it is settled
+        sweep_at INTEGER,                -- when the bytes are dropped, then when the key is
+        ttl INTEGER NOT NULL,
+        freshness INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        id TEXT,
+        event TEXT,
+        secret TEXT NOT NULL,
+        signed_at INTEGER,
+        received_at INTEGER NOT NULL,
+        last_error TEXT,
+        headers BLOB,
+        body BLOB
+    ) STRICT;
+    CREATE INDEX delivery_pending ON delivery (suspect, due_at) WHERE state = 0;
+    CREATE INDEX delivery_leased ON delivery (due_at) WHERE state = 1;
+    CREATE INDEX delivery_dead ON delivery (position) WHERE state = 4;
+    CREATE INDEX delivery_sweep ON delivery (sweep_at) WHERE sweep_at IS NOT NULL;
+    CREATE TABLE count (state INTEGER PRIMARY KEY, deliveries INTEGER NOT NULL) STRICT;
+    INSERT INTO count VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0);
+";
+
+/// A connection for the writer. Creates the file, with mode 0600, if it is missing.
+pub(super) fn open(path: &Path) -> Result<Connection, BoxError> {
+    create_private(path)?;
+    let mut connection = connect(path)?;
+    claim(&mut connection, path)?;
+    // Checkpoints run where they don't hold up accepts.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "cache_size", -8_192)?;
+    Ok(connection)
+}
+
+/// A connection that reads.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, BoxError> {
+    let connection = connect(path)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// A connection that runs checkpoints.
+pub(super) fn open_checkpointer(path: &Path) -> Result<Connection, BoxError> {
+    connect(path)
+}
+
+fn connect(path: &Path) -> Result<Connection, BoxError> {
+    let version = rusqlite::version_number();
+    if version < MIN_SQLITE {
+        let found = rusqlite::version();
+        return Err(format!("SQLite {found} is too old: 3.51.3 or newer is needed; feature `sqlite-bundled` brings one").into());
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(format!("{} can't use a write-ahead log (is it on a network file system?)", path.display()).into());
+    }
+    // The log is synced before COMMIT returns, so what was answered 200 survives a power cut.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    if synchronous != 2 {
+        return Err("SQLite was built without `synchronous=FULL`".into());
+    }
+    Ok(connection)
+}
+
+/// Makes an empty file ours, and refuses one that is not.
+fn claim(connection: &mut Connection, path: &Path) -> Result<(), BoxError> {
+    if is_empty(connection)? {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Another process may have been faster.
+        if is_empty(&transaction)? {
+            transaction.execute_batch(SCHEMA)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+        }
+        transaction.commit()?;
+    }
+    let (path, version) = (path.display(), pragma(connection, "user_version")?);
+    if pragma(connection, "application_id")? != APPLICATION_ID {
+        return Err(format!("{path} is a SQLite file, but not an inbox; choose another path").into());
+    }
+    if version != VERSION {
+        return Err(format!("{path} has version {version}, and this Inhook reads version {VERSION}: use the Inhook that wrote it").into());
+    }
+    Ok(())
+}
+
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(tables == 0 && pragma(connection, "application_id")? == 0)
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i32> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+/// The bodies are nobody else's business; SQLite gives its `-wal` and `-shm` the same mode.
+fn create_private(path: &Path) -> Result<(), BoxError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| format!("{} can't be opened: {error}", path.display()))?;
+    Ok(())
+}
