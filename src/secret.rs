@@ -128,7 +128,7 @@ fn hint(encoded: &[u8]) -> &'static str {
         ": it looks like a value from a signature header, with a version before the comma; give only what follows it"
     } else if encoded.iter().any(|byte| matches!(byte, b'-' | b'_')) {
         ": `-` and `_` belong to the URL-safe alphabet; give it as the partner shows it"
-    } else if encoded.len() % 4 != 0 {
+    } else if !encoded.len().is_multiple_of(4) {
         ": its length is not a multiple of four, so characters or the `=` at its end are missing"
     } else {
         ""

@@ -349,10 +349,11 @@ impl Thread {
         self.written_kib = 0;
         self.checkpointer.wake();
         let length = std::fs::metadata(&self.wal).map(|wal| wal.len()).unwrap_or_default();
-        if let (true, Some(connection)) = (length > MAX_WAL, &self.connection) {
-            if let Err(error) = checkpoint::truncate(connection) {
-                tracing::warn!(%error, "the write-ahead log could not be truncated");
-            }
+        if length > MAX_WAL
+            && let Some(connection) = &self.connection
+            && let Err(error) = checkpoint::truncate(connection)
+        {
+            tracing::warn!(%error, "the write-ahead log could not be truncated");
         }
     }
 }

@@ -1,0 +1,391 @@
+//! [`VerifyLayer`]: only verified requests reach the inner service.
+//!
+//! ```
+//! use axum::{Router, routing::post};
+//! use inhook::{Secret, Verifier, VerifyLayer, presets};
+//!
+//! # let secret = Secret::new("It's a Secret to Everybody");
+//! let verifier = Verifier::new("github-acme", presets::GITHUB, secret)?;
+//! let app: Router = Router::new()
+//!     .route("/webhooks/github", post(|body: String| async move { println!("{body}") }))
+//!     // `route_layer`, not `layer`, which would also turn every 404 into a 401.
+//!     .route_layer(VerifyLayer::new(verifier));
+//! # Ok::<(), inhook::ConfigError>(())
+//! ```
+//!
+//! The inner service gets the whole body again, byte for byte, and the
+//! [`Delivery`](crate::Delivery) as a request extension. Two things to know:
+//!
+//! - **Nothing may touch the body before**: a decompression layer outside this one changes the
+//!   bytes that were signed. A compressed body is answered 415.
+//! - **Rate limits by peer** belong outside, where the peer's real address is known; this layer
+//!   bounds what it holds in memory by itself.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderValue, Method, Request, Response, header, request};
+use http_body::Body;
+use http_body_util::{Full, LengthLimitError};
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::error::BoxError;
+use crate::verify::{Rejection, Verifier};
+
+/// Verifies each request before the inner service sees it, and refuses the others.
+///
+/// | what | default |
+/// |---|---|
+/// | longest body | 1 MiB |
+/// | time for the body to arrive | 10 s, or the partner's own deadline if that is shorter |
+/// | bytes of bodies in memory, whose requests are not answered yet | 64 MiB |
+#[derive(Debug, Clone)]
+pub struct VerifyLayer {
+    config: Arc<Config>,
+}
+
+impl VerifyLayer {
+    /// A layer with the default limits.
+    pub fn new(verifier: Verifier) -> Self {
+        let body_deadline = verifier.deadline().min(Duration::from_secs(10));
+        let budget = BodyBudget::new(64 << 20);
+        Self { config: Arc::new(Config { verifier, max_body: 1 << 20, body_deadline, budget }) }
+    }
+
+    /// The longest body in bytes. A longer one is answered 413, before it is read where its length
+    /// is declared.
+    pub fn max_body(self, bytes: usize) -> Self {
+        self.with(|config| config.max_body = bytes)
+    }
+
+    /// How long the body may take to arrive. A slower one is answered 408.
+    pub fn body_deadline(self, deadline: Duration) -> Self {
+        self.with(|config| config.body_deadline = deadline)
+    }
+
+    /// The budget that this layer's bodies count against. Clones of one budget are one budget, so
+    /// all routes may share it.
+    pub fn body_budget(self, budget: BodyBudget) -> Self {
+        self.with(|config| config.budget = budget)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(Arc::make_mut(&mut self.config));
+        self
+    }
+}
+
+impl<S> Layer<S> for VerifyLayer {
+    type Service = Verify<S>;
+
+    fn layer(&self, inner: S) -> Verify<S> {
+        Verify { inner, config: self.config.clone() }
+    }
+}
+
+/// How many bytes of bodies may be in memory: those that are arriving, and those whose request is
+/// not answered yet. They count as they arrive; nothing is reserved on a sender's word.
+#[derive(Debug, Clone)]
+pub struct BodyBudget {
+    shared: Arc<Budget>,
+}
+
+impl BodyBudget {
+    /// A budget of this many bytes.
+    pub fn new(max: usize) -> Self {
+        Self { shared: Arc::new(Budget { max, used: AtomicUsize::new(0) }) }
+    }
+
+    /// How many bytes are in memory now.
+    pub fn used(&self) -> usize {
+        self.shared.used.load(Ordering::Relaxed)
+    }
+}
+
+/// The service that [`VerifyLayer`] makes.
+#[derive(Debug, Clone)]
+pub struct Verify<S> {
+    inner: S,
+    config: Arc<Config>,
+}
+
+impl<S, B, R> Service<Request<B>> for Verify<S>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>> + Clone,
+    B: Body,
+    B::Error: Into<BoxError>,
+    R: Default,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = VerifyFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> VerifyFuture<S, B> {
+        // The clone may not be ready; the service that was polled is.
+        let ready = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, ready);
+        let (parts, body) = request.into_parts();
+        let state = match self.config.check(&parts, &body) {
+            Err(rejection) => State::Refused { rejection: Some(rejection) },
+            Ok(()) => State::Reading {
+                request: Some((inner, parts)),
+                body,
+                deadline: tokio::time::sleep(self.config.body_deadline),
+            },
+        };
+        let received = Received {
+            first: Bytes::new(),
+            rest: BytesMut::new(),
+            held: Held { budget: self.config.budget.shared.clone(), bytes: 0 },
+        };
+        VerifyFuture { config: self.config.clone(), received, state }
+    }
+}
+
+pin_project! {
+    /// The answer of [`Verify`].
+    pub struct VerifyFuture<S, B>
+    where
+        S: Service<Request<Full<Bytes>>>,
+    {
+        config: Arc<Config>,
+        received: Received,
+        #[pin]
+        state: State<S, B, S::Future>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, B, F> {
+        Reading {
+            request: Option<(S, request::Parts)>,
+            #[pin]
+            body: B,
+            #[pin]
+            deadline: Sleep,
+        },
+        Inner {
+            #[pin]
+            future: F,
+        },
+        Refused {
+            rejection: Option<Rejection>,
+        },
+    }
+}
+
+impl<S, B, R> Future for VerifyFuture<S, B>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>>,
+    B: Body,
+    B::Error: Into<BoxError>,
+    R: Default,
+{
+    type Output = Result<Response<R>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                StateProjection::Reading { request, body, deadline } => {
+                    let read = ready!(this.received.poll(body, deadline, this.config, cx));
+                    let verified = read.and_then(|body| this.config.verify(request.take(), body));
+                    match verified {
+                        Ok((mut inner, request)) => State::Inner { future: inner.call(request) },
+                        Err(rejection) => State::Refused { rejection: Some(rejection) },
+                    }
+                }
+                // Until here, and not only until the body is read, it counts as held.
+                StateProjection::Inner { future } => return future.poll(cx),
+                StateProjection::Refused { rejection } => {
+                    let rejection = rejection.take().unwrap_or(Rejection::BodyAborted);
+                    return Poll::Ready(Ok(this.config.refuse(rejection)));
+                }
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+impl<S: Service<Request<Full<Bytes>>>, B> fmt::Debug for VerifyFuture<S, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyFuture").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Config {
+    verifier: Verifier,
+    max_body: usize,
+    body_deadline: Duration,
+    budget: BodyBudget,
+}
+
+impl Config {
+    /// What can be decided before the body is read.
+    fn check<B: Body>(&self, parts: &request::Parts, body: &B) -> Result<(), Rejection> {
+        if parts.method != Method::POST {
+            return Err(Rejection::Method);
+        }
+        let encodings = parts.headers.get_all(header::CONTENT_ENCODING).iter();
+        if encodings.into_iter().any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(Rejection::ContentEncoding);
+        }
+        let max = u64::try_from(self.max_body).unwrap_or(u64::MAX);
+        if body.size_hint().lower() > max {
+            return Err(Rejection::TooLarge { max: self.max_body });
+        }
+        self.verifier.check_headers(&parts.headers)
+    }
+
+    /// The request for the inner service, with its delivery.
+    fn verify<S>(
+        &self,
+        request: Option<(S, request::Parts)>,
+        body: Bytes,
+    ) -> Result<(S, Request<Full<Bytes>>), Rejection> {
+        // The state machine takes it once.
+        let (inner, parts) = request.ok_or(Rejection::BodyAborted)?;
+        let mut signed = Request::new(body.clone());
+        *signed.headers_mut() = parts.headers.clone();
+        let delivery = self.verifier.verify(signed)?;
+        let mut request = Request::from_parts(parts, Full::new(body));
+        request.extensions_mut().insert(delivery);
+        Ok((inner, request))
+    }
+
+    /// The answer to a refused request. The reason stays on our side.
+    fn refuse<R: Default>(&self, rejection: Rejection) -> Response<R> {
+        let (source, status) = (self.verifier.source(), rejection.status());
+        tracing::info!(source, status = status.as_u16(), reason = %rejection, "request refused");
+        let mut response = Response::new(R::default());
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        match rejection {
+            Rejection::Method => {
+                headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+            }
+            Rejection::Overloaded { .. } => {
+                headers.insert(header::RETRY_AFTER, crate::answer::retry_after());
+            }
+            _ => {}
+        }
+        response.extensions_mut().insert(rejection);
+        response
+    }
+}
+
+#[derive(Debug)]
+struct Budget {
+    max: usize,
+    used: AtomicUsize,
+}
+
+/// The share of the budget that one request uses; given back when the request is answered or
+/// dropped.
+#[derive(Debug)]
+struct Held {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Held {
+    fn add(&mut self, bytes: usize) -> Result<(), Rejection> {
+        let max = self.budget.max;
+        let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= max);
+        let added = self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        added.map_err(|_| Rejection::Overloaded { max })?;
+        self.bytes = self.bytes.saturating_add(bytes);
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// The body as far as it has arrived. One frame, the usual case, is not copied.
+#[derive(Debug)]
+struct Received {
+    first: Bytes,
+    rest: BytesMut,
+    held: Held,
+}
+
+impl Received {
+    fn poll<B>(
+        &mut self,
+        mut body: Pin<&mut B>,
+        deadline: Pin<&mut Sleep>,
+        config: &Config,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Bytes, Rejection>>
+    where
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        if deadline.poll(cx).is_ready() {
+            return Poll::Ready(Err(Rejection::BodyTimeout { deadline: config.body_deadline }));
+        }
+        loop {
+            match ready!(body.as_mut().poll_frame(cx)) {
+                None => return Poll::Ready(Ok(self.take())),
+                Some(Ok(frame)) => {
+                    // Trailers are not signed, so they are dropped.
+                    let Ok(data) = frame.into_data() else { continue };
+                    if let Err(rejection) = self.push(data, config.max_body) {
+                        return Poll::Ready(Err(rejection));
+                    }
+                }
+                Some(Err(error)) => {
+                    // An outer layer may have a cap of its own.
+                    let too_large = error.into().downcast_ref::<LengthLimitError>().is_some();
+                    return Poll::Ready(Err(match too_large {
+                        true => Rejection::TooLarge { max: config.max_body },
+                        false => Rejection::BodyAborted,
+                    }));
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, mut data: impl Buf, max: usize) -> Result<(), Rejection> {
+        let held = self.held.bytes;
+        if data.remaining() > max.saturating_sub(held) {
+            return Err(Rejection::TooLarge { max });
+        }
+        self.held.add(data.remaining())?;
+        if held == 0 {
+            self.first = data.copy_to_bytes(data.remaining());
+        } else {
+            if self.rest.is_empty() {
+                self.rest.extend_from_slice(&self.first);
+            }
+            self.rest.extend_from_slice(&data.copy_to_bytes(data.remaining()));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Bytes {
+        if self.rest.is_empty() {
+            std::mem::take(&mut self.first)
+        } else {
+            std::mem::take(&mut self.rest).freeze()
+        }
+    }
+}

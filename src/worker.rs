@@ -1,0 +1,474 @@
+//! [`Worker`]: runs what an inbox has accepted until it is done or a dead letter.
+//!
+//! - **At most what it can run is leased**, so nothing waits under a lease.
+//! - **The attempt is counted before the handler runs**, and a heartbeat renews the lease while it
+//!   does. A handler that kills the process therefore runs out of attempts.
+//! - **Suspects run alone.** A lease that lapsed belonged to a worker that vanished, perhaps because
+//!   of that very job. With a suspect due the worker stops leasing and waits, for one lease at most,
+//!   until nothing else runs; then the suspect has the process to itself, for one lease at most. So a
+//!   killer takes its neighbours with it once, in the crash that made them suspects, and never again.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior};
+use tower::ServiceExt;
+use tower_service::Service;
+
+use crate::error::ConfigError;
+use crate::events::Handled;
+use crate::inbox::{Batch, Inbox, Job, Lease, LeaseOptions, Outcome, Settled};
+use crate::retry::{Backoff, Failure};
+
+/// How often an idle worker looks for what another process accepted.
+const POLL: Duration = Duration::from_millis(250);
+/// The first and the longest pause between two tries of an inbox that does not work.
+const RETRY_STORE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// How long giving leases back may take once the drain is over.
+const RELEASE: Duration = Duration::from_secs(2);
+/// The longest error that is kept, in characters.
+const MAX_ERROR: usize = 2_000;
+
+/// Leases jobs from an inbox and runs a handler on them.
+///
+/// The handler is any `tower::Service<Job, Response = Handled, Error = Failure>`; usually it is
+/// [`Events`](crate::Events). Handlers run *at least* once: pass [`Job::key`] on to whatever they
+/// call.
+///
+/// | what | default |
+/// |---|---|
+/// | jobs at a time | 16 |
+/// | lease, heartbeat | 60 s, 20 s |
+/// | time for one attempt | as long as it takes |
+/// | attempts | 12, from 1 s to 1 h apart: [`Backoff`] |
+/// | drain after the stop | 25 s |
+pub struct Worker<I: ?Sized, H> {
+    inbox: Arc<I>,
+    handler: H,
+    config: Config,
+}
+
+impl<I, H> Worker<I, H>
+where
+    I: Inbox + ?Sized,
+    H: Service<Job, Response = Handled, Error = Failure> + Clone + Send + 'static,
+    H::Future: Send,
+{
+    /// A worker with the default settings.
+    pub fn new(inbox: Arc<I>, handler: H) -> Self {
+        let config = Config {
+            concurrency: 16,
+            lease: Duration::from_secs(60),
+            heartbeat: Duration::from_secs(20),
+            timeout: None,
+            backoff: Backoff::new(),
+            drain: Duration::from_secs(25),
+        };
+        Self { inbox, handler, config }
+    }
+
+    /// How many jobs run at a time.
+    pub fn concurrency(mut self, jobs: usize) -> Self {
+        self.config.concurrency = jobs;
+        self
+    }
+
+    /// How long a lease lasts. After a crash, jobs that were running wait this long.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.config.lease = lease;
+        self
+    }
+
+    /// How often the leases of running jobs are renewed: at most half a lease.
+    pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
+        self.config.heartbeat = heartbeat;
+        self
+    }
+
+    /// How long one attempt may take. What takes longer is dropped at its next await, and tried
+    /// again.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.config.timeout = Some(timeout);
+        self
+    }
+
+    /// How many attempts there are, and when.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.config.backoff = backoff;
+        self
+    }
+
+    /// How long running jobs may take to end after the stop. What is left then is dropped at its
+    /// next await and given back, without counting the attempt.
+    pub fn drain(mut self, drain: Duration) -> Self {
+        self.config.drain = drain;
+        self
+    }
+
+    /// Runs until `stop` completes, then drains. An inbox that fails is tried again for ever.
+    ///
+    /// # Errors
+    ///
+    /// A setting that can't work, before anything is leased.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ConfigError> {
+        self.config.check()?;
+        let mut stop = pin!(stop);
+        let mut running = Running::default();
+        let mut turn = Turn::Ordinary { suspects_from: Instant::now() };
+        let mut heartbeat = self.heartbeat_timer();
+        loop {
+            let wait = self.fill(&mut turn, &mut running).await;
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                _ = heartbeat.tick() => self.renew(&mut running).await,
+                () = running.ended(), if !running.is_empty() => {}
+                () = self.inbox.ready(), if wait.for_work => {}
+                () = tokio::time::sleep(wait.at_most) => {}
+            }
+        }
+        self.shut_down(running, heartbeat).await;
+        Ok(())
+    }
+
+    /// Leases and starts what may run now, and says what to wait for.
+    async fn fill(&self, turn: &mut Turn, running: &mut Running) -> Wait {
+        let Config { lease, backoff, concurrency, .. } = self.config;
+        loop {
+            let now = Instant::now();
+            match *turn {
+                Turn::Alone { suspect, until } if running.has(suspect) && now < until => {
+                    return Wait::at_most(until.duration_since(now));
+                }
+                // Ordinary jobs come next either way, so suspects take turns with them.
+                Turn::Alone { .. } => *turn = Turn::Ordinary { suspects_from: now },
+                Turn::Clearing { .. } if running.is_empty() => {
+                    let options = LeaseOptions::suspect(lease, backoff.max_attempts());
+                    let Ok(batch) = self.take(options, running).await else {
+                        return Wait::at_most(running.store_pause());
+                    };
+                    let until = now.checked_add(lease).unwrap_or(now);
+                    *turn = match batch.jobs.first().map(Job::lease) {
+                        Some(suspect) => Turn::Alone { suspect, until },
+                        None => Turn::Ordinary { suspects_from: now },
+                    };
+                    self.start(batch, running);
+                }
+                Turn::Clearing { until } if now < until => {
+                    return Wait::at_most(until.duration_since(now));
+                }
+                // Something here takes long: it is not held up for ever by a suspect.
+                Turn::Clearing { .. } => {
+                    let suspects_from = now.checked_add(lease).unwrap_or(now);
+                    *turn = Turn::Ordinary { suspects_from };
+                }
+                Turn::Ordinary { suspects_from } => {
+                    let free = concurrency.saturating_sub(running.len());
+                    if free == 0 {
+                        return Wait::at_most(POLL);
+                    }
+                    let options = LeaseOptions::new(free, lease, backoff.max_attempts());
+                    let Ok(batch) = self.take(options, running).await else {
+                        return Wait::at_most(running.store_pause());
+                    };
+                    let (full, next_due) = (batch.jobs.len() == free, batch.next_due);
+                    let suspect_due = batch.suspect_due;
+                    self.start(batch, running);
+                    if suspect_due && now >= suspects_from {
+                        let until = now.checked_add(lease).unwrap_or(now);
+                        *turn = Turn::Clearing { until };
+                    } else if full {
+                        return Wait::at_most(POLL);
+                    } else {
+                        return Wait::for_work(next_due);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn take(&self, options: LeaseOptions, running: &mut Running) -> Result<Batch, ()> {
+        match self.inbox.lease(options).await {
+            Ok(batch) => {
+                running.store_failures = 0;
+                for key in &batch.buried {
+                    tracing::error!(%key, "dead letter: its worker vanished in the last attempt");
+                }
+                Ok(batch)
+            }
+            Err(error) => {
+                running.store_failures = running.store_failures.saturating_add(1);
+                tracing::warn!(%error, "no work can be leased; trying again");
+                Err(())
+            }
+        }
+    }
+
+    fn start(&self, batch: Batch, running: &mut Running) {
+        for job in batch.jobs {
+            let (inbox, handler, config) = (self.inbox.clone(), self.handler.clone(), self.config);
+            let lease = job.lease();
+            let task = running.tasks.spawn(async move {
+                let outcome = attempt(handler, job, config).await;
+                settle(&*inbox, lease, outcome).await;
+            });
+            running.leases.insert(task.id(), (lease, task));
+        }
+    }
+
+    /// Renews the leases of what is running, and drops what another worker has taken over.
+    async fn renew(&self, running: &mut Running) {
+        let leases: Vec<Lease> = running.leases.values().map(|(lease, _)| *lease).collect();
+        if leases.is_empty() {
+            return;
+        }
+        match self.inbox.extend(&leases, self.config.lease).await {
+            Ok(lost) => running.abort(&lost),
+            Err(error) => tracing::warn!(%error, "leases can't be renewed; trying again"),
+        }
+    }
+
+    async fn shut_down(&self, mut running: Running, mut heartbeat: tokio::time::Interval) {
+        let mut deadline = pin!(tokio::time::sleep(self.config.drain));
+        while !running.is_empty() {
+            tokio::select! {
+                () = running.ended() => {}
+                _ = heartbeat.tick() => self.renew(&mut running).await,
+                () = &mut deadline => break,
+            }
+        }
+        let left: Vec<Lease> = running.leases.values().map(|(lease, _)| *lease).collect();
+        if left.is_empty() {
+            return;
+        }
+        tracing::warn!(jobs = left.len(), "the drain is over; the jobs that still run are given back");
+        let give_back = async {
+            running.tasks.shutdown().await;
+            for lease in left {
+                if let Err(error) = self.inbox.settle(lease, Outcome::Released).await {
+                    tracing::warn!(%error, key = %lease.key(), "not given back: it is a suspect when its lease ends");
+                }
+            }
+        };
+        let _ = tokio::time::timeout(RELEASE, give_back).await;
+    }
+
+    fn heartbeat_timer(&self) -> tokio::time::Interval {
+        let mut timer = tokio::time::interval(self.config.heartbeat);
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        timer
+    }
+}
+
+impl<I: ?Sized, H> fmt::Debug for Worker<I, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Config {
+    concurrency: usize,
+    lease: Duration,
+    heartbeat: Duration,
+    timeout: Option<Duration>,
+    backoff: Backoff,
+    drain: Duration,
+}
+
+impl Config {
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |problem| Err(ConfigError::Worker { problem });
+        if self.concurrency == 0 {
+            return wrong("the concurrency must be at least 1");
+        }
+        if self.heartbeat.is_zero() || self.heartbeat.saturating_mul(2) > self.lease {
+            return wrong("the heartbeat must be more than zero and at most half of the lease");
+        }
+        if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return wrong("the timeout must be more than zero");
+        }
+        Ok(())
+    }
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    /// Ordinary jobs; suspects are looked at from then on.
+    Ordinary { suspects_from: Instant },
+    /// A suspect is due: nothing is leased until nothing runs.
+    Clearing { until: Instant },
+    /// A suspect runs.
+    Alone { suspect: Lease, until: Instant },
+}
+
+/// What to wait for, besides the end of a job.
+#[derive(Debug, Clone, Copy)]
+struct Wait {
+    at_most: Duration,
+    /// Whether new work ends the wait: there is room for it.
+    for_work: bool,
+}
+
+impl Wait {
+    fn at_most(at_most: Duration) -> Self {
+        Self { at_most, for_work: false }
+    }
+
+    /// There may be work of other processes, or something becomes due.
+    fn for_work(next_due: Option<Duration>) -> Self {
+        Self { at_most: next_due.unwrap_or(POLL).min(POLL), for_work: true }
+    }
+}
+
+/// The tasks that run, and under which leases.
+#[derive(Debug, Default)]
+struct Running {
+    tasks: JoinSet<()>,
+    leases: HashMap<Id, (Lease, AbortHandle)>,
+    store_failures: u32,
+}
+
+impl Running {
+    fn len(&self) -> usize {
+        self.leases.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.leases.is_empty()
+    }
+
+    fn has(&self, lease: Lease) -> bool {
+        self.leases.values().any(|(held, _)| *held == lease)
+    }
+
+    /// Waits for the end of one task, and takes all that have ended.
+    async fn ended(&mut self) {
+        let mut next = self.tasks.join_next_with_id().await;
+        while let Some(ended) = next {
+            let id = match &ended {
+                Ok((id, ())) => *id,
+                Err(error) => error.id(),
+            };
+            self.leases.remove(&id);
+            report(&ended.map(drop));
+            next = self.tasks.try_join_next_with_id();
+        }
+    }
+
+    fn abort(&self, lost: &[Lease]) {
+        for (lease, task) in self.leases.values().filter(|(lease, _)| lost.contains(lease)) {
+            tracing::warn!(key = %lease.key(), "the lease is lost; the attempt is dropped");
+            task.abort();
+        }
+    }
+
+    /// How long to leave a failing store alone.
+    fn store_pause(&self) -> Duration {
+        let (first, longest) = RETRY_STORE;
+        let doubled = 1u32.checked_shl(self.store_failures).unwrap_or(u32::MAX);
+        first.saturating_mul(doubled).min(longest)
+    }
+}
+
+/// A task catches its handler's panics, so only aborting it ends it early.
+fn report(ended: &Result<(), JoinError>) {
+    if let Err(error) = ended
+        && !error.is_cancelled()
+    {
+        tracing::error!(%error, "a worker's task panicked; its job is a suspect when its lease ends");
+    }
+}
+
+/// Runs the handler once.
+async fn attempt<H>(handler: H, job: Job, config: Config) -> Outcome
+where
+    H: Service<Job, Response = Handled, Error = Failure>,
+{
+    let (number, key) = (job.attempt(), job.key());
+    let source = job.source().to_owned();
+    let run = CatchPanic { future: async move { handler.oneshot(job).await } };
+    let result = match config.timeout {
+        None => run.await,
+        Some(timeout) => tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| {
+            Err(Failure::retry(format!("the attempt took more than {timeout:?}")))
+        }),
+    };
+    match result {
+        Ok(Handled::Done) => Outcome::Done,
+        Ok(Handled::Skipped) => Outcome::Skipped,
+        Err(failure) => {
+            let error = shorten(failure.to_string());
+            if failure.is_permanent() || number >= config.backoff.max_attempts() {
+                tracing::error!(source, %key, attempt = number, error, "dead letter");
+                Outcome::Dead { error }
+            } else {
+                let after = config.backoff.delay(number);
+                tracing::warn!(source, %key, attempt = number, ?after, error, "trying again");
+                Outcome::Retry { after, error }
+            }
+        }
+    }
+}
+
+/// Records the outcome, however long the store takes to work again: the job is not run twice for
+/// that as long as its lease can be renewed.
+async fn settle<I: Inbox + ?Sized>(inbox: &I, lease: Lease, outcome: Outcome) {
+    let (mut pause, longest) = RETRY_STORE;
+    loop {
+        match inbox.settle(lease, outcome.clone()).await {
+            Ok(Settled::Recorded) => return,
+            Ok(Settled::Stale) => {
+                tracing::warn!(key = %lease.key(), "not recorded: another worker has the job");
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(%error, key = %lease.key(), "not recorded; trying again");
+                tokio::time::sleep(pause).await;
+                pause = pause.saturating_mul(2).min(longest);
+            }
+        }
+    }
+}
+
+fn shorten(mut error: String) -> String {
+    if let Some((end, _)) = error.char_indices().nth(MAX_ERROR) {
+        error.truncate(end);
+        error.push('…');
+    }
+    error
+}
+
+pin_project! {
+    /// A panic of the handler is a failure of this attempt, and of nothing else.
+    struct CatchPanic<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future<Output = Result<Handled, Failure>>> Future for CatchPanic<F> {
+    type Output = Result<Handled, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let future = self.project().future;
+        // The future is dropped after a panic, never polled again.
+        std::panic::catch_unwind(AssertUnwindSafe(|| future.poll(cx)))
+            .unwrap_or_else(|panic| Poll::Ready(Err(Failure::retry(panic_message(&*panic)))))
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let message = panic.downcast_ref::<&str>().copied();
+    let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the handler panicked: {}", message.unwrap_or("no message"))
+}
