@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use crate::error::ConfigError;
 
 /// How many pointers one pass looks for: as many as fit the set of those still alive.
-pub(crate) const MAX_POINTERS: usize = 16;
+pub(crate) const MAX_POINTERS: usize = 8;
 
 /// A set of JSON pointers.
 #[derive(Debug)]
@@ -86,13 +86,13 @@ fn parse(pointer: &str) -> Result<Vec<Token>, ConfigError> {
 
 /// The set of pointers that lead through the value at hand.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Alive(u16);
+struct Alive(u8);
 
 impl Alive {
     const NONE: Alive = Alive(0);
 
     fn with(self, path: usize) -> Self {
-        Self(self.0 | 1u16.checked_shl(u32::try_from(path).unwrap_or(u32::MAX)).unwrap_or(0))
+        Self(self.0 | 1u8.checked_shl(u32::try_from(path).unwrap_or(u32::MAX)).unwrap_or(0))
     }
 
     fn has(self, path: usize) -> bool {
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn finds_all_pointers_in_one_pass() {
         let body = r#"{"a":{"b":"x","c":[1,{"d":"y"}]},"e/f":"z","~":7,"":{"":"w"},"n":-1}"#;
-        let pointers = ["/a/b", "/a/c/1/d", "/e~1f", "/~0", "//", "/n", "/a/c/0", "/a", "/no"];
+        let pointers = ["/a/b", "/a/c/1/d", "/e~1f", "/~0", "//", "/n", "/a/c", "/no"];
         let found = find(&pointers, body).unwrap();
         assert_eq!(
             found,
@@ -266,7 +266,6 @@ mod tests {
                 Some(Scalar::Integer(7)),
                 Some(Scalar::Plain("w")),
                 Some(Scalar::Other),
-                Some(Scalar::Integer(1)),
                 Some(Scalar::Other),
                 None,
             ]

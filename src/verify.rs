@@ -115,7 +115,8 @@ impl Verifier {
         for (label, key) in &keys.keys {
             let tag = key.mac(self.source.signed_parts(&envelope, &body));
             // Which key it was is no secret; that every key is tried is cheap and constant.
-            let matches = tag.matches_any(envelope.candidates(), self.source.encoding());
+            let candidates = self.source.candidates(envelope.signature);
+            let matches = tag.matches_any(candidates, self.source.encoding());
             if matches && matched.is_none() {
                 matched = Some(label.clone());
             }
@@ -124,7 +125,7 @@ impl Verifier {
 
         // From here on the partner wrote every byte of the body.
         let header_time = envelope.sent_at;
-        let fields = self.source.read_body(&body, &parts.headers)?;
+        let fields = self.source.read_body(&body, envelope.id)?;
         let signed_at = match fields.sent_at {
             Some(sent_at) => Some(self.source.judge(sent_at, now)?),
             None => header_time,

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::HeaderMap;
-
 use super::rejection::Rejection;
-use super::source::{IdentitySpec, Place, Source, is_text, text_in_header};
+use super::source::{IdentitySpec, Place, Source, is_text};
 use crate::pointer::{Found, Scalar};
 use crate::scheme::TimeFormat;
 use crate::timestamp;
@@ -23,40 +21,40 @@ pub(crate) struct BodyFields {
 }
 
 impl Source {
-    /// Reads what the scheme needs from a body whose MAC holds.
-    pub(crate) fn read_body(
-        &self,
-        body: &[u8],
-        headers: &HeaderMap,
-    ) -> Result<BodyFields, Rejection> {
-        let mut fields = BodyFields::default();
-        let mut found = Found::default();
-        if self.needs_body {
-            found = self.pointers.find(body).map_err(|_| self.not_json())?;
-            fields.id = text(&found, self.id.as_ref());
-            if let Some(Place::Pointer(..)) = &self.event {
-                fields.event = Some(text(&found, self.event.as_ref()));
+    /// Reads what the scheme needs from a body whose MAC holds. `header_id` is the id where it is in
+    /// a header, and empty where that is missing.
+    pub(crate) fn read_body(&self, body: &[u8], header_id: &[u8]) -> Result<BodyFields, Rejection> {
+        let fields = if self.needs_body { self.read_json(body, header_id)? } else { BodyFields::default() };
+        match (&self.identity, &self.id) {
+            (IdentitySpec::SignedId | IdentitySpec::UnsignedId, Some(place))
+                if fields.id.is_none() && header_id.is_empty() =>
+            {
+                Err(place.not_identifying())
             }
-            if let Some((Place::Pointer(at, pointer), format)) = &self.sent_at {
-                let malformed = || Rejection::MalformedTime { pointer: pointer.clone() };
-                fields.sent_at = Some(time_at(&found, *at, *format).ok_or_else(malformed)?);
-            }
+            _ => Ok(fields),
         }
-        match &self.identity {
-            IdentitySpec::SignedId | IdentitySpec::UnsignedId => {
-                self.require_id(&fields, headers)?;
-            }
-            IdentitySpec::Fields(places) => {
-                let value = |place: &Place| {
-                    let text = match place {
-                        Place::Pointer(at, _) => text_at(&found, *at),
-                        Place::Header(header) => text_in_header(header, headers),
-                    };
-                    text.map(Into::into).ok_or_else(|| place.not_identifying())
+    }
+
+    fn read_json(&self, body: &[u8], header_id: &[u8]) -> Result<BodyFields, Rejection> {
+        let found = self.pointers.find(body).map_err(|_| self.not_json())?;
+        let mut fields = BodyFields { id: text(&found, self.id.as_ref()), ..BodyFields::default() };
+        if let Some(Place::Pointer(..)) = &self.event {
+            fields.event = Some(text(&found, self.event.as_ref()));
+        }
+        if let Some((Place::Pointer(at, pointer), format)) = &self.sent_at {
+            let malformed = || Rejection::MalformedTime { pointer: pointer.clone() };
+            fields.sent_at = Some(time_at(&found, *at, *format).ok_or_else(malformed)?);
+        }
+        if let IdentitySpec::Fields(places) = &self.identity {
+            let value = |place: &Place| {
+                let text = match place {
+                    Place::Pointer(at, _) => text_at(&found, *at),
+                    // The only header that the MAC can cover is the id.
+                    Place::Header(_) => std::str::from_utf8(header_id).ok(),
                 };
-                fields.identity = places.iter().map(value).collect::<Result<_, _>>()?;
-            }
-            IdentitySpec::Content | IdentitySpec::IdAndContent | IdentitySpec::None => {}
+                text.map(Into::into).ok_or_else(|| place.not_identifying())
+            };
+            fields.identity = places.iter().map(value).collect::<Result<_, _>>()?;
         }
         Ok(fields)
     }
@@ -65,15 +63,6 @@ impl Source {
     pub(crate) fn body_event(&self, body: &[u8]) -> Option<Box<str>> {
         let place @ Some(Place::Pointer(..)) = &self.event else { return None };
         text(&self.pointers.find(body).ok()?, place.as_ref())
-    }
-
-    fn require_id(&self, fields: &BodyFields, headers: &HeaderMap) -> Result<(), Rejection> {
-        match &self.id {
-            Some(Place::Header(header)) if text_in_header(header, headers).is_some() => Ok(()),
-            Some(Place::Pointer(..)) if fields.id.is_some() => Ok(()),
-            Some(place) => Err(place.not_identifying()),
-            None => Ok(()),
-        }
     }
 
     fn not_json(&self) -> Rejection {

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName};
 
 use super::rejection::Rejection;
 use super::source::{MAX_ID, Source};
-use crate::scheme::{Layout, Part};
+use crate::scheme::Part;
 use crate::timestamp;
 
 /// How many signatures of one request are compared.
@@ -15,17 +15,12 @@ const MAX_CANDIDATES: usize = 16;
 /// What the headers say: well-formed, but not yet proved.
 #[derive(Debug)]
 pub(crate) struct Envelope<'h> {
-    candidates: [&'h [u8]; MAX_CANDIDATES],
-    count: usize,
+    /// The header's whole value: [`Source::candidates`] takes it apart.
+    pub(crate) signature: &'h [u8],
+    /// The id, where it is in a header; empty where that is missing.
     pub(crate) id: &'h [u8],
     pub(crate) time: &'h [u8],
     pub(crate) sent_at: Option<SystemTime>,
-}
-
-impl<'h> Envelope<'h> {
-    pub(crate) fn candidates(&self) -> &[&'h [u8]] {
-        self.candidates.get(..self.count).unwrap_or_default()
-    }
 }
 
 /// A header and the other name it may have.
@@ -36,42 +31,77 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Its one value, under either name.
-    pub(crate) fn value<'h>(&self, headers: &'h HeaderMap) -> Result<Option<&'h [u8]>, Rejection> {
-        let value = self.single(headers, &self.name)?;
-        let Some(alias) = &self.alias else { return Ok(value) };
-        match (value, self.single(headers, alias)?) {
-            (Some(one), Some(other)) if one != other => Err(self.repeated()),
-            (value, other) => Ok(value.or(other)),
-        }
+    pub(crate) fn malformed(&self) -> Rejection {
+        Rejection::MalformedHeader { header: self.name.clone() }
     }
 
-    /// Its one value, which is required.
-    fn required<'h>(&self, headers: &'h HeaderMap) -> Result<&'h [u8], Rejection> {
-        let missing = || Rejection::MissingHeader { header: self.name.clone() };
-        self.value(headers)?.ok_or_else(missing)
-    }
-
-    fn single<'h>(
-        &self,
-        headers: &'h HeaderMap,
-        name: &HeaderName,
-    ) -> Result<Option<&'h [u8]>, Rejection> {
-        let mut values = headers.get_all(name).iter();
-        let value = values.next();
-        if values.next().is_some() {
-            return Err(self.repeated());
-        }
-        Ok(value.map(http::HeaderValue::as_bytes))
+    fn missing(&self) -> Rejection {
+        Rejection::MissingHeader { header: self.name.clone() }
     }
 
     fn repeated(&self) -> Rejection {
         Rejection::RepeatedHeader { header: self.name.clone() }
     }
+}
 
-    pub(crate) fn malformed(&self) -> Rejection {
-        Rejection::MalformedHeader { header: self.name.clone() }
+/// The headers that decide, looked for in one pass over all headers.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    /// The signature, the id and the time.
+    headers: [Option<Header>; 3],
+    /// Their names and their other names, and whose each is.
+    names: Vec<(HeaderName, usize, usize)>,
+    /// Bit n is set if a wanted name has n bytes (modulo 64): most other headers end there.
+    lengths: u64,
+}
+
+impl Wanted {
+    pub(crate) fn new(signature: Header, id: Option<Header>, time: Option<Header>) -> Self {
+        let headers = [Some(signature), id, time];
+        let names: Vec<(HeaderName, usize, usize)> = headers
+            .iter()
+            .enumerate()
+            .filter_map(|(whose, header)| Some((whose, header.as_ref()?)))
+            .flat_map(|(whose, header)| {
+                let alias = header.alias.clone().map(|alias| (alias, whose, 1));
+                std::iter::once((header.name.clone(), whose, 0)).chain(alias)
+            })
+            .collect();
+        let lengths = names.iter().fold(0, |lengths, (name, ..)| lengths | bit(name));
+        Self { headers, names, lengths }
     }
+
+    /// The one value of each. Under two names it must be the same; twice under one it never counts.
+    fn find<'h>(&self, headers: &'h HeaderMap) -> Result<[Option<&'h [u8]>; 3], Rejection> {
+        let mut found = [[None; 2]; 3];
+        for (name, value) in headers {
+            if self.lengths & bit(name) == 0 {
+                continue;
+            }
+            let Some((_, whose, which)) = self.names.iter().find(|(wanted, ..)| wanted == name) else {
+                continue;
+            };
+            let slot = found.get_mut(*whose).and_then(|slots| slots.get_mut(*which));
+            if slot.is_some_and(|slot| slot.replace(value.as_bytes()).is_some()) {
+                return Err(self.repeated(*whose));
+            }
+        }
+        for (whose, [name, alias]) in found.iter().enumerate() {
+            if name.is_some() && alias.is_some() && name != alias {
+                return Err(self.repeated(whose));
+            }
+        }
+        Ok(found.map(|[name, alias]| name.or(alias)))
+    }
+
+    fn repeated(&self, whose: usize) -> Rejection {
+        let header = self.headers.get(whose).and_then(Option::as_ref);
+        header.map_or(Rejection::WrongSignature, Header::repeated)
+    }
+}
+
+fn bit(name: &HeaderName) -> u64 {
+    1u64.rotate_left(u32::try_from(name.as_str().len() % 64).unwrap_or_default())
 }
 
 impl Source {
@@ -81,68 +111,83 @@ impl Source {
         headers: &'h HeaderMap,
         now: SystemTime,
     ) -> Result<Envelope<'h>, Rejection> {
-        let mut envelope = Envelope {
-            candidates: [&[]; MAX_CANDIDATES],
-            count: 0,
-            id: &[],
-            time: &[],
-            sent_at: None,
-        };
-        self.read_signatures(headers, &mut envelope)?;
+        let [signature, id, time] = self.wanted.find(headers)?;
+        let signature = self.read_signatures(signature)?;
+        let mut envelope = Envelope { signature, id: &[], time: &[], sent_at: None };
         if let Some(header) = self.id_header() {
-            envelope.id = self.read_id(header, headers)?;
+            envelope.id = self.read_id(header, id)?;
         }
         if let Some((header, format)) = self.sent_at_header() {
-            envelope.time = header.required(headers)?;
+            envelope.time = time.ok_or_else(|| header.missing())?;
             let sent_at = timestamp::parse(format, envelope.time);
             envelope.sent_at = Some(self.judge(sent_at.ok_or_else(|| header.malformed())?, now)?);
         }
         Ok(envelope)
     }
 
-    fn read_signatures<'h>(
-        &self,
-        headers: &'h HeaderMap,
-        envelope: &mut Envelope<'h>,
-    ) -> Result<(), Rejection> {
+    /// The signatures of the version that is understood, without their prefix.
+    pub(crate) fn candidates<'h>(&self, value: &'h [u8]) -> impl Iterator<Item = &'h [u8]> + use<'_, 'h> {
+        entries(value, self.signature.separator)
+            .filter_map(|entry| entry.strip_prefix(&*self.signature.prefix))
+    }
+
+    fn read_signatures<'h>(&self, value: Option<&'h [u8]>) -> Result<&'h [u8], Rejection> {
         let header = &self.signature.header;
-        let value = header.required(headers)?;
-        let separator = match self.signature.layout {
-            Layout::Single => None,
-            Layout::List(separator) => u8::try_from(separator).ok(),
-        };
-        for entry in value.split(|byte| Some(*byte) == separator) {
-            if entry.is_empty() || !entry.iter().all(u8::is_ascii_graphic) {
+        let value = value.ok_or_else(|| header.missing())?;
+        let mut count = 0usize;
+        for entry in entries(value, self.signature.separator) {
+            if entry.is_empty() || !is_graphic(entry) {
                 return Err(header.malformed());
             }
-            let Some(candidate) = entry.strip_prefix(&*self.signature.prefix) else { continue };
-            let slot = envelope.candidates.get_mut(envelope.count).ok_or_else(|| {
-                Rejection::TooManySignatures { header: header.name.clone(), max: MAX_CANDIDATES }
-            })?;
-            *slot = candidate;
-            envelope.count = envelope.count.saturating_add(1);
+            count = count.saturating_add(entry.starts_with(&self.signature.prefix).into());
         }
-        if envelope.count == 0 { Err(header.malformed()) } else { Ok(()) }
+        match count {
+            0 => Err(header.malformed()),
+            1..=MAX_CANDIDATES => Ok(value),
+            _ => Err(Rejection::TooManySignatures {
+                header: header.name.clone(),
+                max: MAX_CANDIDATES,
+            }),
+        }
     }
 
     /// The id header. Where it is signed it has to be there, and must not contain what separates
     /// it from the next part; elsewhere a missing one counts as empty.
-    fn read_id<'h>(&self, header: &Header, headers: &'h HeaderMap) -> Result<&'h [u8], Rejection> {
-        let signed = self.content.contains(&Part::Id);
-        let id = if signed {
-            header.required(headers)?
-        } else {
-            match header.value(headers)? {
-                Some(id) => id,
-                None => return Ok(&[]),
-            }
+    fn read_id<'h>(&self, header: &Header, id: Option<&'h [u8]>) -> Result<&'h [u8], Rejection> {
+        let Some(id) = id else {
+            let signed = self.content.contains(&Part::Id);
+            return if signed { Err(header.missing()) } else { Ok(&[]) };
         };
         let ambiguous = self.id_end.as_deref().is_some_and(|end| contains(id, end));
-        let fits = (1..=MAX_ID).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic);
+        let fits = (1..=MAX_ID).contains(&id.len()) && is_graphic(id);
         if fits && !ambiguous { Ok(id) } else { Err(header.malformed()) }
     }
 }
 
+/// The entries of a list; all of it where there is no separator.
+fn entries(value: &[u8], separator: Option<u8>) -> impl Iterator<Item = &[u8]> {
+    // Most lists have one entry, and `contains` is much faster than a search byte by byte.
+    let separator = separator.filter(|separator| value.contains(separator));
+    let mut rest = Some(value);
+    std::iter::from_fn(move || {
+        let list = rest.take()?;
+        let end = separator.and_then(|separator| list.iter().position(|byte| *byte == separator));
+        let Some((entry, [_, others @ ..])) = end.and_then(|end| list.split_at_checked(end)) else {
+            return Some(list);
+        };
+        rest = Some(others);
+        Some(entry)
+    })
+}
+
+/// Visible ASCII without spaces. Not `all`, which stops early and so is never vectorised.
+fn is_graphic(text: &[u8]) -> bool {
+    text.iter().fold(true, |graphic, byte| graphic & byte.is_ascii_graphic())
+}
+
 fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
+    match part {
+        [byte] => text.contains(byte),
+        _ => text.windows(part.len()).any(|window| window == part),
+    }
 }

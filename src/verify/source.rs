@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
-use super::headers::{Envelope, Header};
+use super::headers::{Envelope, Header, Wanted};
 use super::judge;
 use super::lint::lint;
 use super::rejection::Rejection;
@@ -33,6 +33,7 @@ const MAX_TTL: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) name: Box<str>,
+    pub(crate) wanted: Wanted,
     pub(crate) signature: SignatureSpec,
     pub(crate) content: Vec<Part>,
     /// What follows the id in the signed content, so an id can't contain it.
@@ -57,7 +58,8 @@ pub(crate) struct Source {
 pub(crate) struct SignatureSpec {
     pub(crate) header: Header,
     pub(crate) prefix: Box<[u8]>,
-    pub(crate) layout: Layout,
+    /// What separates the signatures of a list.
+    pub(crate) separator: Option<u8>,
     encoding: Encoding,
 }
 
@@ -135,14 +137,21 @@ impl Source {
             || matches!(&identity, IdentitySpec::Fields(fields) if fields.iter().any(is_pointer));
         let pointers = Pointers::new(texts.iter().map(|text| &**text))?;
 
+        let signature = header(scheme, &scheme.signature.header)?;
+        let id_header = id.as_ref().and_then(Place::as_header);
+        let time_header = sent_at.as_ref().and_then(|(place, _)| place.as_header());
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|_| ConfigError::Random)?;
         Ok(Self {
             name: name.into(),
+            wanted: Wanted::new(signature.clone(), id_header.cloned(), time_header.cloned()),
             signature: SignatureSpec {
-                header: header(scheme, &scheme.signature.header)?,
+                header: signature,
                 prefix: scheme.signature.prefix.as_bytes().into(),
-                layout: scheme.signature.layout,
+                separator: match scheme.signature.layout {
+                    Layout::Single => None,
+                    Layout::List(separator) => u8::try_from(separator).ok(),
+                },
                 encoding: scheme.signature.encoding,
             },
             content: scheme.content.to_vec(),
@@ -166,17 +175,12 @@ impl Source {
     }
 
     pub(crate) fn id_header(&self) -> Option<&Header> {
-        match &self.id {
-            Some(Place::Header(header)) => Some(header),
-            _ => None,
-        }
+        self.id.as_ref()?.as_header()
     }
 
     pub(crate) fn sent_at_header(&self) -> Option<(&Header, TimeFormat)> {
-        match &self.sent_at {
-            Some((Place::Header(header), format)) => Some((header, *format)),
-            _ => None,
-        }
+        let (place, format) = self.sent_at.as_ref()?;
+        Some((place.as_header()?, *format))
     }
 
     pub(crate) fn judge(
@@ -210,12 +214,9 @@ impl Source {
         text_in_header(self.id_header()?, headers)
     }
 
-    /// The event type as a header or the body has it; unusable ones count as missing.
+    /// The event type as a header has it; unusable ones count as missing.
     pub(crate) fn header_event<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        match &self.event {
-            Some(Place::Header(header)) => text_in_header(header, headers),
-            _ => None,
-        }
+        text_in_header(self.event.as_ref()?.as_header()?, headers)
     }
 
     /// What no other delivery has, for [`Identity::None`].
@@ -225,6 +226,13 @@ impl Source {
 }
 
 impl Place {
+    fn as_header(&self) -> Option<&Header> {
+        match self {
+            Self::Header(header) => Some(header),
+            Self::Pointer(..) => None,
+        }
+    }
+
     pub(crate) fn not_identifying(&self) -> Rejection {
         let field = match self {
             Self::Header(header) => Arc::from(header.name.as_str()),
@@ -239,9 +247,10 @@ pub(crate) fn is_text(text: &str) -> bool {
     (1..=MAX_ID).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
-pub(crate) fn text_in_header<'h>(header: &Header, headers: &'h HeaderMap) -> Option<&'h str> {
-    let value = header.value(headers).ok()??;
-    std::str::from_utf8(value).ok().filter(|text| is_text(text))
+fn text_in_header<'h>(header: &Header, headers: &'h HeaderMap) -> Option<&'h str> {
+    let names = [Some(&header.name), header.alias.as_ref()].into_iter().flatten();
+    let value = names.filter_map(|name| headers.get(name)).next()?;
+    std::str::from_utf8(value.as_bytes()).ok().filter(|text| is_text(text))
 }
 
 fn header(scheme: &Scheme, name: &str) -> Result<Header, ConfigError> {

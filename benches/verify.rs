@@ -1,0 +1,128 @@
+//! What verifying costs beside the bare HMAC of the same bytes, in one run:
+//! `cargo bench --bench verify`.
+
+use std::borrow::Cow;
+use std::hint::black_box;
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderMap, HeaderValue, Request};
+use inhook::scheme::{Field, Identity, Scheme, SentAt, Signature, TimeFormat};
+use inhook::sign::{Message, Signer};
+use inhook::{Verifier, presets};
+use sha2::Sha256;
+
+const SHORTLINKS: Scheme = Scheme {
+    name: Cow::Borrowed("shortlinks"),
+    signature: Signature {
+        header: Cow::Borrowed("x-webhook-signature"),
+        prefix: Cow::Borrowed("sha256="),
+        ..Signature::BASE
+    },
+    id: Some(Field::pointer("/webhook_id")),
+    event: Some(Field::pointer("/event")),
+    sent_at: Some(SentAt { field: Field::pointer("/delivered_at"), format: TimeFormat::Rfc3339 }),
+    identity: Identity::Fields(Cow::Borrowed(&[Field::pointer("/webhook_id")])),
+    ..Scheme::BASE
+};
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const ROUNDS: usize = 4_001;
+/// As many as stay in the cache.
+const CALLS: usize = 32;
+
+fn main() {
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
+    let long = |body: &dyn Fn(&str) -> String| body(&"x".repeat(1_024 - body("").len()));
+    let standard = long(&|filler| format!(r#"{{"type":"user.created","data":"{filler}"}}"#));
+    let one_string = long(&|filler| {
+        format!(r#"{{"event":"link.created","data":"{filler}","webhook_id":"wh_abc123","delivered_at":"{now}"}}"#)
+    });
+    let mut fields = String::new();
+    while fields.len() < 900 {
+        fields.push_str(&format!(r#""k{}":"v{}","#, fields.len(), fields.len()));
+    }
+    let short_fields = long(&|filler| {
+        format!(r#"{{"event":"link.created",{fields}"f":"{filler}","webhook_id":"wh_abc123","delivered_at":"{now}"}}"#)
+    });
+
+    println!("{:<44} {:>9} {:>9} {:>7} {:>7}", "1 KB body", "hmac", "verify", "ratio", "target");
+    compare("Standard Webhooks", presets::STANDARD_WEBHOOKS, standard, 1.25);
+    compare("shortener, one long string", SHORTLINKS, one_string, 2.5);
+    compare("shortener, many short fields", SHORTLINKS, short_fields, 4.0);
+}
+
+fn compare(name: &str, scheme: Scheme, body: String, target: f64) {
+    let message = Message::new(body.clone()).id("msg_2KWPBgLlAfxdpx2AI54pPJ85f4W");
+    let signed = Signer::new(scheme.clone(), SECRET).unwrap().sign(&message).unwrap();
+    let request = as_received(&signed, &body);
+    let verifier = Verifier::new("acme", scheme.clone(), SECRET).unwrap();
+    // The same bytes: the id and the time in the headers of Standard Webhooks are signed as well.
+    let mut content = BytesMut::new();
+    for header in ["webhook-id", "webhook-timestamp"] {
+        if let Some(value) = signed.get(header) {
+            content.extend_from_slice(value.as_bytes());
+            content.extend_from_slice(b".");
+        }
+    }
+    content.extend_from_slice(body.as_bytes());
+    let key = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+
+    let (mut bare, mut whole) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        bare.push(time(|| (), |()| {
+            let mut mac = key.clone();
+            mac.update(black_box(&content));
+            mac.finalize()
+        }));
+        whole.push(time(|| request.clone(), |request| verifier.verify(request).unwrap()));
+    }
+    let (bare, whole) = (median(bare), median(whole));
+    println!("{name:<44} {bare:>6.0} ns {whole:>6.0} ns {:>7.2} {target:>7.2}", whole / bare);
+}
+
+/// The headers as an HTTP server has them: slices of one buffer.
+fn as_received(signed: &HeaderMap, body: &str) -> Request<Bytes> {
+    let mut headers = HeaderMap::new();
+    let common = [
+        ("host", "hooks.example.com"),
+        ("user-agent", "Partner-Webhooks/1.0"),
+        ("content-type", "application/json"),
+        ("content-length", "1024"),
+    ];
+    let mut buffer = BytesMut::new();
+    let signed = signed.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+    let lines: Vec<(&str, &str)> = common.into_iter().chain(signed).collect();
+    for (_, value) in &lines {
+        buffer.extend_from_slice(value.as_bytes());
+    }
+    let mut buffer = buffer.freeze();
+    // What an HTTP server has sliced from is shared already.
+    let _keep = buffer.clone();
+    for (name, value) in lines {
+        let value = HeaderValue::from_maybe_shared(buffer.split_to(value.len())).unwrap();
+        headers.insert(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value);
+    }
+    let mut request = Request::new(Bytes::from(body.to_owned()));
+    *request.headers_mut() = headers;
+    request
+}
+
+/// The nanoseconds of one call, without making what it takes and dropping what it returns.
+fn time<T, R>(make: impl Fn() -> T, call: impl Fn(T) -> R) -> f64 {
+    let inputs: Vec<T> = (0..CALLS).map(|_| make()).collect();
+    let mut outputs = Vec::with_capacity(CALLS);
+    let start = Instant::now();
+    for input in inputs {
+        outputs.push(call(black_box(input)));
+    }
+    let time = start.elapsed();
+    black_box(outputs);
+    time.as_secs_f64() * 1e9 / CALLS as f64
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
