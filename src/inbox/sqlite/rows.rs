@@ -423,7 +423,7 @@ impl Rows {
     fn lapsed(&self, db: &Connection, now: i64) -> rusqlite::Result<Vec<(i64, Key, u32)>> {
         let mut statement = db.prepare_cached(
             "SELECT position, key, fence, attempts FROM delivery
-             WHERE state = 1 AND due_at <= ? ORDER BY due_at LIMIT ?",
+             WHERE state = 1 AND due_at <= ? ORDER BY due_at, position LIMIT ?",
         )?;
         let mut rows = statement.query([now, LAPSED_AT_ONCE])?;
         let mut lapsed = Vec::new();
@@ -477,7 +477,7 @@ fn positions(
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     db.prepare_cached(
         "SELECT position FROM delivery WHERE state = 0 AND suspect = ? AND due_at <= ?
-         ORDER BY due_at LIMIT ?",
+         ORDER BY due_at, position LIMIT ?",
     )?
     .query_map(params![suspects, now, max], |row| row.get(0))?
     .collect()

@@ -211,10 +211,10 @@ impl Thread {
             self.rows.reset_counts([0; 5]);
             tracing::error!(%error, path = %self.path.display(), "the inbox could not commit");
         } else {
-            *self.shared.last_commit.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some(Instant::now());
             self.shared.commits.fetch_add(accepts.into(), Ordering::Relaxed);
         }
+        *self.shared.last_commit.lock().unwrap_or_else(PoisonError::into_inner) =
+            result.is_ok().then(Instant::now);
         for step in ended {
             (step.reply)(result.clone());
         }

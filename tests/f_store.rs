@@ -1,0 +1,509 @@
+//! The stores when things go wrong around them: full, locked, moved, cancelled, reopened.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use inhook::clock::Clock;
+use inhook::inbox::{
+    Filter, Inbox, InboxError, LeaseOptions, Ledger, LedgerError, OnDeadDuplicate, Outcome, Put,
+    REVIVAL_INTERVAL, Record, State,
+};
+use inhook::sign::{Message, Signer};
+use inhook::testing::FakeClock;
+use inhook::{
+    Delivery, Intake, MemoryInbox, SqliteInbox, Verifier, VerifyLayer, WhenFull, presets,
+};
+use rusqlite::Connection;
+use tower::{ServiceBuilder, ServiceExt};
+
+const SECRET: &str = "It's a Secret to Everybody";
+const LEASE: Duration = Duration::from_secs(60);
+
+fn request(id: &str, body: &str) -> Request<Bytes> {
+    let signer = Signer::new(presets::GITHUB, SECRET).unwrap();
+    signer.request(&Message::new(body.to_owned()).id(id).event("push")).unwrap()
+}
+
+fn delivery_at(clock: &Arc<FakeClock>, id: &str) -> Delivery {
+    let verifier = Verifier::builder("acme", presets::GITHUB, SECRET).clock(clock.clone());
+    verifier.build().unwrap().verify(request(id, "{}")).unwrap()
+}
+
+fn delivery(id: &str) -> Delivery {
+    let verifier = Verifier::new("acme", presets::GITHUB, SECRET).unwrap();
+    verifier.verify(request(id, "{}")).unwrap()
+}
+
+/// The answer of a whole stack, and its Retry-After.
+async fn post<I: Inbox>(inbox: &Arc<I>, id: &str) -> (StatusCode, Option<u32>) {
+    let verifier = Verifier::new("acme", presets::GITHUB, SECRET).unwrap();
+    let service = ServiceBuilder::new()
+        .layer(VerifyLayer::new(verifier))
+        .service(Intake::new(inbox.clone()));
+    let response = service.oneshot(request(id, "{}").map(Full::new)).await.unwrap();
+    let after = response.headers().get("retry-after").map(|after| after.to_str().unwrap().parse().unwrap());
+    (response.status(), after)
+}
+
+fn assert_refused((status, after): (StatusCode, Option<u32>)) {
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!((1..=30).contains(&after.expect("a 503 says when to come back")), "{after:?}");
+}
+
+async fn jobs(inbox: &impl Inbox) -> Vec<String> {
+    let batch = inbox.lease(LeaseOptions::new(100, LEASE, 5)).await.unwrap();
+    batch.jobs.iter().map(|job| job.id().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn f1_what_is_accepted_is_in_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inbox = Arc::new(SqliteInbox::open(&path).await.unwrap());
+    assert_eq!(post(&inbox, "1").await.0, StatusCode::OK);
+    // Another connection sees it as soon as the answer is there.
+    let other = Connection::open(&path).unwrap();
+    let (id, body): (String, Vec<u8>) =
+        other.query_row("SELECT id, body FROM delivery", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!((id.as_str(), &*body), ("1", &b"{}"[..]));
+}
+
+#[tokio::test]
+async fn f1_an_inbox_that_is_opened_again_knows_all_it_accepted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let clock = Arc::new(FakeClock::new());
+    let open = async || SqliteInbox::options().clock(clock.clone()).open(&path).await.unwrap();
+    let inbox = open().await;
+    for id in ["pending", "done", "dead", "leased"] {
+        assert_eq!(inbox.put(&delivery_at(&clock, id)).await.unwrap(), Put::New);
+        clock.advance(Duration::from_millis(1));
+    }
+    let batch = inbox.lease(LeaseOptions::new(4, LEASE, 5)).await.unwrap();
+    let [pending, done, dead, leased] = &batch.jobs[..] else { panic!("{batch:?}") };
+    let retry = Outcome::Retry { after: Duration::ZERO, error: "again".into() };
+    let _ = inbox.settle(pending.lease(), retry).await.unwrap();
+    let _ = inbox.settle(done.lease(), Outcome::Done).await.unwrap();
+    let _ = inbox.settle(dead.lease(), Outcome::Dead { error: "broken".into() }).await.unwrap();
+    drop(inbox);
+
+    let inbox = open().await;
+    for id in ["pending", "done", "dead", "leased"] {
+        assert_eq!(inbox.put(&delivery_at(&clock, id)).await.unwrap(), Put::Duplicate, "{id}");
+    }
+    // A lease of the process that is gone lapses by the wall clock.
+    clock.advance(LEASE);
+    assert_eq!(jobs(&inbox).await, ["pending"]);
+    let batch = inbox.lease(LeaseOptions::suspect(LEASE, 5)).await.unwrap();
+    assert_eq!(batch.jobs[0].key(), leased.key());
+    assert_eq!(batch.jobs[0].headers().get("x-github-event").unwrap(), "push");
+}
+
+#[tokio::test]
+async fn f2_a_locked_store_is_a_503_and_recovers() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inbox = Arc::new(SqliteInbox::open(&path).await.unwrap());
+    assert_eq!(post(&inbox, "1").await.0, StatusCode::OK);
+    let blocker = Connection::open(&path).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_refused(post(&inbox, "2").await);
+    assert!(matches!(inbox.put(&delivery("2")).await, Err(InboxError::Busy(_))));
+    blocker.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(post(&inbox, "2").await.0, StatusCode::OK);
+    assert_eq!(jobs(&*inbox).await, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn f2_a_file_that_is_gone_is_a_503_and_unhealthy_until_it_is_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inbox = Arc::new(SqliteInbox::open(&path).await.unwrap());
+    assert_eq!(post(&inbox, "1").await.0, StatusCode::OK);
+    let away = directory.path().join("away.db");
+    std::fs::rename(&path, &away).unwrap();
+    assert_refused(post(&inbox, "2").await);
+    let error = inbox.health().await.unwrap_err().to_string();
+    assert!(error.contains("moved or deleted"), "{error}");
+    std::fs::rename(&away, &path).unwrap();
+    inbox.health().await.unwrap();
+    assert_eq!(post(&inbox, "1").await.0, StatusCode::OK);
+    assert_eq!(post(&inbox, "2").await.0, StatusCode::OK);
+    assert_eq!(jobs(&*inbox).await, ["1", "2"], "a duplicate stayed one");
+}
+
+#[tokio::test]
+async fn f5_a_put_that_is_dropped_at_any_point_is_accepted_once_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inbox = Arc::new(SqliteInbox::open(&path).await.unwrap());
+    let mut cx = Context::from_waker(Waker::noop());
+    for polls in 0..6 {
+        let id = format!("dropped-{polls}");
+        let delivery = delivery(&id);
+        let mut put = inbox.put(&delivery);
+        for _ in 0..polls {
+            if put.as_mut().poll(&mut cx).is_ready() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        drop(put);
+        // The partner tries again: the first copy was accepted, or this one is.
+        let again = inbox.put(&delivery).await.unwrap();
+        assert!(matches!(again, Put::New | Put::Duplicate));
+        assert_eq!(inbox.put(&delivery).await.unwrap(), Put::Duplicate);
+        assert_eq!(jobs(&*inbox).await, [id], "one job, whoever was accepted");
+    }
+}
+
+#[tokio::test]
+async fn f5_a_client_that_hangs_up_leaves_nothing_half_done() {
+    let inbox = Arc::new(MemoryInbox::new());
+    let verifier = Verifier::new("acme", presets::GITHUB, SECRET).unwrap();
+    let service = ServiceBuilder::new()
+        .layer(VerifyLayer::new(verifier))
+        .service(Intake::new(inbox.clone()));
+    let mut cx = Context::from_waker(Waker::noop());
+    for polls in 0..3 {
+        let mut future = Box::pin(service.clone().oneshot(request("1", "{}").map(Full::new)));
+        for _ in 0..polls {
+            if let Poll::Ready(response) = future.as_mut().poll(&mut cx) {
+                assert_eq!(response.unwrap().status(), StatusCode::OK);
+                break;
+            }
+        }
+    }
+    assert_eq!(post(&inbox, "1").await.0, StatusCode::OK);
+    assert_eq!(jobs(&*inbox).await, ["1"]);
+}
+
+#[tokio::test]
+async fn f6_a_full_memory_inbox_is_a_503_until_there_is_room() {
+    for (inbox, fits) in [
+        (MemoryInbox::new().max_deliveries(3), 3),
+        (MemoryInbox::new().max_bytes(300), 2),
+    ] {
+        let inbox = Arc::new(inbox);
+        for n in 0..fits {
+            assert_eq!(post(&inbox, &n.to_string()).await.0, StatusCode::OK);
+        }
+        assert_refused(post(&inbox, "more").await);
+        assert!(inbox.put(&delivery("0")).await.unwrap() == Put::Duplicate, "a duplicate needs no room");
+        let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
+        let _ = inbox.settle(batch.jobs[0].lease(), Outcome::Done).await.unwrap();
+        assert_eq!(post(&inbox, "more").await.0, StatusCode::OK);
+    }
+}
+
+/// Puts and handles this many deliveries; how many were accepted.
+async fn handle(inbox: &MemoryInbox, clock: &Arc<FakeClock>, ids: std::ops::Range<u32>) -> usize {
+    let mut accepted = 0;
+    for n in ids {
+        if inbox.put(&delivery_at(clock, &n.to_string())).await.is_ok_and(|put| put == Put::New) {
+            accepted += 1;
+            let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
+            let _ = inbox.settle(batch.jobs[0].lease(), Outcome::Done).await.unwrap();
+        }
+    }
+    accepted
+}
+
+#[tokio::test]
+async fn d8_ten_times_too_many_keys_are_refused_and_no_replay_is_accepted() {
+    let clock = Arc::new(FakeClock::new());
+    let inbox = MemoryInbox::new().max_key_bytes(48 * 100).clock(clock.clone());
+    assert_eq!(handle(&inbox, &clock, 0..1_000).await, 100, "what fits");
+    assert_eq!(handle(&inbox, &clock, 0..1_000).await, 0, "no replay is accepted");
+    assert!(matches!(inbox.health().await, Err(InboxError::Full(_))));
+    clock.advance(delivery("any").ttl(false) + Duration::from_secs(2));
+    inbox.health().await.unwrap();
+    assert_eq!(handle(&inbox, &clock, 500..600).await, 100, "room again once keys expire");
+}
+
+#[tokio::test]
+async fn a_window_that_is_shortened_on_purpose_says_so() {
+    let clock = Arc::new(FakeClock::new());
+    let inbox = MemoryInbox::new()
+        .max_key_bytes(48 * 100)
+        .when_full(WhenFull::ShortenWindow)
+        .clock(clock.clone());
+    assert_eq!(handle(&inbox, &clock, 0..100).await, 100);
+    assert_eq!(inbox.remembers_since(), None);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(handle(&inbox, &clock, 100..300).await, 200);
+    assert!(inbox.remembers_since().unwrap() > clock.now() - Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_dead_letter_can_be_left_to_the_operator() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(FakeClock::new());
+    let sqlite = SqliteInbox::options().clock(clock.clone()).on_dead_duplicate(OnDeadDuplicate::Ignore);
+    let sqlite = sqlite.open(directory.path().join("inbox.db")).await.unwrap();
+    let memory = MemoryInbox::new().clock(clock.clone()).on_dead_duplicate(OnDeadDuplicate::Ignore);
+    for inbox in [&sqlite as &dyn Inbox, &memory] {
+        inbox.put(&delivery_at(&clock, "1")).await.unwrap();
+        let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
+        let dead = Outcome::Dead { error: "broken".into() };
+        let _ = inbox.settle(batch.jobs[0].lease(), dead).await.unwrap();
+        clock.advance(REVIVAL_INTERVAL * 2);
+        assert_eq!(inbox.put(&delivery_at(&clock, "1")).await.unwrap(), Put::Duplicate);
+    }
+}
+
+#[tokio::test]
+async fn a_resend_runs_the_stored_bytes_and_not_its_own() {
+    use inhook::scheme::{Field, Identity, Scheme, Signature};
+    let scheme = Scheme {
+        signature: Signature { header: "x-signature".into(), ..Signature::BASE },
+        identity: Identity::Fields(vec![Field::pointer("/id")].into()),
+        ..Scheme::BASE
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(FakeClock::new());
+    let inbox = SqliteInbox::options().clock(clock.clone());
+    let inbox = inbox.open(directory.path().join("inbox.db")).await.unwrap();
+    let deliver = |body: &'static str| {
+        let request = Signer::new(scheme.clone(), SECRET).unwrap().request(&Message::new(body)).unwrap();
+        let verifier = Verifier::builder("acme", scheme.clone(), SECRET).clock(clock.clone());
+        verifier.build().unwrap().verify(request).unwrap()
+    };
+    inbox.put(&deliver(r#"{"id":"1","n":"first"}"#)).await.unwrap();
+    let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
+    let dead = Outcome::Dead { error: "broken".into() };
+    let _ = inbox.settle(batch.jobs[0].lease(), dead).await.unwrap();
+    clock.advance(REVIVAL_INTERVAL);
+    assert_eq!(inbox.put(&deliver(r#"{"id":"1","n":"resent"}"#)).await.unwrap(), Put::Revived);
+    let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
+    assert_eq!(batch.jobs[0].body(), r#"{"id":"1","n":"first"}"#);
+}
+
+#[tokio::test]
+async fn bytes_are_dropped_after_their_retention_and_keys_after_their_window() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let clock = Arc::new(FakeClock::new());
+    let hour = Duration::from_secs(3_600);
+    let open = async || {
+        let options = SqliteInbox::options().clock(clock.clone()).retain_done(hour);
+        options.open(&path).await.unwrap()
+    };
+    let inbox = open().await;
+    inbox.put(&delivery_at(&clock, "1")).await.unwrap();
+    let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
+    let key = batch.jobs[0].key();
+    let _ = inbox.settle(batch.jobs[0].lease(), Outcome::Done).await.unwrap();
+    assert!(inbox.get(key).await.unwrap().record.is_some());
+    drop(inbox);
+
+    // An inbox that is opened sweeps before it does anything else.
+    clock.advance(hour);
+    let inbox = open().await;
+    inbox.health().await.unwrap();
+    assert!(inbox.get(key).await.unwrap().record.is_none(), "the bytes are gone");
+    assert!(matches!(inbox.replay(key).await, Err(LedgerError::BytesGone)));
+    assert_eq!(inbox.put(&delivery_at(&clock, "1")).await.unwrap(), Put::Duplicate);
+    drop(inbox);
+
+    clock.advance(delivery("any").ttl(true));
+    let inbox = open().await;
+    inbox.health().await.unwrap();
+    assert!(matches!(inbox.get(key).await, Err(LedgerError::NotFound)));
+    assert_eq!(inbox.stats().await.unwrap(), Default::default());
+    assert_counts(&path);
+}
+
+/// The counts that are kept are the counts that there are.
+fn assert_counts(path: &Path) {
+    let db = Connection::open(path).unwrap();
+    let wrong: i64 = db
+        .query_row(
+            "SELECT count(*) FROM count WHERE deliveries !=
+                (SELECT count(*) FROM delivery WHERE delivery.state = count.state)",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(wrong, 0);
+}
+
+#[tokio::test]
+async fn the_counts_follow_every_step() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let clock = Arc::new(FakeClock::new());
+    let inbox = SqliteInbox::options().clock(clock.clone()).open(&path).await.unwrap();
+    let outcomes = [
+        Outcome::Done,
+        Outcome::Skipped,
+        Outcome::Released,
+        Outcome::Retry { after: LEASE, error: "again".into() },
+        Outcome::Dead { error: "broken".into() },
+    ];
+    for (n, outcome) in outcomes.iter().cycle().take(20).enumerate() {
+        inbox.put(&delivery_at(&clock, &n.to_string())).await.unwrap();
+        let batch = inbox.lease(LeaseOptions::new(1, LEASE, 2)).await.unwrap();
+        for job in &batch.jobs {
+            let _ = inbox.settle(job.lease(), outcome.clone()).await.unwrap();
+            assert_counts(&path);
+        }
+        clock.advance(Duration::from_secs(25));
+    }
+    for state in [State::Done, State::Dead, State::Skipped] {
+        let entry = inbox.list(Filter::state(state)).await.unwrap().remove(0);
+        inbox.replay(entry.key).await.unwrap();
+        assert_counts(&path);
+    }
+    let entry = inbox.list(Filter::state(State::Dead)).await.unwrap().remove(0);
+    inbox.discard(entry.key).await.unwrap();
+    let done = inbox.list(Filter::state(State::Done)).await.unwrap().remove(0).id.unwrap();
+    clock.advance(delivery("any").ttl(true) * 2);
+    assert_eq!(inbox.put(&delivery_at(&clock, &done)).await.unwrap(), Put::New, "over an expired row");
+    assert_counts(&path);
+}
+
+#[tokio::test]
+async fn deliveries_that_arrive_together_share_a_commit_and_a_lone_one_has_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = Arc::new(SqliteInbox::open(directory.path().join("inbox.db")).await.unwrap());
+    for n in 0..10 {
+        inbox.put(&delivery(&format!("lone-{n}"))).await.unwrap();
+    }
+    assert_eq!(inbox.commits(), 10);
+    let mut tasks = tokio::task::JoinSet::new();
+    for caller in 0..256 {
+        let inbox = inbox.clone();
+        let deliveries: Vec<_> = (0..8).map(|n| delivery(&format!("{caller}-{n}"))).collect();
+        tasks.spawn(async move {
+            for delivery in deliveries {
+                inbox.put(&delivery).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    let commits = inbox.commits() - 10;
+    assert!(256 * 8 / commits >= 32, "{commits} commits for {} accepts", 256 * 8);
+}
+
+#[tokio::test]
+async fn a_bad_row_fails_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inbox = Arc::new(SqliteInbox::open(&path).await.unwrap());
+    let trigger = "CREATE TRIGGER bad BEFORE INSERT ON delivery WHEN NEW.id = 'bad'
+        BEGIN SELECT raise(ABORT, 'a bad row'); END";
+    Connection::open(&path).unwrap().execute_batch(trigger).unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for id in ["good-1", "bad", "good-2"] {
+        let inbox = inbox.clone();
+        tasks.spawn(async move { (id, inbox.put(&delivery(id)).await) });
+    }
+    for (id, put) in tasks.join_all().await {
+        assert_eq!(put.is_ok(), id != "bad", "{id}: {put:?}");
+    }
+    assert_eq!(inbox.stats().await.unwrap().pending, 2);
+    assert_counts(&path);
+}
+
+#[tokio::test]
+async fn files_that_are_not_an_inbox_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("other.db");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE users (id)").unwrap();
+    let error = SqliteInbox::open(&path).await.unwrap_err().to_string();
+    assert!(error.contains("not an inbox"), "{error}");
+
+    let text = directory.path().join("text.db");
+    std::fs::write(&text, "this is no database".repeat(100)).unwrap();
+    SqliteInbox::open(&text).await.unwrap_err();
+
+    let newer = directory.path().join("newer.db");
+    drop(SqliteInbox::open(&newer).await.unwrap());
+    Connection::open(&newer).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+    let error = SqliteInbox::open(&newer).await.unwrap_err().to_string();
+    assert!(error.contains("version 99"), "{error}");
+
+    let missing = directory.path().join("no/such/directory.db");
+    let error = SqliteInbox::open(&missing).await.unwrap_err().to_string();
+    assert!(error.contains("no/such/directory.db"), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = SqliteInbox::open(directory.path().join("inbox.db")).await.unwrap();
+    inbox.put(&delivery("1")).await.unwrap();
+    let mut files = 0;
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.path());
+        files += 1;
+    }
+    assert_eq!(files, 3, "the file, its log and the log's index");
+}
+
+#[tokio::test]
+async fn a_backup_taken_while_it_is_in_use_is_a_whole_inbox() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = SqliteInbox::open(directory.path().join("inbox.db")).await.unwrap();
+    inbox.put(&delivery("1")).await.unwrap();
+    let copy = directory.path().join("copy.db");
+    let source = Connection::open(directory.path().join("inbox.db")).unwrap();
+    source.execute("VACUUM INTO ?", [copy.to_str().unwrap()]).unwrap();
+    let copy = SqliteInbox::open(copy).await.unwrap();
+    assert_eq!(copy.put(&delivery("1")).await.unwrap(), Put::Duplicate);
+    assert_eq!(jobs(&copy).await, ["1"]);
+}
+
+#[test]
+fn a_record_survives_its_own_bytes() {
+    let mut request = request("1", "{\r\n\r\n}");
+    request.headers_mut().append("x-many", "one: two".parse().unwrap());
+    request.headers_mut().append("x-many", http::HeaderValue::from_bytes(b"\xff\tx").unwrap());
+    request.headers_mut().insert("x-empty", "".parse().unwrap());
+    request.headers_mut().insert("cookie", "secret".parse().unwrap());
+    let verifier = Verifier::new("acme", presets::GITHUB, SECRET).unwrap();
+    let record = Record::new(&verifier.verify(request).unwrap(), true);
+    let bytes = record.to_bytes();
+    assert_eq!(Record::from_bytes(&bytes).unwrap(), record);
+    assert!(!record.headers().contains_key("cookie"));
+    for end in 0..bytes.len() - record.body().len() {
+        assert!(Record::from_bytes(&bytes.slice(..end)).is_err(), "cut at {end}");
+    }
+}
+
+#[tokio::test]
+async fn two_inboxes_on_one_file_accept_each_delivery_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inboxes = [
+        Arc::new(SqliteInbox::open(&path).await.unwrap()),
+        Arc::new(SqliteInbox::open(&path).await.unwrap()),
+    ];
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..200 {
+        let inbox = inboxes[n % 2].clone();
+        let id = format!("id-{}", n / 4);
+        tasks.spawn(async move {
+            // The other one may hold the lock: that is a 503, and the partner comes again.
+            loop {
+                match inbox.put(&delivery(&id)).await {
+                    Ok(put) => return put,
+                    Err(InboxError::Busy(_)) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        });
+    }
+    let puts = tasks.join_all().await;
+    assert_eq!(puts.iter().filter(|put| **put == Put::New).count(), 50);
+    assert_counts(&path);
+}

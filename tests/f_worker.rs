@@ -1,0 +1,480 @@
+//! What becomes of an accepted delivery: attempts, dead letters, suspects, drain.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use inhook::events::{Handled, Unhandled};
+use inhook::inbox::{Filter, Inbox, Job, LeaseOptions, Ledger, Put, State};
+use inhook::sign::{Message, Signer};
+use inhook::{
+    Backoff, ConfigError, Delivery, Event, Events, Failure, MemoryInbox, SqliteInbox, Verifier,
+    Worker, presets,
+};
+use serde::Deserialize;
+use tokio::sync::{mpsc, watch};
+
+const SECRET: &str = "It's a Secret to Everybody";
+
+/// A GitHub delivery.
+fn delivery(source: &str, id: &str, event: &str, body: &str) -> Delivery {
+    let signer = Signer::new(presets::GITHUB, SECRET).unwrap();
+    let request = signer.request(&Message::new(body.to_owned()).id(id).event(event)).unwrap();
+    Verifier::new(source, presets::GITHUB, SECRET).unwrap().verify(request).unwrap()
+}
+
+async fn put(inbox: &impl Inbox, id: &str, event: &str) {
+    let put = inbox.put(&delivery("acme", id, event, "{}")).await.unwrap();
+    assert_eq!(put, Put::New);
+}
+
+/// Small times, so that tests take little.
+fn fast(attempts: u32) -> Backoff {
+    Backoff::new().base(Duration::from_millis(1)).attempts(attempts)
+}
+
+/// A worker that runs until the test says stop.
+struct Started {
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<Result<(), ConfigError>>,
+}
+
+fn start<I: Inbox>(inbox: &Arc<I>, events: Events, set: impl FnOnce(Worker<I, Events>) -> Worker<I, Events>) -> Started {
+    let (stop, mut stopped) = watch::channel(false);
+    let worker = set(Worker::new(inbox.clone(), events));
+    let stopped = async move { drop(stopped.wait_for(|stop| *stop).await) };
+    Started { stop, task: tokio::spawn(worker.run(stopped)) }
+}
+
+impl Started {
+    async fn stop(self) {
+        self.stop.send_replace(true);
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+/// Waits until all deliveries are in the state.
+async fn settled(inbox: &impl Ledger, state: State, count: usize) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while inbox.list(Filter::state(state)).await.unwrap().len() < count {
+        assert!(Instant::now() < deadline, "{:?}", inbox.stats().await);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn sqlite(directory: &Path) -> Arc<SqliteInbox> {
+    Arc::new(SqliteInbox::open(directory.join("inbox.db")).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_job_fails_twice_and_is_done_at_the_third_attempt() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = sqlite(directory.path()).await;
+    put(&*inbox, "1", "push").await;
+    let (seen, mut attempts) = mpsc::unbounded_channel();
+    let events = Events::builder().on("push", move |event: Event<serde_json::Value>| {
+        seen.send((event.attempt(), event.key())).unwrap();
+        async move { if event.attempt() < 3 { Err(Failure::retry("not yet")) } else { Ok(()) } }
+    });
+    let worker = start(&inbox, events.build().unwrap(), |worker| worker.backoff(fast(5)));
+    settled(&*inbox, State::Done, 1).await;
+    worker.stop().await;
+    let (first, key) = attempts.recv().await.unwrap();
+    assert_eq!(first, 1);
+    for attempt in 2..=3 {
+        assert_eq!(attempts.recv().await.unwrap(), (attempt, key), "the key is the same each time");
+    }
+    assert!(attempts.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn d10_a_job_that_always_fails_is_a_dead_letter_and_replayable() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = sqlite(directory.path()).await;
+    put(&*inbox, "1", "push").await;
+    let broken = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let handler = broken.clone();
+    let events = Events::builder().on("push", move |_: Event<serde_json::Value>| {
+        let broken = handler.load(Ordering::SeqCst);
+        async move { if broken { Err(Failure::retry("it is broken")) } else { Ok(()) } }
+    });
+    let worker = start(&inbox, events.build().unwrap(), |worker| worker.backoff(fast(4)));
+    settled(&*inbox, State::Dead, 1).await;
+    let entry = inbox.list(Filter::state(State::Dead)).await.unwrap().remove(0);
+    assert_eq!((entry.attempts, entry.last_error.as_deref()), (4, Some("it is broken")));
+    broken.store(false, Ordering::SeqCst);
+    inbox.replay(entry.key).await.unwrap();
+    settled(&*inbox, State::Done, 1).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_permanent_failure_is_a_dead_letter_at_once() {
+    let inbox = Arc::new(MemoryInbox::new());
+    put(&*inbox, "1", "push").await;
+    let events = Events::builder().on("push", async |_: Event<serde_json::Value>| {
+        Err::<(), _>(Failure::permanent("it will never work"))
+    });
+    let worker = start(&inbox, events.build().unwrap(), |worker| worker.backoff(fast(5)));
+    settled(&*inbox, State::Dead, 1).await;
+    worker.stop().await;
+    assert_eq!(inbox.list(Filter::all()).await.unwrap()[0].attempts, 1);
+}
+
+#[tokio::test]
+async fn f7_panics_and_timeouts_count_as_attempts_and_hurt_nobody_else() {
+    let inbox = Arc::new(MemoryInbox::new());
+    put(&*inbox, "1", "panics").await;
+    put(&*inbox, "2", "hangs").await;
+    put(&*inbox, "3", "works").await;
+    let (done, mut works) = mpsc::unbounded_channel();
+    let events = Events::builder()
+        .on("panics", async |event: Event<serde_json::Value>| -> Result<(), Failure> {
+            panic!("attempt {}", event.attempt())
+        })
+        .on("hangs", async |_: Event<serde_json::Value>| -> Result<(), Failure> {
+            std::future::pending().await
+        })
+        .on("works", move |_: Event<serde_json::Value>| {
+            done.send(()).unwrap();
+            async { Ok::<_, Failure>(()) }
+        });
+    let worker = start(&inbox, events.build().unwrap(), |worker| {
+        worker.backoff(fast(2)).timeout(Duration::from_millis(50))
+    });
+    works.recv().await.unwrap();
+    settled(&*inbox, State::Dead, 2).await;
+    worker.stop().await;
+    let errors: Vec<String> = inbox.list(Filter::state(State::Dead)).await.unwrap().into_iter().map(|entry| {
+        assert_eq!(entry.attempts, 2);
+        entry.last_error.unwrap()
+    }).collect();
+    assert_eq!(errors[0], "the handler panicked: attempt 2");
+    assert!(errors[1].contains("50ms"), "{errors:?}");
+}
+
+#[derive(Deserialize)]
+struct Push {
+    #[expect(dead_code, reason = "it is there to be deserialized")]
+    commits: Vec<Commit>,
+}
+
+#[derive(Deserialize)]
+struct Commit {
+    #[expect(dead_code, reason = "it is there to be deserialized")]
+    id: u64,
+}
+
+#[tokio::test]
+async fn e8_a_signed_payload_that_does_not_deserialize_names_the_field() {
+    let inbox = Arc::new(MemoryInbox::new());
+    let bodies = [
+        (r#"{"commits":[{"id":1},{"id":"x"}]}"#, "commits[1].id"),
+        (r#"{"commits":[{}]}"#, "commits[0]"),
+        ("[1,2", "[0]"),
+        ("", "."),
+        ("\u{0}", "."),
+        (r#"{"commits":[]} trailing"#, "trailing"),
+    ];
+    for (n, (body, _)) in bodies.iter().enumerate() {
+        inbox.put(&delivery("acme", &n.to_string(), "push", body)).await.unwrap();
+    }
+    let events = Events::builder().on("push", async |_: Event<Push>| Ok::<_, Failure>(()));
+    let worker = start(&inbox, events.build().unwrap(), |worker| worker);
+    settled(&*inbox, State::Dead, bodies.len()).await;
+    worker.stop().await;
+    for (entry, (body, names)) in inbox.list(Filter::all()).await.unwrap().iter().zip(bodies) {
+        let error = entry.last_error.as_deref().unwrap();
+        assert!(error.contains(names), "{body}: {error}");
+        assert_eq!(entry.attempts, 1, "trying again would not help");
+    }
+}
+
+#[tokio::test]
+async fn events_go_to_the_handler_of_their_source_then_type_then_to_the_fallback() {
+    let inbox = Arc::new(MemoryInbox::new());
+    let (seen, mut calls) = mpsc::unbounded_channel();
+    let to = |name: &'static str| {
+        let seen = seen.clone();
+        move |event: Event<serde_json::Value>| {
+            seen.send((name, event.id().unwrap().to_owned())).unwrap();
+            async { Ok::<_, Failure>(()) }
+        }
+    };
+    let fallback = seen.clone();
+    let events = Events::builder()
+        .on("push", to("any"))
+        .on_from("acme", "push", to("acme"))
+        .fallback(move |job: Job| {
+            fallback.send(("fallback", job.id().unwrap().to_owned())).unwrap();
+            async { Ok::<_, Failure>(Handled::Skipped) }
+        });
+    for (id, source, event) in [("1", "acme", "push"), ("2", "other", "push"), ("3", "acme", "fork")] {
+        inbox.put(&delivery(source, id, event, "{}")).await.unwrap();
+    }
+    let worker = start(&inbox, events.build().unwrap(), |worker| worker.concurrency(1));
+    let mut got = Vec::new();
+    for _ in 0..3 {
+        got.push(calls.recv().await.unwrap());
+    }
+    worker.stop().await;
+    let want = [("acme", "1"), ("any", "2"), ("fallback", "3")];
+    assert_eq!(got, want.map(|(name, id)| (name, id.to_owned())));
+}
+
+#[tokio::test]
+async fn events_that_nothing_handles_are_skipped_or_dead_letters() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = sqlite(directory.path()).await;
+    put(&*inbox, "1", "fork").await;
+    let worker = start(&inbox, Events::builder().build().unwrap(), |worker| worker);
+    settled(&*inbox, State::Skipped, 1).await;
+    worker.stop().await;
+    assert_eq!(inbox.stats().await.unwrap().skipped, 1);
+    // Kept, so it can be replayed once there is a handler.
+    let key = inbox.list(Filter::state(State::Skipped)).await.unwrap()[0].key;
+    inbox.replay(key).await.unwrap();
+
+    let strict = Events::builder().unhandled(Unhandled::Dead).build().unwrap();
+    let worker = start(&inbox, strict, |worker| worker);
+    settled(&*inbox, State::Dead, 1).await;
+    worker.stop().await;
+    let entry = inbox.get(key).await.unwrap().entry;
+    assert_eq!(entry.last_error.as_deref(), Some("no handler for event `fork`"));
+}
+
+#[test]
+fn a_pair_that_is_registered_twice_is_an_error() {
+    let handler = async |_: Event<serde_json::Value>| Ok::<_, Failure>(());
+    let twice = Events::builder().on("push", handler).on("push", handler).build().unwrap_err();
+    assert_eq!(twice, ConfigError::DuplicateHandler { event: "push".into(), source_name: None });
+    let twice = Events::builder().on_from("acme", "push", handler).on_from("acme", "push", handler);
+    assert!(matches!(twice.build(), Err(ConfigError::DuplicateHandler { source_name: Some(_), .. })));
+    let apart = Events::builder().on("push", handler).on_from("acme", "push", handler).on_from("b", "push", handler);
+    apart.build().unwrap();
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_an_error_before_anything_is_leased() {
+    let inbox = Arc::new(MemoryInbox::new());
+    put(&*inbox, "1", "push").await;
+    let worker = || Worker::new(inbox.clone(), Events::builder().build().unwrap());
+    let second = Duration::from_secs(1);
+    for wrong in [
+        worker().concurrency(0),
+        worker().heartbeat(Duration::ZERO),
+        worker().lease(second).heartbeat(second),
+        worker().timeout(Duration::ZERO),
+    ] {
+        let error = wrong.run(std::future::pending()).await.unwrap_err();
+        assert!(matches!(error, ConfigError::Worker { .. }), "{error}");
+    }
+    assert_eq!(inbox.stats().await.unwrap().pending, 1);
+}
+
+#[tokio::test]
+async fn f8_a_handler_that_takes_longer_than_its_lease_keeps_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = sqlite(directory.path()).await;
+    put(&*inbox, "1", "push").await;
+    let runs = Arc::new(AtomicU32::new(0));
+    let handler = runs.clone();
+    let events = Events::builder().on("push", move |_: Event<serde_json::Value>| {
+        handler.fetch_add(1, Ordering::SeqCst);
+        async {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            Ok::<_, Failure>(())
+        }
+    });
+    // Two workers, so that a lease that lapsed would be taken.
+    let short = |worker: Worker<SqliteInbox, Events>| {
+        worker.lease(Duration::from_millis(300)).heartbeat(Duration::from_millis(50))
+    };
+    let events = events.build().unwrap();
+    let (one, other) = (start(&inbox, events.clone(), short), start(&inbox, events, short));
+    settled(&*inbox, State::Done, 1).await;
+    one.stop().await;
+    other.stop().await;
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_what_runs_and_leases_nothing_more() {
+    let inbox = Arc::new(MemoryInbox::new());
+    put(&*inbox, "1", "push").await;
+    put(&*inbox, "2", "push").await;
+    let (started, mut running) = mpsc::unbounded_channel();
+    let (go, gone) = watch::channel(false);
+    let events = Events::builder().on("push", move |_: Event<serde_json::Value>| {
+        started.send(()).unwrap();
+        let mut gone = gone.clone();
+        async move {
+            gone.wait_for(|go| *go).await.unwrap();
+            Ok::<_, Failure>(())
+        }
+    });
+    let worker = start(&inbox, events.build().unwrap(), |worker| worker.concurrency(1));
+    running.recv().await.unwrap();
+    worker.stop.send_replace(true);
+    assert!(!worker.task.is_finished());
+    go.send_replace(true);
+    worker.task.await.unwrap().unwrap();
+    let stats = inbox.stats().await.unwrap();
+    assert_eq!((stats.pending, stats.leased), (1, 0), "the first is done, the second not begun");
+    assert!(running.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn what_outlasts_the_drain_is_given_back_uncounted() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = sqlite(directory.path()).await;
+    put(&*inbox, "1", "push").await;
+    let (started, mut running) = mpsc::unbounded_channel();
+    let events = Events::builder().on("push", move |_: Event<serde_json::Value>| {
+        started.send(()).unwrap();
+        std::future::pending::<Result<(), Failure>>()
+    });
+    let worker = start(&inbox, events.build().unwrap(), |worker| worker.drain(Duration::from_millis(50)));
+    running.recv().await.unwrap();
+    worker.stop().await;
+    let batch = inbox.lease(LeaseOptions::new(1, Duration::from_secs(60), 5)).await.unwrap();
+    assert_eq!(batch.jobs[0].attempt(), 1);
+}
+
+#[tokio::test]
+async fn if_one_half_fails_the_other_is_drained_and_the_error_returned() {
+    let inbox = Arc::new(MemoryInbox::new());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let worker = Worker::new(inbox, Events::builder().build().unwrap()).concurrency(0);
+    let server = inhook::serve(listener, axum::Router::new());
+    let error = inhook::run(server, worker, std::future::pending()).await.unwrap_err();
+    assert!(error.downcast_ref::<ConfigError>().is_some(), "{error}");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "the server has stopped");
+}
+
+/// The test starts itself as the process that is killed; `INHOOK_TEST_CHILD` tells it so.
+#[test]
+fn f7_a_job_that_kills_its_process_runs_alone_and_ends_as_a_dead_letter() {
+    const CHILD: &str = "INHOOK_TEST_CHILD";
+    const LEASE: Duration = Duration::from_millis(400);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    if let Some(directory) = std::env::var_os(CHILD) {
+        // Slow neighbours note each of their attempts and its end; the killer notes its own.
+        let log = Path::new(&directory).join("log");
+        let note = move |line: String| {
+            use std::io::Write;
+            let mut file = std::fs::File::options().append(true).create(true).open(&log).unwrap();
+            file.write_all(line.as_bytes()).unwrap();
+        };
+        let (slow, kill) = (note.clone(), note);
+        let events = Events::builder()
+            .on("slow", move |event: Event<serde_json::Value>| {
+                let note = slow.clone();
+                async move {
+                    note(format!("begin {}\n", event.id().unwrap()));
+                    tokio::time::sleep(Duration::from_millis(150)).await;
+                    note(format!("end {}\n", event.id().unwrap()));
+                    Ok::<_, Failure>(())
+                }
+            })
+            .on("kill", move |_: Event<serde_json::Value>| {
+                let note = kill.clone();
+                async move {
+                    // Beside running neighbours, in the first attempt.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    note("kill\n".into());
+                    std::process::abort();
+                    #[expect(unreachable_code, reason = "the type of the handler")]
+                    Ok::<_, Failure>(())
+                }
+            });
+        runtime.block_on(async {
+            let inbox = sqlite(Path::new(&directory)).await;
+            let worker = Worker::new(inbox.clone(), events.build().unwrap());
+            let worker = worker.lease(LEASE).heartbeat(LEASE / 4).backoff(fast(3));
+            let idle = async {
+                loop {
+                    let stats = inbox.stats().await.unwrap();
+                    if stats.pending + stats.leased == 0 {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            worker.run(idle).await.unwrap();
+        });
+        return;
+    }
+
+    let directory = tempfile::tempdir().unwrap();
+    runtime.block_on(async {
+        let inbox = sqlite(directory.path()).await;
+        put(&*inbox, "killer", "kill").await;
+        for n in 0..4 {
+            put(&*inbox, &format!("slow-{n}"), "slow").await;
+        }
+    });
+    let mut aborts = 0;
+    loop {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["f7_a_job_that_kills_its_process_runs_alone_and_ends_as_a_dead_letter", "--exact"])
+            .env(CHILD, directory.path())
+            .output()
+            .unwrap();
+        if child.status.success() {
+            break;
+        }
+        aborts += 1;
+        assert!(aborts <= 3, "{}", String::from_utf8_lossy(&child.stderr));
+    }
+    assert_eq!(aborts, 3, "exactly as many as it has attempts");
+
+    let log = std::fs::read_to_string(directory.path().join("log")).unwrap();
+    let count = |line: &str| log.lines().filter(|other| *other == line).count();
+    assert_eq!(count("kill"), 3);
+    runtime.block_on(async {
+        let inbox = sqlite(directory.path()).await;
+        let dead = inbox.list(Filter::state(State::Dead)).await.unwrap();
+        assert_eq!(dead.len(), 1);
+        assert_eq!((dead[0].id.as_deref(), dead[0].attempts), (Some("killer"), 3));
+        for entry in inbox.list(Filter::state(State::Done)).await.unwrap() {
+            let id = entry.id.unwrap();
+            assert!(entry.total_attempts <= 2, "{id} was charged once at most");
+            assert_eq!(count(&format!("end {id}")), 1, "{log}");
+        }
+        assert_eq!(inbox.stats().await.unwrap().done, 4);
+    });
+}
+
+#[tokio::test]
+async fn a_settlement_waits_for_the_store_to_work_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = sqlite(directory.path()).await;
+    put(&*inbox, "1", "push").await;
+    let (ran, mut runs) = mpsc::unbounded_channel();
+    let blocker = rusqlite::Connection::open(directory.path().join("inbox.db")).unwrap();
+    let blocker = Arc::new(std::sync::Mutex::new(blocker));
+    let events = Events::builder().on("push", {
+        let blocker = blocker.clone();
+        move |_: Event<serde_json::Value>| {
+            // The store is blocked while the job runs, and still when it is to be settled.
+            blocker.lock().unwrap().execute_batch("BEGIN IMMEDIATE").unwrap();
+            ran.send(()).unwrap();
+            async { Ok::<_, Failure>(()) }
+        }
+    });
+    let worker = start(&inbox, events.build().unwrap(), |worker| worker);
+    runs.recv().await.unwrap();
+    while inbox.health().await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    blocker.lock().unwrap().execute_batch("ROLLBACK").unwrap();
+    settled(&*inbox, State::Done, 1).await;
+    worker.stop().await;
+    assert!(runs.try_recv().is_err(), "it ran once");
+    let entry = inbox.list(Filter::state(State::Done)).await.unwrap().remove(0);
+    assert_eq!(entry.attempts, 1);
+}
