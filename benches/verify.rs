@@ -37,14 +37,18 @@ fn main() {
     let long = |body: &dyn Fn(&str) -> String| body(&"x".repeat(1_024 - body("").len()));
     let standard = long(&|filler| format!(r#"{{"type":"user.created","data":"{filler}"}}"#));
     let one_string = long(&|filler| {
-        format!(r#"{{"event":"link.created","data":"{filler}","webhook_id":"wh_abc123","delivered_at":"{now}"}}"#)
+        format!(
+            r#"{{"event":"link.created","data":"{filler}","webhook_id":"wh_abc123","delivered_at":"{now}"}}"#
+        )
     });
     let mut fields = String::new();
     while fields.len() < 900 {
         fields.push_str(&format!(r#""k{}":"v{}","#, fields.len(), fields.len()));
     }
     let short_fields = long(&|filler| {
-        format!(r#"{{"event":"link.created",{fields}"f":"{filler}","webhook_id":"wh_abc123","delivered_at":"{now}"}}"#)
+        format!(
+            r#"{{"event":"link.created",{fields}"f":"{filler}","webhook_id":"wh_abc123","delivered_at":"{now}"}}"#
+        )
     });
 
     println!("{:<44} {:>9} {:>9} {:>7} {:>7}", "1 KB body", "hmac", "verify", "ratio", "target");
@@ -71,11 +75,14 @@ fn compare(name: &str, scheme: Scheme, body: String, target: f64) {
 
     let (mut bare, mut whole) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        bare.push(time(|| (), |()| {
-            let mut mac = key.clone();
-            mac.update(black_box(&content));
-            mac.finalize()
-        }));
+        bare.push(time(
+            || (),
+            |()| {
+                let mut mac = key.clone();
+                mac.update(black_box(&content));
+                mac.finalize()
+            },
+        ));
         whole.push(time(|| request.clone(), |request| verifier.verify(request).unwrap()));
     }
     let (bare, whole) = (median(bare), median(whole));

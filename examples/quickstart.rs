@@ -45,10 +45,7 @@ const SHORTLINKS: Scheme = Scheme {
     },
     id: Some(Field::pointer("/webhook_id")),
     event: Some(Field::pointer("/event")),
-    sent_at: Some(SentAt {
-        field: Field::pointer("/delivered_at"),
-        format: TimeFormat::Rfc3339,
-    }),
+    sent_at: Some(SentAt { field: Field::pointer("/delivered_at"), format: TimeFormat::Rfc3339 }),
     identity: Identity::Fields(Cow::Borrowed(&[Field::pointer("/webhook_id")])),
     ..Scheme::BASE
 };
@@ -82,13 +79,12 @@ async fn main() -> Result<(), BoxError> {
 
     let inbox = Arc::new(SqliteInbox::open(&db).await?);
     let verifier = Verifier::new("shortlinks", SHORTLINKS, secret.as_str())?;
-    let shortlinks = ServiceBuilder::new()
-        .layer(VerifyLayer::new(verifier))
-        .service(Intake::new(inbox.clone()));
+    let shortlinks =
+        ServiceBuilder::new().layer(VerifyLayer::new(verifier)).service(Intake::new(inbox.clone()));
     let store = inbox.clone();
     let app = Router::new()
         .route_service("/webhooks/shortlinks", shortlinks)
-        .route("/healthz", get(async move || health(&*store).await));
+        .route("/healthz", get(async move || health(&store).await));
 
     let events = Events::builder()
         .on("link.created", handle)
@@ -102,7 +98,9 @@ async fn main() -> Result<(), BoxError> {
 
     let listener = tokio::net::TcpListener::bind(&listen).await?;
     let address = listener.local_addr()?;
-    eprintln!("listening on http://{address}\n\nsend it an event (signed for the next five minutes):\n");
+    eprintln!(
+        "listening on http://{address}\n\nsend it an event (signed for the next five minutes):\n"
+    );
     eprintln!("{}\n", curl(&format!("http://{address}/webhooks/shortlinks"), &secret)?);
 
     inhook::run(inhook::serve(listener, app), worker, inhook::stop_signal()).await
@@ -136,12 +134,14 @@ async fn health(inbox: &SqliteInbox) -> (StatusCode, String) {
 /// A complete command with a fresh signature.
 fn curl(url: &str, secret: &str) -> Result<String, BoxError> {
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ");
-    let id = format!("wh_{:x}", SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis());
+    let id =
+        format!("wh_{:x}", SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis());
     let body = format!(
         r#"{{"event":"link.created","data":{{"id":"x7Kp2","destination":"https://example.com","created_by":"4821","created_at":"{now}"}},"webhook_id":"{id}","delivered_at":"{now}"}}"#
     );
     let headers = Signer::new(SHORTLINKS, secret)?.sign(&Message::new(body.clone()))?;
-    let signature = headers.get("x-webhook-signature").ok_or("the scheme has a signature")?.to_str()?;
+    let signature =
+        headers.get("x-webhook-signature").ok_or("the scheme has a signature")?.to_str()?;
     Ok(format!(
         "curl -i {url} -H 'Content-Type: application/json' -H 'X-Webhook-Signature: {signature}' --data-binary '{body}'"
     ))

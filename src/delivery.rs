@@ -139,6 +139,12 @@ impl Delivery {
         self.source.window.freshness
     }
 
+    #[cfg(feature = "tower")]
+    pub(crate) fn into_parts(self) -> Parts {
+        let Self { source, secret, headers, body, .. } = self;
+        Parts { source: source.name.clone(), secret, headers, body }
+    }
+
     fn compute_key(&self) -> Key {
         let id = self.id().unwrap_or_default();
         let mut hash = KeyHash::new(&self.source.name);
@@ -166,6 +172,15 @@ impl Delivery {
             Part::SentAt | Part::Literal(_) => hash,
         })
     }
+}
+
+/// What a record takes over from a delivery.
+#[cfg(feature = "tower")]
+pub(crate) struct Parts {
+    pub(crate) source: Arc<str>,
+    pub(crate) secret: Arc<str>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl fmt::Debug for Delivery {

@@ -14,7 +14,9 @@ pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a
 #[non_exhaustive]
 pub enum ConfigError {
     /// The source's name is empty, longer than 255 bytes or has control characters.
-    #[error("a source needs a name of 1 to 255 bytes without control characters, such as `github-acme`")]
+    #[error(
+        "a source needs a name of 1 to 255 bytes without control characters, such as `github-acme`"
+    )]
     SourceName,
 
     /// No secret at all.
@@ -35,13 +37,17 @@ pub enum ConfigError {
         label: String,
     },
     /// White space around a secret, which would silently be part of the key.
-    #[error("secret `{label}` begins or ends with white space (a line break from a file?): trim it where it is read")]
+    #[error(
+        "secret `{label}` begins or ends with white space (a line break from a file?): trim it where it is read"
+    )]
     PaddedSecret {
         /// The secret's label or position.
         label: String,
     },
     /// A secret that is too short to be one.
-    #[error("secret `{label}` has {bytes} bytes; at least {min} are required, unless `allow_weak_secret` is set")]
+    #[error(
+        "secret `{label}` has {bytes} bytes; at least {min} are required, unless `allow_weak_secret` is set"
+    )]
     WeakSecret {
         /// The secret's label or position.
         label: String,
@@ -59,7 +65,9 @@ pub enum ConfigError {
         hint: &'static str,
     },
     /// Two secrets with one label.
-    #[error("two secrets are labelled `{label}`; the label says which one matched, so it must be unique")]
+    #[error(
+        "two secrets are labelled `{label}`; the label says which one matched, so it must be unique"
+    )]
     DuplicateLabel {
         /// The label.
         label: String,
@@ -72,7 +80,9 @@ pub enum ConfigError {
         name: String,
     },
     /// A JSON pointer that RFC 6901 does not allow.
-    #[error("`{pointer}` is not a JSON pointer: it must begin with `/`, and `~` must be followed by 0 or 1")]
+    #[error(
+        "`{pointer}` is not a JSON pointer: it must begin with `/`, and `~` must be followed by 0 or 1"
+    )]
     Pointer {
         /// The pointer.
         pointer: String,
@@ -92,13 +102,19 @@ pub enum ConfigError {
         problem: &'static str,
     },
     /// A list separator that can't work.
-    #[error("the list separator must be one ASCII character that neither the prefix nor the encoding uses")]
+    #[error(
+        "the list separator must be one ASCII character that neither the prefix nor the encoding uses"
+    )]
     Separator,
     /// A time outside the signed content would be used for freshness.
-    #[error("`sent_at` is a header that the MAC does not cover: add `Part::SentAt` to the content, or leave `sent_at` out")]
+    #[error(
+        "`sent_at` is a header that the MAC does not cover: add `Part::SentAt` to the content, or leave `sent_at` out"
+    )]
     UncoveredTime,
     /// A part of the identity is outside the signed content.
-    #[error("identity field `{field}` is not covered by the MAC; use `IdAndContent`, which binds an unsigned id to the content")]
+    #[error(
+        "identity field `{field}` is not covered by the MAC; use `IdAndContent`, which binds an unsigned id to the content"
+    )]
     UncoveredIdentity {
         /// The header or pointer.
         field: String,
@@ -110,13 +126,17 @@ pub enum ConfigError {
         problem: &'static str,
     },
     /// A tolerance that is not one.
-    #[error("a tolerance must be between 1 s and 24 h, not {value:?}; to accept requests of any age call `ignore_sent_at`")]
+    #[error(
+        "a tolerance must be between 1 s and 24 h, not {value:?}; to accept requests of any age call `ignore_sent_at`"
+    )]
     Tolerance {
         /// The value.
         value: Duration,
     },
     /// A dedup window that ends while a replay is still fresh.
-    #[error("a TTL of {ttl:?} is outside {min:?} to {max:?}; below the tolerances a replay would still be fresh when its id is forgotten")]
+    #[error(
+        "a TTL of {ttl:?} is outside {min:?} to {max:?}; below the tolerances a replay would still be fresh when its id is forgotten"
+    )]
     Ttl {
         /// The value.
         ttl: Duration,

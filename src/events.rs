@@ -272,7 +272,10 @@ fn payload<T: DeserializeOwned>(job: &Job) -> Result<T, Failure> {
     let mut json = serde_json::Deserializer::from_slice(job.body());
     let payload = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
-        Failure::permanent(format!("the payload does not deserialize at `{path}`: {}", error.inner()))
+        Failure::permanent(format!(
+            "the payload does not deserialize at `{path}`: {}",
+            error.inner()
+        ))
     })?;
     json.end().map_err(Failure::permanent)?;
     Ok(payload)

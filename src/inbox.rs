@@ -7,6 +7,40 @@
 //! shows with [`testing::conformance::inbox`](crate::testing::conformance::inbox) that it keeps the
 //! rules.
 //!
+//! # Only what was verified is stored
+//!
+//! An inbox takes a [`Delivery`], and only a [`Verifier`](crate::Verifier) makes one:
+//!
+//! ```
+//! # use inhook::{Delivery, inbox::{Inbox, Record}};
+//! async fn store(inbox: &dyn Inbox, delivery: Delivery) {
+//!     let _ = inbox.put(delivery).await;
+//! }
+//! ```
+//!
+//! ```compile_fail,E0308
+//! # use inhook::{Delivery, inbox::{Inbox, Record}};
+//! async fn store(inbox: &dyn Inbox, request: http::Request<bytes::Bytes>) {
+//!     let _ = inbox.put(request).await;
+//! }
+//! ```
+//!
+//! A body can't be slipped into either of them afterwards:
+//!
+//! ```compile_fail,E0451
+//! # use inhook::Delivery;
+//! fn forge(verified: Delivery, body: bytes::Bytes) -> Delivery {
+//!     Delivery { body, ..verified }
+//! }
+//! ```
+//!
+//! ```compile_fail,E0451
+//! # use inhook::inbox::Record;
+//! fn forge(stored: Record, body: bytes::Bytes) -> Record {
+//!     Record { body, ..stored }
+//! }
+//! ```
+//!
 //! # The life of a delivery
 //!
 //! ```text
@@ -58,7 +92,7 @@ pub trait Inbox: Send + Sync + 'static {
     ///
     /// Nothing was accepted as far as the backend knows. After a time-out it may have been: then
     /// the partner's retry is a duplicate.
-    async fn put(&self, delivery: &Delivery) -> Result<Put, InboxError>;
+    async fn put(&self, delivery: Delivery) -> Result<Put, InboxError>;
 
     /// Leases due deliveries, oldest first. The attempt is counted here, before any handler runs,
     /// so that a delivery which kills its process runs out of attempts. Leases that lapsed in
@@ -215,4 +249,9 @@ impl InboxError {
     pub fn unavailable(error: impl Into<BoxError>) -> Self {
         Self::Unavailable(Arc::from(error.into()))
     }
+}
+
+/// Says that a duplicate is not the same request again.
+fn log_changed(key: &Key) {
+    tracing::info!(%key, "a duplicate has another body than the delivery that was accepted");
 }

@@ -80,18 +80,21 @@ impl<I: Inbox + ?Sized, B> Service<Request<B>> for Intake<I> {
         let inbox = self.inbox.clone();
         IntakeFuture(Box::pin(async move {
             let Some(delivery) = delivery else {
-                tracing::error!("an Intake got a request without a Delivery: put a VerifyLayer around it");
+                tracing::error!(
+                    "an Intake got a request without a Delivery: put a VerifyLayer around it"
+                );
                 return answer(StatusCode::INTERNAL_SERVER_ERROR);
             };
-            match put(&*inbox, &delivery).await {
+            let key = delivery.key();
+            match put(&*inbox, delivery).await {
                 Ok(put) => {
-                    tracing::debug!(source = delivery.source(), key = %delivery.key(), ?put, "accepted");
+                    tracing::debug!(%key, ?put, "accepted");
                     let mut response = answer(StatusCode::OK);
                     response.extensions_mut().insert(put);
                     response
                 }
                 Err(error) => {
-                    tracing::warn!(source = delivery.source(), %error, "not accepted");
+                    tracing::warn!(%key, %error, "not accepted");
                     let mut response = answer(StatusCode::SERVICE_UNAVAILABLE);
                     response.headers_mut().insert(header::RETRY_AFTER, retry_after());
                     response.extensions_mut().insert(error);
@@ -119,7 +122,7 @@ impl fmt::Debug for IntakeFuture {
     }
 }
 
-async fn put<I: Inbox + ?Sized>(inbox: &I, delivery: &Delivery) -> Result<Put, InboxError> {
+async fn put<I: Inbox + ?Sized>(inbox: &I, delivery: Delivery) -> Result<Put, InboxError> {
     let budget = ACCEPT_BUDGET.min(delivery.deadline());
     // What is too late for the partner is a duplicate when it tries again, if it was stored.
     let late = |_| InboxError::Busy("the store did not answer in time".into());

@@ -241,7 +241,10 @@ impl Config {
             return Err(Rejection::Method);
         }
         let encodings = parts.headers.get_all(header::CONTENT_ENCODING).iter();
-        if encodings.into_iter().any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        if encodings
+            .into_iter()
+            .any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+        {
             return Err(Rejection::ContentEncoding);
         }
         let max = u64::try_from(self.max_body).unwrap_or(u64::MAX);
@@ -339,11 +342,14 @@ impl Received {
         B: Body,
         B::Error: Into<BoxError>,
     {
-        if deadline.poll(cx).is_ready() {
-            return Poll::Ready(Err(Rejection::BodyTimeout { deadline: config.body_deadline }));
-        }
         loop {
-            match ready!(body.as_mut().poll_frame(cx)) {
+            let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {
+                // Most bodies are there at once, and never start the timer.
+                return deadline
+                    .poll(cx)
+                    .map(|()| Err(Rejection::BodyTimeout { deadline: config.body_deadline }));
+            };
+            match frame {
                 None => return Poll::Ready(Ok(self.take())),
                 Some(Ok(frame)) => {
                     // Trailers are not signed, so they are dropped.

@@ -7,7 +7,10 @@
     clippy::panic,
     clippy::unwrap_used
 )]
-#![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used))]
+#![cfg_attr(
+    test,
+    allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used)
+)]
 
 #[cfg(feature = "tower")]
 mod answer;
@@ -16,6 +19,8 @@ pub mod delivery;
 mod error;
 #[cfg(feature = "worker")]
 pub mod events;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 #[cfg(feature = "tower")]
 pub mod inbox;
 #[cfg(feature = "tower")]
@@ -55,10 +60,10 @@ pub use intake::Intake;
 pub use layer::VerifyLayer;
 #[cfg(feature = "worker")]
 pub use retry::{Backoff, Failure};
-pub use scheme::presets;
-pub use secret::Secret;
 #[cfg(all(feature = "serve", feature = "worker"))]
 pub use run::run;
+pub use scheme::presets;
+pub use secret::Secret;
 #[cfg(feature = "serve")]
 pub use serve::{serve, stop_signal};
 pub use verify::{Rejection, Verifier};

@@ -102,12 +102,13 @@ fn decode(
     secret: &[u8],
     label: &str,
 ) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
-    if secret.trim_ascii().is_empty() {
+    // Random bytes may well end in 0x0a or 0x20; text that does was read from a file.
+    let trimmed = std::str::from_utf8(secret).map(|text| text.trim_matches(is_blank).as_bytes());
+    let trimmed = trimmed.unwrap_or(secret);
+    if trimmed.is_empty() {
         return Err(ConfigError::EmptySecret { label: label.into() });
     }
-    // Random bytes may well end in 0x0a or 0x20; text that does was read from a file.
-    let is_text = std::str::from_utf8(secret).is_ok();
-    if is_text && secret.trim_ascii().len() != secret.len() {
+    if trimmed.len() != secret.len() {
         return Err(ConfigError::PaddedSecret { label: label.into() });
     }
     let KeyFormat::Base64 { prefix } = format else {
@@ -117,9 +118,15 @@ fn decode(
     if encoded.is_empty() {
         return Err(ConfigError::EmptySecret { label: label.into() });
     }
-    let undecodable = || ConfigError::UndecodableSecret { label: label.into(), hint: hint(encoded) };
+    let undecodable =
+        || ConfigError::UndecodableSecret { label: label.into(), hint: hint(encoded) };
     let encoded = std::str::from_utf8(encoded).map_err(|_| undecodable())?;
     Base64::decode_vec(encoded).map(Zeroizing::new).map_err(|_| undecodable())
+}
+
+/// What no secret begins or ends with: white space, control characters, a byte order mark.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace() || character.is_control() || character == '\u{feff}'
 }
 
 /// What was probably meant, without repeating any of it.

@@ -126,7 +126,10 @@ impl<S> Serve<S> {
         }
         drop(self.listener);
         if tokio::time::timeout(self.drain, graceful.shutdown()).await.is_err() {
-            tracing::warn!(connections = connections.len(), "the drain is over; connections are cut");
+            tracing::warn!(
+                connections = connections.len(),
+                "the drain is over; connections are cut"
+            );
         }
         Ok(())
     }

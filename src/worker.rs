@@ -249,7 +249,10 @@ where
         if left.is_empty() {
             return;
         }
-        tracing::warn!(jobs = left.len(), "the drain is over; the jobs that still run are given back");
+        tracing::warn!(
+            jobs = left.len(),
+            "the drain is over; the jobs that still run are given back"
+        );
         let give_back = async {
             running.tasks.shutdown().await;
             for lease in left {

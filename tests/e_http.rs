@@ -30,7 +30,8 @@ async fn start(app: Router) -> String {
 
 async fn start_intake(layer: VerifyLayer) -> String {
     let intake = Intake::new(Arc::new(MemoryInbox::new()));
-    start(Router::new().route_service("/hook", ServiceBuilder::new().layer(layer).service(intake))).await
+    start(Router::new().route_service("/hook", ServiceBuilder::new().layer(layer).service(intake)))
+        .await
 }
 
 /// The header lines of a signed request.
@@ -44,7 +45,8 @@ fn signed(body: &str, id: &str) -> Vec<(String, String)> {
 }
 
 fn head(method: &str, headers: &[(String, String)], extra: &str) -> String {
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     format!("{method} /hook HTTP/1.1\r\nhost: test\r\n{lines}{extra}\r\n")
 }
 
@@ -99,7 +101,8 @@ async fn a_verified_request_reaches_the_inner_service_with_its_body_and_delivery
 async fn an_unknown_path_is_a_404_and_not_a_401() {
     let app = Router::new().route("/hook", post(|| async {})).route_layer(layer());
     let address = start(app).await;
-    let response = exchange(&address, b"POST /other HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await;
+    let response =
+        exchange(&address, b"POST /other HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await;
     assert_eq!(status(&response), 404);
 }
 
@@ -128,7 +131,8 @@ async fn e1_a_declared_length_above_the_cap_is_refused_unread() {
     for length in ["1001", "10000000000"] {
         // No byte of the body is ever sent, and the answer comes all the same.
         let extra = format!("content-length: {length}\r\n");
-        let response = exchange(&address, head("POST", &signed("x", "m1"), &extra).as_bytes()).await;
+        let response =
+            exchange(&address, head("POST", &signed("x", "m1"), &extra).as_bytes()).await;
         assert_eq!(status(&response), 413, "{length}");
     }
     let body = format!(r#"{{"filler":"{}"}}"#, "x".repeat(1_000 - 13));
@@ -184,7 +188,8 @@ async fn e2_bad_headers_are_refused_before_the_body_is_read() {
     ];
     for headers in refused {
         // The body is announced and never sent.
-        let response = exchange(&address, head("POST", &headers, "content-length: 500\r\n").as_bytes()).await;
+        let response =
+            exchange(&address, head("POST", &headers, "content-length: 500\r\n").as_bytes()).await;
         assert_eq!(status(&response), 401, "{headers:?}");
     }
     assert_eq!(budget.used(), 0);
@@ -228,7 +233,8 @@ async fn e4_a_compressed_body_is_a_415() {
     for encoding in ["gzip", "br", "identity, gzip", "deflate\r\ncontent-encoding: identity"] {
         // The body is announced and never sent.
         let extra = format!("content-length: 500\r\ncontent-encoding: {encoding}\r\n");
-        let response = exchange(&address, head("POST", &signed("x", "m1"), &extra).as_bytes()).await;
+        let response =
+            exchange(&address, head("POST", &signed("x", "m1"), &extra).as_bytes()).await;
         assert_eq!(status(&response), 415, "{encoding}");
     }
     let response = post_signed(&address, "{}", "m1", "content-encoding: identity\r\n").await;
@@ -254,14 +260,20 @@ async fn e6_every_refusal_before_the_mac_and_of_a_time_is_one_and_the_same_401()
         };
         headers.iter().map(line).collect::<Vec<_>>()
     };
-    let other = Signer::new(presets::STANDARD_WEBHOOKS, Secret::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"));
+    let other = Signer::new(
+        presets::STANDARD_WEBHOOKS,
+        Secret::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"),
+    );
     let other = other.unwrap().sign(&Message::new("{}").id("m1")).unwrap();
     let cases = [
         ("missing", vec![]),
         ("wrong tag", replaced("webhook-signature", &format!("v1,{}", "A".repeat(43) + "="))),
         ("short tag", replaced("webhook-signature", "v1,AAAA")),
         ("empty tag", replaced("webhook-signature", "v1,")),
-        ("other secret", replaced("webhook-signature", other["webhook-signature"].to_str().unwrap())),
+        (
+            "other secret",
+            replaced("webhook-signature", other["webhook-signature"].to_str().unwrap()),
+        ),
         ("other id", replaced("webhook-id", "m2")),
         ("stale", at(now - Duration::from_secs(400))),
         ("future", at(now + Duration::from_secs(400))),
@@ -286,7 +298,9 @@ async fn bodies_in_memory_have_a_budget_and_give_it_back() {
     let (go, gone) = tokio::sync::watch::channel(false);
     let wait = post(move || {
         let mut gone = gone.clone();
-        async move { gone.wait_for(|go| *go).await.unwrap(); }
+        async move {
+            gone.wait_for(|go| *go).await.unwrap();
+        }
     });
     let app = Router::new().route("/hook", wait).route_layer(layer().body_budget(budget.clone()));
     let address = start(app).await;
@@ -301,7 +315,8 @@ async fn bodies_in_memory_have_a_budget_and_give_it_back() {
     }
     let refused = post_signed(&address, &body, "m2", "").await;
     assert_eq!(status(&refused), 503);
-    let after: u32 = refused.split("retry-after: ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+    let after: u32 =
+        refused.split("retry-after: ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
     assert!((1..=30).contains(&after));
 
     go.send(true).unwrap();
@@ -347,8 +362,20 @@ async fn a_signed_body_that_lacks_what_identifies_it_is_a_400() {
     let verifier = Verifier::new("acme", scheme.clone(), SECRET).unwrap();
     let address = start_intake(VerifyLayer::new(verifier)).await;
     let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(256));
-    for body in ["", "nope", "{}", r#"{"id":7}"#, r#"{"id":""}"#, r#"{"id":null}"#, r#"{"id":"a\n"}"#, &long] {
-        let headers = Signer::new(scheme.clone(), SECRET).unwrap().sign(&Message::new(body.to_owned())).unwrap();
+    for body in [
+        "",
+        "nope",
+        "{}",
+        r#"{"id":7}"#,
+        r#"{"id":""}"#,
+        r#"{"id":null}"#,
+        r#"{"id":"a\n"}"#,
+        &long,
+    ] {
+        let headers = Signer::new(scheme.clone(), SECRET)
+            .unwrap()
+            .sign(&Message::new(body.to_owned()))
+            .unwrap();
         let signature = headers["x-signature"].to_str().unwrap().to_owned();
         let extra = format!("content-length: {}\r\n", body.len());
         let request = head("POST", &[("x-signature".into(), signature)], &extra) + body;

@@ -42,11 +42,11 @@ fn delivery(id: &str) -> Delivery {
 /// The answer of a whole stack, and its Retry-After.
 async fn post<I: Inbox>(inbox: &Arc<I>, id: &str) -> (StatusCode, Option<u32>) {
     let verifier = Verifier::new("acme", presets::GITHUB, SECRET).unwrap();
-    let service = ServiceBuilder::new()
-        .layer(VerifyLayer::new(verifier))
-        .service(Intake::new(inbox.clone()));
+    let service =
+        ServiceBuilder::new().layer(VerifyLayer::new(verifier)).service(Intake::new(inbox.clone()));
     let response = service.oneshot(request(id, "{}").map(Full::new)).await.unwrap();
-    let after = response.headers().get("retry-after").map(|after| after.to_str().unwrap().parse().unwrap());
+    let after =
+        response.headers().get("retry-after").map(|after| after.to_str().unwrap().parse().unwrap());
     (response.status(), after)
 }
 
@@ -68,8 +68,9 @@ async fn f1_what_is_accepted_is_in_the_file() {
     assert_eq!(post(&inbox, "1").await.0, StatusCode::OK);
     // Another connection sees it as soon as the answer is there.
     let other = Connection::open(&path).unwrap();
-    let (id, body): (String, Vec<u8>) =
-        other.query_row("SELECT id, body FROM delivery", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let (id, body): (String, Vec<u8>) = other
+        .query_row("SELECT id, body FROM delivery", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
     assert_eq!((id.as_str(), &*body), ("1", &b"{}"[..]));
 }
 
@@ -81,7 +82,7 @@ async fn f1_an_inbox_that_is_opened_again_knows_all_it_accepted() {
     let open = async || SqliteInbox::options().clock(clock.clone()).open(&path).await.unwrap();
     let inbox = open().await;
     for id in ["pending", "done", "dead", "leased"] {
-        assert_eq!(inbox.put(&delivery_at(&clock, id)).await.unwrap(), Put::New);
+        assert_eq!(inbox.put(delivery_at(&clock, id)).await.unwrap(), Put::New);
         clock.advance(Duration::from_millis(1));
     }
     let batch = inbox.lease(LeaseOptions::new(4, LEASE, 5)).await.unwrap();
@@ -94,7 +95,7 @@ async fn f1_an_inbox_that_is_opened_again_knows_all_it_accepted() {
 
     let inbox = open().await;
     for id in ["pending", "done", "dead", "leased"] {
-        assert_eq!(inbox.put(&delivery_at(&clock, id)).await.unwrap(), Put::Duplicate, "{id}");
+        assert_eq!(inbox.put(delivery_at(&clock, id)).await.unwrap(), Put::Duplicate, "{id}");
     }
     // A lease of the process that is gone lapses by the wall clock.
     clock.advance(LEASE);
@@ -113,7 +114,7 @@ async fn f2_a_locked_store_is_a_503_and_recovers() {
     let blocker = Connection::open(&path).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert_refused(post(&inbox, "2").await);
-    assert!(matches!(inbox.put(&delivery("2")).await, Err(InboxError::Busy(_))));
+    assert!(matches!(inbox.put(delivery("2")).await, Err(InboxError::Busy(_))));
     blocker.execute_batch("ROLLBACK").unwrap();
     assert_eq!(post(&inbox, "2").await.0, StatusCode::OK);
     assert_eq!(jobs(&*inbox).await, ["1", "2"]);
@@ -146,7 +147,7 @@ async fn f5_a_put_that_is_dropped_at_any_point_is_accepted_once_or_not_at_all() 
     for polls in 0..6 {
         let id = format!("dropped-{polls}");
         let delivery = delivery(&id);
-        let mut put = inbox.put(&delivery);
+        let mut put = inbox.put(delivery.clone());
         for _ in 0..polls {
             if put.as_mut().poll(&mut cx).is_ready() {
                 break;
@@ -155,9 +156,9 @@ async fn f5_a_put_that_is_dropped_at_any_point_is_accepted_once_or_not_at_all() 
         }
         drop(put);
         // The partner tries again: the first copy was accepted, or this one is.
-        let again = inbox.put(&delivery).await.unwrap();
+        let again = inbox.put(delivery.clone()).await.unwrap();
         assert!(matches!(again, Put::New | Put::Duplicate));
-        assert_eq!(inbox.put(&delivery).await.unwrap(), Put::Duplicate);
+        assert_eq!(inbox.put(delivery.clone()).await.unwrap(), Put::Duplicate);
         assert_eq!(jobs(&*inbox).await, [id], "one job, whoever was accepted");
     }
 }
@@ -166,9 +167,8 @@ async fn f5_a_put_that_is_dropped_at_any_point_is_accepted_once_or_not_at_all() 
 async fn f5_a_client_that_hangs_up_leaves_nothing_half_done() {
     let inbox = Arc::new(MemoryInbox::new());
     let verifier = Verifier::new("acme", presets::GITHUB, SECRET).unwrap();
-    let service = ServiceBuilder::new()
-        .layer(VerifyLayer::new(verifier))
-        .service(Intake::new(inbox.clone()));
+    let service =
+        ServiceBuilder::new().layer(VerifyLayer::new(verifier)).service(Intake::new(inbox.clone()));
     let mut cx = Context::from_waker(Waker::noop());
     for polls in 0..3 {
         let mut future = Box::pin(service.clone().oneshot(request("1", "{}").map(Full::new)));
@@ -185,16 +185,18 @@ async fn f5_a_client_that_hangs_up_leaves_nothing_half_done() {
 
 #[tokio::test]
 async fn f6_a_full_memory_inbox_is_a_503_until_there_is_room() {
-    for (inbox, fits) in [
-        (MemoryInbox::new().max_deliveries(3), 3),
-        (MemoryInbox::new().max_bytes(300), 2),
-    ] {
+    for (inbox, fits) in
+        [(MemoryInbox::new().max_deliveries(3), 3), (MemoryInbox::new().max_bytes(300), 2)]
+    {
         let inbox = Arc::new(inbox);
         for n in 0..fits {
             assert_eq!(post(&inbox, &n.to_string()).await.0, StatusCode::OK);
         }
         assert_refused(post(&inbox, "more").await);
-        assert!(inbox.put(&delivery("0")).await.unwrap() == Put::Duplicate, "a duplicate needs no room");
+        assert!(
+            inbox.put(delivery("0")).await.unwrap() == Put::Duplicate,
+            "a duplicate needs no room"
+        );
         let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
         let _ = inbox.settle(batch.jobs[0].lease(), Outcome::Done).await.unwrap();
         assert_eq!(post(&inbox, "more").await.0, StatusCode::OK);
@@ -205,7 +207,7 @@ async fn f6_a_full_memory_inbox_is_a_503_until_there_is_room() {
 async fn handle(inbox: &MemoryInbox, clock: &Arc<FakeClock>, ids: std::ops::Range<u32>) -> usize {
     let mut accepted = 0;
     for n in ids {
-        if inbox.put(&delivery_at(clock, &n.to_string())).await.is_ok_and(|put| put == Put::New) {
+        if inbox.put(delivery_at(clock, &n.to_string())).await.is_ok_and(|put| put == Put::New) {
             accepted += 1;
             let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
             let _ = inbox.settle(batch.jobs[0].lease(), Outcome::Done).await.unwrap();
@@ -244,16 +246,17 @@ async fn a_window_that_is_shortened_on_purpose_says_so() {
 async fn a_dead_letter_can_be_left_to_the_operator() {
     let directory = tempfile::tempdir().unwrap();
     let clock = Arc::new(FakeClock::new());
-    let sqlite = SqliteInbox::options().clock(clock.clone()).on_dead_duplicate(OnDeadDuplicate::Ignore);
+    let sqlite =
+        SqliteInbox::options().clock(clock.clone()).on_dead_duplicate(OnDeadDuplicate::Ignore);
     let sqlite = sqlite.open(directory.path().join("inbox.db")).await.unwrap();
     let memory = MemoryInbox::new().clock(clock.clone()).on_dead_duplicate(OnDeadDuplicate::Ignore);
     for inbox in [&sqlite as &dyn Inbox, &memory] {
-        inbox.put(&delivery_at(&clock, "1")).await.unwrap();
+        inbox.put(delivery_at(&clock, "1")).await.unwrap();
         let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
         let dead = Outcome::Dead { error: "broken".into() };
         let _ = inbox.settle(batch.jobs[0].lease(), dead).await.unwrap();
         clock.advance(REVIVAL_INTERVAL * 2);
-        assert_eq!(inbox.put(&delivery_at(&clock, "1")).await.unwrap(), Put::Duplicate);
+        assert_eq!(inbox.put(delivery_at(&clock, "1")).await.unwrap(), Put::Duplicate);
     }
 }
 
@@ -270,16 +273,17 @@ async fn a_resend_runs_the_stored_bytes_and_not_its_own() {
     let inbox = SqliteInbox::options().clock(clock.clone());
     let inbox = inbox.open(directory.path().join("inbox.db")).await.unwrap();
     let deliver = |body: &'static str| {
-        let request = Signer::new(scheme.clone(), SECRET).unwrap().request(&Message::new(body)).unwrap();
+        let request =
+            Signer::new(scheme.clone(), SECRET).unwrap().request(&Message::new(body)).unwrap();
         let verifier = Verifier::builder("acme", scheme.clone(), SECRET).clock(clock.clone());
         verifier.build().unwrap().verify(request).unwrap()
     };
-    inbox.put(&deliver(r#"{"id":"1","n":"first"}"#)).await.unwrap();
+    inbox.put(deliver(r#"{"id":"1","n":"first"}"#)).await.unwrap();
     let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
     let dead = Outcome::Dead { error: "broken".into() };
     let _ = inbox.settle(batch.jobs[0].lease(), dead).await.unwrap();
     clock.advance(REVIVAL_INTERVAL);
-    assert_eq!(inbox.put(&deliver(r#"{"id":"1","n":"resent"}"#)).await.unwrap(), Put::Revived);
+    assert_eq!(inbox.put(deliver(r#"{"id":"1","n":"resent"}"#)).await.unwrap(), Put::Revived);
     let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
     assert_eq!(batch.jobs[0].body(), r#"{"id":"1","n":"first"}"#);
 }
@@ -295,7 +299,7 @@ async fn bytes_are_dropped_after_their_retention_and_keys_after_their_window() {
         options.open(&path).await.unwrap()
     };
     let inbox = open().await;
-    inbox.put(&delivery_at(&clock, "1")).await.unwrap();
+    inbox.put(delivery_at(&clock, "1")).await.unwrap();
     let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
     let key = batch.jobs[0].key();
     let _ = inbox.settle(batch.jobs[0].lease(), Outcome::Done).await.unwrap();
@@ -308,7 +312,7 @@ async fn bytes_are_dropped_after_their_retention_and_keys_after_their_window() {
     inbox.health().await.unwrap();
     assert!(inbox.get(key).await.unwrap().record.is_none(), "the bytes are gone");
     assert!(matches!(inbox.replay(key).await, Err(LedgerError::BytesGone)));
-    assert_eq!(inbox.put(&delivery_at(&clock, "1")).await.unwrap(), Put::Duplicate);
+    assert_eq!(inbox.put(delivery_at(&clock, "1")).await.unwrap(), Put::Duplicate);
     drop(inbox);
 
     clock.advance(delivery("any").ttl(true));
@@ -324,7 +328,7 @@ fn assert_counts(path: &Path) {
     let db = Connection::open(path).unwrap();
     let wrong: i64 = db
         .query_row(
-            "SELECT count(*) FROM count WHERE deliveries !=
+            "SELECT count(*) FROM count WHERE state < 5 AND deliveries !=
                 (SELECT count(*) FROM delivery WHERE delivery.state = count.state)",
             [],
             |row| row.get(0),
@@ -347,7 +351,7 @@ async fn the_counts_follow_every_step() {
         Outcome::Dead { error: "broken".into() },
     ];
     for (n, outcome) in outcomes.iter().cycle().take(20).enumerate() {
-        inbox.put(&delivery_at(&clock, &n.to_string())).await.unwrap();
+        inbox.put(delivery_at(&clock, &n.to_string())).await.unwrap();
         let batch = inbox.lease(LeaseOptions::new(1, LEASE, 2)).await.unwrap();
         for job in &batch.jobs {
             let _ = inbox.settle(job.lease(), outcome.clone()).await.unwrap();
@@ -364,7 +368,11 @@ async fn the_counts_follow_every_step() {
     inbox.discard(entry.key).await.unwrap();
     let done = inbox.list(Filter::state(State::Done)).await.unwrap().remove(0).id.unwrap();
     clock.advance(delivery("any").ttl(true) * 2);
-    assert_eq!(inbox.put(&delivery_at(&clock, &done)).await.unwrap(), Put::New, "over an expired row");
+    assert_eq!(
+        inbox.put(delivery_at(&clock, &done)).await.unwrap(),
+        Put::New,
+        "over an expired row"
+    );
     assert_counts(&path);
 }
 
@@ -373,7 +381,7 @@ async fn deliveries_that_arrive_together_share_a_commit_and_a_lone_one_has_its_o
     let directory = tempfile::tempdir().unwrap();
     let inbox = Arc::new(SqliteInbox::open(directory.path().join("inbox.db")).await.unwrap());
     for n in 0..10 {
-        inbox.put(&delivery(&format!("lone-{n}"))).await.unwrap();
+        inbox.put(delivery(&format!("lone-{n}"))).await.unwrap();
     }
     assert_eq!(inbox.commits(), 10);
     let mut tasks = tokio::task::JoinSet::new();
@@ -382,7 +390,7 @@ async fn deliveries_that_arrive_together_share_a_commit_and_a_lone_one_has_its_o
         let deliveries: Vec<_> = (0..8).map(|n| delivery(&format!("{caller}-{n}"))).collect();
         tasks.spawn(async move {
             for delivery in deliveries {
-                inbox.put(&delivery).await.unwrap();
+                inbox.put(delivery.clone()).await.unwrap();
             }
         });
     }
@@ -402,7 +410,7 @@ async fn a_bad_row_fails_alone() {
     let mut tasks = tokio::task::JoinSet::new();
     for id in ["good-1", "bad", "good-2"] {
         let inbox = inbox.clone();
-        tasks.spawn(async move { (id, inbox.put(&delivery(id)).await) });
+        tasks.spawn(async move { (id, inbox.put(delivery(id)).await) });
     }
     for (id, put) in tasks.join_all().await {
         assert_eq!(put.is_ok(), id != "bad", "{id}: {put:?}");
@@ -440,11 +448,16 @@ async fn the_files_are_for_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     let inbox = SqliteInbox::open(directory.path().join("inbox.db")).await.unwrap();
-    inbox.put(&delivery("1")).await.unwrap();
+    inbox.put(delivery("1")).await.unwrap();
     let mut files = 0;
     for file in std::fs::read_dir(directory.path()).unwrap() {
         let file = file.unwrap();
-        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.path());
+        assert_eq!(
+            file.metadata().unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{:?}",
+            file.path()
+        );
         files += 1;
     }
     assert_eq!(files, 3, "the file, its log and the log's index");
@@ -454,12 +467,12 @@ async fn the_files_are_for_their_owner_only() {
 async fn a_backup_taken_while_it_is_in_use_is_a_whole_inbox() {
     let directory = tempfile::tempdir().unwrap();
     let inbox = SqliteInbox::open(directory.path().join("inbox.db")).await.unwrap();
-    inbox.put(&delivery("1")).await.unwrap();
+    inbox.put(delivery("1")).await.unwrap();
     let copy = directory.path().join("copy.db");
     let source = Connection::open(directory.path().join("inbox.db")).unwrap();
     source.execute("VACUUM INTO ?", [copy.to_str().unwrap()]).unwrap();
     let copy = SqliteInbox::open(copy).await.unwrap();
-    assert_eq!(copy.put(&delivery("1")).await.unwrap(), Put::Duplicate);
+    assert_eq!(copy.put(delivery("1")).await.unwrap(), Put::Duplicate);
     assert_eq!(jobs(&copy).await, ["1"]);
 }
 
@@ -471,7 +484,7 @@ fn a_record_survives_its_own_bytes() {
     request.headers_mut().insert("x-empty", "".parse().unwrap());
     request.headers_mut().insert("cookie", "secret".parse().unwrap());
     let verifier = Verifier::new("acme", presets::GITHUB, SECRET).unwrap();
-    let record = Record::new(&verifier.verify(request).unwrap(), true);
+    let record = Record::new(verifier.verify(request).unwrap(), true);
     let bytes = record.to_bytes();
     assert_eq!(Record::from_bytes(&bytes).unwrap(), record);
     assert!(!record.headers().contains_key("cookie"));
@@ -495,7 +508,7 @@ async fn two_inboxes_on_one_file_accept_each_delivery_once() {
         tasks.spawn(async move {
             // The other one may hold the lock: that is a 503, and the partner comes again.
             loop {
-                match inbox.put(&delivery(&id)).await {
+                match inbox.put(delivery(&id)).await {
                     Ok(put) => return put,
                     Err(InboxError::Busy(_)) => {}
                     Err(error) => panic!("{error}"),

@@ -26,7 +26,7 @@ fn delivery(source: &str, id: &str, event: &str, body: &str) -> Delivery {
 }
 
 async fn put(inbox: &impl Inbox, id: &str, event: &str) {
-    let put = inbox.put(&delivery("acme", id, event, "{}")).await.unwrap();
+    let put = inbox.put(delivery("acme", id, event, "{}")).await.unwrap();
     assert_eq!(put, Put::New);
 }
 
@@ -41,7 +41,11 @@ struct Started {
     task: tokio::task::JoinHandle<Result<(), ConfigError>>,
 }
 
-fn start<I: Inbox>(inbox: &Arc<I>, events: Events, set: impl FnOnce(Worker<I, Events>) -> Worker<I, Events>) -> Started {
+fn start<I: Inbox>(
+    inbox: &Arc<I>,
+    events: Events,
+    set: impl FnOnce(Worker<I, Events>) -> Worker<I, Events>,
+) -> Started {
     let (stop, mut stopped) = watch::channel(false);
     let worker = set(Worker::new(inbox.clone(), events));
     let stopped = async move { drop(stopped.wait_for(|stop| *stop).await) };
@@ -147,10 +151,16 @@ async fn f7_panics_and_timeouts_count_as_attempts_and_hurt_nobody_else() {
     works.recv().await.unwrap();
     settled(&*inbox, State::Dead, 2).await;
     worker.stop().await;
-    let errors: Vec<String> = inbox.list(Filter::state(State::Dead)).await.unwrap().into_iter().map(|entry| {
-        assert_eq!(entry.attempts, 2);
-        entry.last_error.unwrap()
-    }).collect();
+    let errors: Vec<String> = inbox
+        .list(Filter::state(State::Dead))
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|entry| {
+            assert_eq!(entry.attempts, 2);
+            entry.last_error.unwrap()
+        })
+        .collect();
     assert_eq!(errors[0], "the handler panicked: attempt 2");
     assert!(errors[1].contains("50ms"), "{errors:?}");
 }
@@ -179,7 +189,7 @@ async fn e8_a_signed_payload_that_does_not_deserialize_names_the_field() {
         (r#"{"commits":[]} trailing"#, "trailing"),
     ];
     for (n, (body, _)) in bodies.iter().enumerate() {
-        inbox.put(&delivery("acme", &n.to_string(), "push", body)).await.unwrap();
+        inbox.put(delivery("acme", &n.to_string(), "push", body)).await.unwrap();
     }
     let events = Events::builder().on("push", async |_: Event<Push>| Ok::<_, Failure>(()));
     let worker = start(&inbox, events.build().unwrap(), |worker| worker);
@@ -211,8 +221,10 @@ async fn events_go_to_the_handler_of_their_source_then_type_then_to_the_fallback
             fallback.send(("fallback", job.id().unwrap().to_owned())).unwrap();
             async { Ok::<_, Failure>(Handled::Skipped) }
         });
-    for (id, source, event) in [("1", "acme", "push"), ("2", "other", "push"), ("3", "acme", "fork")] {
-        inbox.put(&delivery(source, id, event, "{}")).await.unwrap();
+    for (id, source, event) in
+        [("1", "acme", "push"), ("2", "other", "push"), ("3", "acme", "fork")]
+    {
+        inbox.put(delivery(source, id, event, "{}")).await.unwrap();
     }
     let worker = start(&inbox, events.build().unwrap(), |worker| worker.concurrency(1));
     let mut got = Vec::new();
@@ -251,8 +263,14 @@ fn a_pair_that_is_registered_twice_is_an_error() {
     let twice = Events::builder().on("push", handler).on("push", handler).build().unwrap_err();
     assert_eq!(twice, ConfigError::DuplicateHandler { event: "push".into(), source_name: None });
     let twice = Events::builder().on_from("acme", "push", handler).on_from("acme", "push", handler);
-    assert!(matches!(twice.build(), Err(ConfigError::DuplicateHandler { source_name: Some(_), .. })));
-    let apart = Events::builder().on("push", handler).on_from("acme", "push", handler).on_from("b", "push", handler);
+    assert!(matches!(
+        twice.build(),
+        Err(ConfigError::DuplicateHandler { source_name: Some(_), .. })
+    ));
+    let apart = Events::builder()
+        .on("push", handler)
+        .on_from("acme", "push", handler)
+        .on_from("b", "push", handler);
     apart.build().unwrap();
 }
 
@@ -336,7 +354,8 @@ async fn what_outlasts_the_drain_is_given_back_uncounted() {
         started.send(()).unwrap();
         std::future::pending::<Result<(), Failure>>()
     });
-    let worker = start(&inbox, events.build().unwrap(), |worker| worker.drain(Duration::from_millis(50)));
+    let worker =
+        start(&inbox, events.build().unwrap(), |worker| worker.drain(Duration::from_millis(50)));
     running.recv().await.unwrap();
     worker.stop().await;
     let batch = inbox.lease(LeaseOptions::new(1, Duration::from_secs(60), 5)).await.unwrap();
@@ -420,7 +439,10 @@ fn f7_a_job_that_kills_its_process_runs_alone_and_ends_as_a_dead_letter() {
     let mut aborts = 0;
     loop {
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["f7_a_job_that_kills_its_process_runs_alone_and_ends_as_a_dead_letter", "--exact"])
+            .args([
+                "f7_a_job_that_kills_its_process_runs_alone_and_ends_as_a_dead_letter",
+                "--exact",
+            ])
             .env(CHILD, directory.path())
             .output()
             .unwrap();

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -7,18 +8,18 @@ use serde::de::DeserializeOwned;
 use super::record::Record;
 use crate::delivery::Key;
 
-/// A delivery that a worker has leased, and the number of the attempt.
+/// A delivery that a worker has leased, and the number of the attempt. Clones are cheap.
 #[derive(Debug, Clone)]
 pub struct Job {
-    record: Record,
+    record: Arc<Record>,
     lease: Lease,
     attempt: u32,
 }
 
 impl Job {
     /// A job from what a backend stored.
-    pub fn new(record: Record, lease: Lease, attempt: u32) -> Self {
-        Self { record, lease, attempt }
+    pub fn new(record: impl Into<Arc<Record>>, lease: Lease, attempt: u32) -> Self {
+        Self { record: record.into(), lease, attempt }
     }
 
     /// The idempotency key: the same at each attempt, and for each copy that the partner sends.

@@ -8,15 +8,16 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::{
-    Batch, Detail, Entry, Filter, Inbox, InboxError, Job, LAPSED, Lease, LeaseOptions, Ledger, LedgerError,
-    OnDeadDuplicate, Outcome, Put, REVIVAL_INTERVAL, Record, Settled, State, Stats,
+    Batch, Detail, Entry, Filter, Inbox, InboxError, Job, LAPSED, Lease, LeaseOptions, Ledger,
+    LedgerError, OnDeadDuplicate, Outcome, Put, REVIVAL_INTERVAL, Record, Settled, State, Stats,
+    log_changed,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::delivery::{Delivery, Key};
 
 mod keys;
 
-use keys::Keys;
+use keys::{KeyHash, Keys};
 
 /// An inbox in memory, for tests and for events that may be lost.
 ///
@@ -129,7 +130,7 @@ impl Default for MemoryInbox {
 
 #[async_trait]
 impl Inbox for MemoryInbox {
-    async fn put(&self, delivery: &Delivery) -> Result<Put, InboxError> {
+    async fn put(&self, delivery: Delivery) -> Result<Put, InboxError> {
         let record = Record::new(delivery, false);
         let put = self.shelf().put(record, self.now(), self.limits)?;
         if put != Put::Duplicate {
@@ -191,7 +192,7 @@ impl Ledger for MemoryInbox {
     async fn get(&self, key: Key) -> Result<Detail, LedgerError> {
         let shelf = self.shelf();
         let row = shelf.rows.get(&key).ok_or(LedgerError::NotFound)?;
-        Ok(Detail::new(row.entry(), Some(row.record.clone())))
+        Ok(Detail::new(row.entry(), Some((*row.record).clone())))
     }
 
     async fn replay(&self, key: Key) -> Result<(), LedgerError> {
@@ -205,8 +206,10 @@ impl Ledger for MemoryInbox {
     }
 
     async fn stats(&self) -> Result<Stats, LedgerError> {
-        let mut stats = Stats::default();
-        for row in self.shelf().rows.values() {
+        let shelf = self.shelf();
+        let changed_duplicates = shelf.changed_duplicates;
+        let mut stats = Stats { changed_duplicates, ..Stats::default() };
+        for row in shelf.rows.values() {
             let count = stats.count_mut(row.state);
             *count = count.saturating_add(1);
         }
@@ -236,7 +239,7 @@ type Due = (Instant, u64, Key);
 /// A delivery that is pending, leased or dead.
 #[derive(Debug)]
 struct Row {
-    record: Record,
+    record: Arc<Record>,
     position: u64,
     state: State,
     fence: u64,
@@ -275,7 +278,7 @@ impl Row {
 /// All that the lock guards.
 #[derive(Debug)]
 struct Shelf {
-    rows: HashMap<Key, Row>,
+    rows: HashMap<Key, Row, KeyHash>,
     pending: BTreeSet<Due>,
     leased: BTreeSet<Due>,
     /// Suspects that were given back.
@@ -284,6 +287,7 @@ struct Shelf {
     bytes: usize,
     positions: u64,
     fences: u64,
+    changed_duplicates: u64,
     warned: bool,
     remembers_since: Option<SystemTime>,
 }
@@ -291,7 +295,7 @@ struct Shelf {
 impl Shelf {
     fn new(key_bytes: usize) -> Self {
         Self {
-            rows: HashMap::new(),
+            rows: HashMap::default(),
             pending: BTreeSet::new(),
             leased: BTreeSet::new(),
             suspects: BTreeSet::new(),
@@ -299,6 +303,7 @@ impl Shelf {
             bytes: 0,
             positions: 0,
             fences: 0,
+            changed_duplicates: 0,
             warned: false,
             remembers_since: None,
         }
@@ -306,6 +311,10 @@ impl Shelf {
 
     fn put(&mut self, record: Record, now: Now, limits: Limits) -> Result<Put, InboxError> {
         if let Some(row) = self.rows.get_mut(&record.key()) {
+            if row.record.body != record.body {
+                log_changed(&record.key);
+                self.changed_duplicates = self.changed_duplicates.saturating_add(1);
+            }
             let since = now.wall.duration_since(row.started_at).unwrap_or_default();
             let revives = limits.on_dead_duplicate == OnDeadDuplicate::Revive;
             if row.state != State::Dead || since < REVIVAL_INTERVAL || !revives {
@@ -332,7 +341,7 @@ impl Shelf {
             started_at: record.received_at(),
             due: now.steady,
             last_error: None,
-            record,
+            record: Arc::new(record),
         };
         let bytes = row.bytes();
         self.make_room(bytes, now, limits)?;
@@ -377,9 +386,8 @@ impl Shelf {
         let mut batch = Batch { buried, ..Batch::default() };
         let queues: &[&BTreeSet<Due>] =
             if options.suspects { &[&self.leased, &self.suspects] } else { &[&self.pending] };
-        let due = queues.iter().flat_map(|queue| {
-            queue.iter().take_while(|(due, ..)| *due <= now.steady)
-        });
+        let due =
+            queues.iter().flat_map(|queue| queue.iter().take_while(|(due, ..)| *due <= now.steady));
         let places: Vec<Due> = due.take(options.max).copied().collect();
         for place in places {
             self.dequeue(&place);
@@ -395,7 +403,8 @@ impl Shelf {
             let lease = Lease::new(place.2, row.fence);
             batch.jobs.push(Job::new(row.record.clone(), lease, row.attempts));
         }
-        let first = |queue: &BTreeSet<Due>| queue.first().is_some_and(|(due, ..)| *due <= now.steady);
+        let first =
+            |queue: &BTreeSet<Due>| queue.first().is_some_and(|(due, ..)| *due <= now.steady);
         batch.suspect_due = first(&self.leased) || first(&self.suspects);
         let after = (now.steady, u64::MAX, Key::from_bytes([0xff; 32]));
         let queues = [&self.pending, &self.leased, &self.suspects].into_iter();
@@ -407,9 +416,8 @@ impl Shelf {
     /// Makes dead letters of the deliveries whose lease lapsed in their last attempt.
     fn bury(&mut self, max_attempts: u32, now: Now) -> Vec<Key> {
         let lapsed = self.leased.iter().take_while(|(due, ..)| *due <= now.steady);
-        let spent = |place: &&Due| {
-            self.rows.get(&place.2).is_some_and(|row| row.attempts >= max_attempts)
-        };
+        let spent =
+            |place: &&Due| self.rows.get(&place.2).is_some_and(|row| row.attempts >= max_attempts);
         let buried: Vec<Due> = lapsed.filter(spent).copied().collect();
         for place in &buried {
             self.leased.remove(place);
@@ -421,10 +429,10 @@ impl Shelf {
         buried.into_iter().map(|(.., key)| key).collect()
     }
 
+    /// Takes a delivery out of the queue that it is in.
     fn dequeue(&mut self, place: &Due) {
-        for queue in [&mut self.pending, &mut self.leased, &mut self.suspects] {
-            queue.remove(place);
-        }
+        let _ =
+            self.leased.remove(place) || self.pending.remove(place) || self.suspects.remove(place);
     }
 
     fn extend(&mut self, lease: Lease, by: Duration, now: Now) -> bool {
@@ -443,13 +451,14 @@ impl Shelf {
         if row.state != State::Leased || row.fence != lease.fence() {
             return Settled::Stale;
         }
+        if let Outcome::Done | Outcome::Skipped = outcome {
+            self.forget(lease.key(), now);
+            return Settled::Recorded;
+        }
         self.leased.remove(&row.due());
         let released = outcome == Outcome::Released;
         match outcome {
-            Outcome::Done | Outcome::Skipped => {
-                self.forget(lease.key(), now);
-                return Settled::Recorded;
-            }
+            Outcome::Done | Outcome::Skipped => {}
             Outcome::Retry { after, error } => {
                 row.state = State::Pending;
                 row.due = now.steady.checked_add(after).unwrap_or(now.steady);

@@ -1,11 +1,15 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 
-use crate::delivery::{Delivery, Key};
+use crate::delivery::{Delivery, Key, Parts};
+
+/// A shared secret in plain text, which GitLab sends with each request.
+const GITLAB_TOKEN: HeaderName = HeaderName::from_static("x-gitlab-token");
 
 /// What a backend stores of a delivery.
 ///
@@ -15,10 +19,10 @@ use crate::delivery::{Delivery, Key};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     pub(crate) key: Key,
-    pub(crate) source: String,
-    pub(crate) id: Option<String>,
-    pub(crate) event: Option<String>,
-    pub(crate) secret: String,
+    pub(crate) source: Arc<str>,
+    pub(crate) id: Option<Box<str>>,
+    pub(crate) event: Option<Box<str>>,
+    pub(crate) secret: Arc<str>,
     pub(crate) signed_at: Option<SystemTime>,
     pub(crate) received_at: SystemTime,
     pub(crate) ttl: Duration,
@@ -30,24 +34,28 @@ pub struct Record {
 impl Record {
     /// What to store of a delivery in a backend that is durable, or is not: the window of the key
     /// depends on it.
-    pub fn new(delivery: &Delivery, durable: bool) -> Self {
-        let mut headers = delivery.headers().clone();
+    pub fn new(delivery: Delivery, durable: bool) -> Self {
+        let (key, id, event) = (delivery.key(), delivery.id(), delivery.event());
+        let (id, event) = (id.map(Into::into), event.map(Into::into));
+        let (ttl, freshness) = (delivery.ttl(durable), delivery.freshness());
+        let (signed_at, received_at) = (delivery.signed_at(), delivery.received_at());
+        let Parts { source, secret, mut headers, body } = delivery.into_parts();
         for name in [&header::AUTHORIZATION, &header::PROXY_AUTHORIZATION, &header::COOKIE] {
             headers.remove(name);
         }
-        headers.remove("x-gitlab-token");
+        headers.remove(GITLAB_TOKEN);
         Self {
-            key: delivery.key(),
-            source: delivery.source().into(),
-            id: delivery.id().map(Into::into),
-            event: delivery.event().map(Into::into),
-            secret: delivery.secret().into(),
-            signed_at: delivery.signed_at().map(whole_millis),
-            received_at: whole_millis(delivery.received_at()),
-            ttl: delivery.ttl(durable),
-            freshness: delivery.freshness(),
+            key,
+            source,
+            id,
+            event,
+            secret,
+            signed_at: signed_at.map(whole_millis),
+            received_at: whole_millis(received_at),
+            ttl,
+            freshness,
             headers,
-            body: delivery.body().clone(),
+            body,
         }
     }
 
@@ -107,10 +115,10 @@ impl Record {
         let meta = Meta {
             version: 1,
             key: self.key.to_string(),
-            source: self.source.clone(),
-            id: self.id.clone(),
-            event: self.event.clone(),
-            secret: self.secret.clone(),
+            source: self.source.to_string(),
+            id: self.id.as_deref().map(Into::into),
+            event: self.event.as_deref().map(Into::into),
+            secret: self.secret.to_string(),
             signed_at_ms: self.signed_at.map(to_millis),
             received_at_ms: to_millis(self.received_at),
             ttl_ms: duration_millis(self.ttl),
@@ -143,10 +151,10 @@ impl Record {
         }
         Ok(Self {
             key: meta.key.parse().map_err(|_| RecordError)?,
-            source: meta.source,
-            id: meta.id,
-            event: meta.event,
-            secret: meta.secret,
+            source: meta.source.into(),
+            id: meta.id.map(Into::into),
+            event: meta.event.map(Into::into),
+            secret: meta.secret.into(),
             signed_at: meta.signed_at_ms.map(from_millis),
             received_at: from_millis(meta.received_at_ms),
             ttl: Duration::from_millis(meta.ttl_ms),

@@ -77,10 +77,11 @@ impl SqliteInbox {
 
 #[async_trait]
 impl Inbox for SqliteInbox {
-    async fn put(&self, delivery: &Delivery) -> Result<Put, InboxError> {
+    async fn put(&self, delivery: Delivery) -> Result<Put, InboxError> {
         let record = Record::new(delivery, true);
         let bytes = record.body.len();
-        let put = self.writer.run(bytes, Accepts::Yes, move |rows, db| rows.put(db, &record)).await?;
+        let put =
+            self.writer.run(bytes, Accepts::Yes, move |rows, db| rows.put(db, &record)).await?;
         if put != Put::Duplicate {
             self.ready.notify_one();
         }

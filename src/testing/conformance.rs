@@ -28,8 +28,8 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::delivery::Delivery;
 use crate::inbox::{
-    Batch, Filter, Inbox, Job, LeaseOptions, Ledger, LedgerError, Outcome, Put,
-    REVIVAL_INTERVAL, Settled, State,
+    Batch, Filter, Inbox, Job, LeaseOptions, Ledger, LedgerError, Outcome, Put, REVIVAL_INTERVAL,
+    Settled, State,
 };
 use crate::scheme::presets::STANDARD_WEBHOOKS;
 use crate::sign::{Message, Signer};
@@ -66,6 +66,7 @@ where
     racing_copies_are_accepted_once(fresh().await).await;
     a_job_is_what_was_delivered(&fresh().await).await;
     sources_have_ids_of_their_own(&fresh().await).await;
+    a_duplicate_with_another_body_is_counted(&fresh().await).await;
     oldest_first_and_no_more_than_asked(&fresh().await).await;
     a_handled_delivery_stays_a_duplicate_for_its_window(&fresh().await, Outcome::Done).await;
     a_handled_delivery_stays_a_duplicate_for_its_window(&fresh().await, Outcome::Skipped).await;
@@ -103,7 +104,11 @@ struct Bench<I> {
 impl<I: Inbox + Ledger> Bench<I> {
     /// A delivery that is signed now.
     fn delivery(&self, source: &str, id: &str) -> Delivery {
-        let message = Message::new(format!(r#"{{"type":"user.created","n":"{id}"}}"#));
+        self.delivery_of(source, id, format!(r#"{{"type":"user.created","n":"{id}"}}"#))
+    }
+
+    fn delivery_of(&self, source: &str, id: &str, body: String) -> Delivery {
+        let message = Message::new(body);
         let message = message.id(id).sent_at(self.clock.now());
         let mut request =
             Signer::new(STANDARD_WEBHOOKS, SECRET).unwrap().request(&message).unwrap();
@@ -114,7 +119,7 @@ impl<I: Inbox + Ledger> Bench<I> {
     }
 
     async fn put(&self, id: &str) -> Put {
-        self.inbox.put(&self.delivery("acme", id)).await.expect("put works")
+        self.inbox.put(self.delivery("acme", id)).await.expect("put works")
     }
 
     async fn lease(&self, max: usize) -> Batch {
@@ -180,7 +185,7 @@ async fn racing_copies_are_accepted_once<I: Inbox + Ledger>(bench: Bench<I>) {
 
 async fn a_job_is_what_was_delivered<I: Inbox + Ledger>(bench: &Bench<I>) {
     let delivery = bench.delivery("acme", "a");
-    bench.inbox.put(&delivery).await.expect("put works");
+    bench.inbox.put(delivery.clone()).await.expect("put works");
     let job = bench.job().await;
     assert_eq!(job.key(), delivery.key());
     assert_eq!(job.source(), "acme");
@@ -197,9 +202,20 @@ async fn a_job_is_what_was_delivered<I: Inbox + Ledger>(bench: &Bench<I>) {
 
 async fn sources_have_ids_of_their_own<I: Inbox + Ledger>(bench: &Bench<I>) {
     for source in ["acme", "acme:x"] {
-        let put = bench.inbox.put(&bench.delivery(source, "x:a")).await.expect("put works");
+        let put = bench.inbox.put(bench.delivery(source, "x:a")).await.expect("put works");
         assert_eq!(put, Put::New, "{source} has ids of its own");
     }
+}
+
+async fn a_duplicate_with_another_body_is_counted<I: Inbox + Ledger>(bench: &Bench<I>) {
+    bench.put("a").await;
+    bench.put("a").await;
+    let changed = bench.delivery_of("acme", "a", "{}".into());
+    let put = bench.inbox.put(changed).await.expect("put works");
+    assert_eq!(put, Put::Duplicate, "the id is signed, so it is one event");
+    let stats = bench.inbox.stats().await.expect("stats work");
+    assert_eq!((stats.pending, stats.changed_duplicates), (1, 1));
+    assert_ne!(bench.job().await.body(), "{}", "what was accepted first is what runs");
 }
 
 async fn oldest_first_and_no_more_than_asked<I: Inbox + Ledger>(bench: &Bench<I>) {
@@ -469,7 +485,7 @@ async fn the_ledger_counts_and_pages<I: Inbox + Ledger>(bench: &Bench<I>) {
     }
     bench.put("leased").await;
     bench.job().await;
-    bench.inbox.put(&bench.delivery("other", "pending")).await.expect("put works");
+    bench.inbox.put(bench.delivery("other", "pending")).await.expect("put works");
 
     let stats = bench.inbox.stats().await.expect("stats work");
     assert_eq!((stats.pending, stats.leased, stats.dead), (1, 1, 5));

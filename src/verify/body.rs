@@ -24,7 +24,10 @@ impl Source {
     /// Reads what the scheme needs from a body whose MAC holds. `header_id` is the id where it is in
     /// a header, and empty where that is missing.
     pub(crate) fn read_body(&self, body: &[u8], header_id: &[u8]) -> Result<BodyFields, Rejection> {
-        let fields = if self.needs_body { self.read_json(body, header_id)? } else { BodyFields::default() };
+        let fields = match self.reads_body {
+            true => self.read_json(body, header_id)?,
+            false => BodyFields::default(),
+        };
         match (&self.identity, &self.id) {
             (IdentitySpec::SignedId | IdentitySpec::UnsignedId, Some(place))
                 if fields.id.is_none() && header_id.is_empty() =>
@@ -36,7 +39,11 @@ impl Source {
     }
 
     fn read_json(&self, body: &[u8], header_id: &[u8]) -> Result<BodyFields, Rejection> {
-        let found = self.pointers.find(body).map_err(|_| self.not_json())?;
+        let found = match self.pointers.find(body) {
+            Ok(found) => found,
+            Err(_) if self.requires_body => return Err(self.not_json()),
+            Err(_) => return Ok(BodyFields::default()),
+        };
         let mut fields = BodyFields { id: text(&found, self.id.as_ref()), ..BodyFields::default() };
         if let Some(Place::Pointer(..)) = &self.event {
             fields.event = Some(text(&found, self.event.as_ref()));

@@ -78,7 +78,8 @@ impl Wanted {
             if self.lengths & bit(name) == 0 {
                 continue;
             }
-            let Some((_, whose, which)) = self.names.iter().find(|(wanted, ..)| wanted == name) else {
+            let Some((_, whose, which)) = self.names.iter().find(|(wanted, ..)| wanted == name)
+            else {
                 continue;
             };
             let slot = found.get_mut(*whose).and_then(|slots| slots.get_mut(*which));
@@ -126,7 +127,10 @@ impl Source {
     }
 
     /// The signatures of the version that is understood, without their prefix.
-    pub(crate) fn candidates<'h>(&self, value: &'h [u8]) -> impl Iterator<Item = &'h [u8]> + use<'_, 'h> {
+    pub(crate) fn candidates<'h>(
+        &self,
+        value: &'h [u8],
+    ) -> impl Iterator<Item = &'h [u8]> + use<'_, 'h> {
         entries(value, self.signature.separator)
             .filter_map(|entry| entry.strip_prefix(&*self.signature.prefix))
     }
@@ -136,10 +140,12 @@ impl Source {
         let value = value.ok_or_else(|| header.missing())?;
         let mut count = 0usize;
         for entry in entries(value, self.signature.separator) {
-            if entry.is_empty() || !is_graphic(entry) {
+            // A prefix may hold a space; nothing else does.
+            let candidate = entry.strip_prefix(&*self.signature.prefix);
+            if entry.is_empty() || !is_graphic(candidate.unwrap_or(entry)) {
                 return Err(header.malformed());
             }
-            count = count.saturating_add(entry.starts_with(&self.signature.prefix).into());
+            count = count.saturating_add(candidate.is_some().into());
         }
         match count {
             0 => Err(header.malformed()),
@@ -158,7 +164,7 @@ impl Source {
             let signed = self.content.contains(&Part::Id);
             return if signed { Err(header.missing()) } else { Ok(&[]) };
         };
-        let ambiguous = self.id_end.as_deref().is_some_and(|end| contains(id, end));
+        let ambiguous = self.id_end.as_deref().is_some_and(|end| begins_within(id, end));
         let fits = (1..=MAX_ID).contains(&id.len()) && is_graphic(id);
         if fits && !ambiguous { Ok(id) } else { Err(header.malformed()) }
     }
@@ -185,9 +191,14 @@ fn is_graphic(text: &[u8]) -> bool {
     text.iter().fold(true, |graphic, byte| graphic & byte.is_ascii_graphic())
 }
 
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    match part {
-        [byte] => text.contains(byte),
-        _ => text.windows(part.len()).any(|window| window == part),
+/// Whether, in the id followed by its separator, a separator begins before the id ends. Then the
+/// same bytes could be read as a shorter id.
+fn begins_within(id: &[u8], separator: &[u8]) -> bool {
+    match separator {
+        [byte] => id.contains(byte),
+        _ => (0..id.len()).any(|start| {
+            let rest = id.iter().skip(start).chain(separator);
+            rest.take(separator.len()).eq(separator)
+        }),
     }
 }

@@ -8,9 +8,7 @@ pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
     lint_content(scheme)?;
     lint_separator(scheme)?;
     match &scheme.sent_at {
-        Some(SentAt { field: Field::Header(_), .. })
-            if !scheme.content.contains(&Part::SentAt) =>
-        {
+        Some(SentAt { field: Field::Header(_), .. }) if !scheme.content.contains(&Part::SentAt) => {
             return Err(ConfigError::UncoveredTime);
         }
         _ => {}

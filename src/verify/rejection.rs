@@ -94,7 +94,9 @@ pub enum Rejection {
     },
     /// A signed field of the identity is missing, empty, not a string, too long, or has control
     /// characters.
-    #[error("`{field}`, which identifies the delivery, is missing or is not a string of 1 to {max} bytes")]
+    #[error(
+        "`{field}`, which identifies the delivery, is missing or is not a string of 1 to {max} bytes"
+    )]
     IdentityField {
         /// The header or JSON pointer.
         field: Arc<str>,

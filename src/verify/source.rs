@@ -32,7 +32,7 @@ const MAX_TTL: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 /// One configured source.
 #[derive(Debug)]
 pub(crate) struct Source {
-    pub(crate) name: Box<str>,
+    pub(crate) name: Arc<str>,
     pub(crate) wanted: Wanted,
     pub(crate) signature: SignatureSpec,
     pub(crate) content: Vec<Part>,
@@ -47,8 +47,10 @@ pub(crate) struct Source {
     /// `None`: requests of any age are accepted.
     tolerance: Option<Tolerance>,
     pub(crate) pointers: Pointers,
-    /// Whether a request can't be judged without its body. `event` alone is no reason to parse it.
-    pub(crate) needs_body: bool,
+    /// Whether something besides the event is in the body; for that alone it is not parsed.
+    pub(crate) reads_body: bool,
+    /// Whether a request can't be accepted without what is in the body.
+    pub(crate) requires_body: bool,
     /// For deliveries without an identity: a number no other process draws, and a count.
     seed: [u8; 32],
     count: AtomicU64,
@@ -132,9 +134,13 @@ impl Source {
         };
         let event = scheme.event.as_ref().map(&mut place).transpose()?;
         let is_pointer = |place: &Place| matches!(place, Place::Pointer(..));
-        let needs_body = id.as_ref().is_some_and(is_pointer)
-            || sent_at.as_ref().is_some_and(|(place, _)| is_pointer(place))
-            || matches!(&identity, IdentitySpec::Fields(fields) if fields.iter().any(is_pointer));
+        let id_in_body = id.as_ref().is_some_and(is_pointer);
+        let requires_body = sent_at.as_ref().is_some_and(|(place, _)| is_pointer(place))
+            || match &identity {
+                IdentitySpec::Fields(fields) => fields.iter().any(is_pointer),
+                IdentitySpec::SignedId | IdentitySpec::UnsignedId => id_in_body,
+                IdentitySpec::Content | IdentitySpec::IdAndContent | IdentitySpec::None => false,
+            };
         let pointers = Pointers::new(texts.iter().map(|text| &**text))?;
 
         let signature = header(scheme, &scheme.signature.header)?;
@@ -164,7 +170,8 @@ impl Source {
             sent_at,
             tolerance: judges_time.then_some(scheme.tolerance),
             pointers,
-            needs_body,
+            reads_body: requires_body || id_in_body,
+            requires_body,
             seed,
             count: AtomicU64::new(0),
         })
@@ -249,8 +256,12 @@ pub(crate) fn is_text(text: &str) -> bool {
 
 fn text_in_header<'h>(header: &Header, headers: &'h HeaderMap) -> Option<&'h str> {
     let names = [Some(&header.name), header.alias.as_ref()].into_iter().flatten();
-    let value = names.filter_map(|name| headers.get(name)).next()?;
-    std::str::from_utf8(value.as_bytes()).ok().filter(|text| is_text(text))
+    let mut values = names.flat_map(|name| headers.get_all(name));
+    let value = values.next()?;
+    if values.any(|other| other != value) {
+        return None;
+    }
+    value.to_str().ok().filter(|text| is_text(text))
 }
 
 fn header(scheme: &Scheme, name: &str) -> Result<Header, ConfigError> {
@@ -285,8 +296,7 @@ fn window(scheme: &Scheme, timed: bool, ttl: Option<Duration>) -> Result<Window,
         }
         return Ok(Window { volatile: ttl, durable: ttl, freshness });
     }
-    let volatile =
-        scheme.retry_horizon.saturating_add(tolerances).clamp(MIN_WINDOW, MAX_TTL);
+    let volatile = scheme.retry_horizon.saturating_add(tolerances).clamp(MIN_WINDOW, MAX_TTL);
     let durable = if timed { volatile } else { volatile.max(UNTIMED_WINDOW) };
     Ok(Window { volatile, durable, freshness })
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params_from_iter};
 
-use super::rows::{RECORD, code, record, state};
+use super::rows::{CHANGED, RECORD, code, record, state};
 use super::schema;
 use crate::delivery::Key;
 use crate::error::BoxError;
@@ -66,7 +66,8 @@ impl Reader {
 fn inbox_error(error: rusqlite::Error) -> InboxError {
     match error.sqlite_error_code() {
         Some(ErrorCode::OperationInterrupted) => InboxError::Busy(
-            "the query took more than 100 ms and was broken off; ask for fewer rows, or one state".into(),
+            "the query took more than 100 ms and was broken off; ask for fewer rows, or one state"
+                .into(),
         ),
         _ => InboxError::unavailable(error),
     }
@@ -102,7 +103,8 @@ fn get(db: &Connection, key: Key, now: i64) -> rusqlite::Result<Option<Detail>> 
             Ok(Detail::new(entry(row, 12)?, record))
         })
         .optional()?;
-    let expired = |detail: &Detail| detail.entry.expires_at.is_some_and(|at| at <= from_millis(now));
+    let expired =
+        |detail: &Detail| detail.entry.expires_at.is_some_and(|at| at <= from_millis(now));
     Ok(detail.filter(|detail| !expired(detail)))
 }
 
@@ -111,8 +113,11 @@ fn stats(db: &Connection) -> rusqlite::Result<Stats> {
     let mut statement = db.prepare_cached("SELECT state, deliveries FROM count")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        if let Some(state) = state(row.get(0)?) {
-            *stats.count_mut(state) = row.get::<_, i64>(1)?.unsigned_abs();
+        let (code, deliveries) = (row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs());
+        match state(code) {
+            Some(state) => *stats.count_mut(state) = deliveries,
+            None if code == CHANGED => stats.changed_duplicates = deliveries,
+            None => {}
         }
     }
     Ok(stats)

@@ -14,7 +14,7 @@ use crate::inbox::record::{
 };
 use crate::inbox::{
     Batch, Job, LAPSED, Lease, LeaseOptions, LedgerError, OnDeadDuplicate, Outcome, Put,
-    REVIVAL_INTERVAL, Record, Settled, State,
+    REVIVAL_INTERVAL, Record, Settled, State, log_changed,
 };
 
 /// The columns of a record, in the order in which [`record`] reads them.
@@ -25,6 +25,9 @@ pub(super) const RECORD: &str =
 const LAPSED_AT_ONCE: i64 = 1_024;
 /// How many rows one sweep touches, so that it never stalls accepts.
 const SWEPT_AT_ONCE: i64 = 256;
+
+/// Beside the states in the table of counts: duplicates with another body.
+pub(super) const CHANGED: i64 = 5;
 
 pub(super) const fn code(state: State) -> i64 {
     match state {
@@ -57,7 +60,7 @@ pub(super) struct Rows {
     /// ahead its own workers' jobs are not taken for lapsed.
     granted: HashMap<Key, (u64, Instant)>,
     /// What the open transaction changes in the table of counts, by state.
-    deltas: [i64; 5],
+    deltas: [i64; 6],
 }
 
 impl Rows {
@@ -66,7 +69,7 @@ impl Rows {
         retain_done: Duration,
         on_dead_duplicate: OnDeadDuplicate,
     ) -> Self {
-        Self { clock, retain_done, on_dead_duplicate, granted: HashMap::new(), deltas: [0; 5] }
+        Self { clock, retain_done, on_dead_duplicate, granted: HashMap::new(), deltas: [0; 6] }
     }
 
     pub(super) fn put(&mut self, db: &Connection, record: &Record) -> rusqlite::Result<Put> {
@@ -75,10 +78,13 @@ impl Rows {
             self.moved(None, Some(State::Pending));
             return Ok(Put::New);
         }
-        let (code, fence, started_at, expires_at): (i64, i64, i64, Option<i64>) = db
-            .prepare_cached("SELECT state, fence, started_at, expires_at FROM delivery WHERE key = ?")?
-            .query_row([record.key.as_bytes()], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        let (code, fence, started_at, expires_at, changed): (i64, i64, i64, Option<i64>, bool) = db
+            .prepare_cached(
+                "SELECT state, fence, started_at, expires_at, body IS NOT NULL AND body IS NOT ?2
+                 FROM delivery WHERE key = ?1",
+            )?
+            .query_row(params![record.key.as_bytes(), &*record.body], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
             })?;
         if expires_at.is_some_and(|expires_at| expires_at <= now) {
             db.prepare_cached("DELETE FROM delivery WHERE key = ?")?
@@ -86,6 +92,10 @@ impl Rows {
             insert(db, record, fence.saturating_add(1), now)?;
             self.moved(state(code), Some(State::Pending));
             return Ok(Put::New);
+        }
+        if changed {
+            log_changed(&record.key);
+            self.add(CHANGED, 1);
         }
         let interval = i64::try_from(REVIVAL_INTERVAL.as_millis()).unwrap_or(i64::MAX);
         let revivable = state(code) == Some(State::Dead)
@@ -202,7 +212,9 @@ impl Rows {
         let (key, fence) = (lease.key(), fence(&lease));
         let (changed, to) = match outcome {
             Outcome::Done => (self.finish(db, &key, fence, State::Done, now)?, State::Done),
-            Outcome::Skipped => (self.finish(db, &key, fence, State::Skipped, now)?, State::Skipped),
+            Outcome::Skipped => {
+                (self.finish(db, &key, fence, State::Skipped, now)?, State::Skipped)
+            }
             Outcome::Retry { after, error } => {
                 let due = now.saturating_add(millis(*after));
                 let changed = db
@@ -357,7 +369,8 @@ impl Rows {
             .collect::<Result<_, _>>()?;
         for (position, code, expired) in &due {
             if *expired {
-                db.prepare_cached("DELETE FROM delivery WHERE position = ?")?.execute([position])?;
+                db.prepare_cached("DELETE FROM delivery WHERE position = ?")?
+                    .execute([position])?;
                 self.moved(state(*code), None);
             } else {
                 db.prepare_cached(
@@ -374,19 +387,21 @@ impl Rows {
     pub(super) fn write_counts(&mut self, db: &Connection) -> rusqlite::Result<()> {
         for (state, delta) in (0i64..).zip(std::mem::take(&mut self.deltas)) {
             if delta != 0 {
-                db.prepare_cached("UPDATE count SET deliveries = deliveries + ?2 WHERE state = ?1")?
-                    .execute([state, delta])?;
+                db.prepare_cached(
+                    "UPDATE count SET deliveries = deliveries + ?2 WHERE state = ?1",
+                )?
+                .execute([state, delta])?;
             }
         }
         Ok(())
     }
 
     /// The counts so far, to come back to when a step or the whole transaction is undone.
-    pub(super) fn counts(&self) -> [i64; 5] {
+    pub(super) fn counts(&self) -> [i64; 6] {
         self.deltas
     }
 
-    pub(super) fn reset_counts(&mut self, counts: [i64; 5]) {
+    pub(super) fn reset_counts(&mut self, counts: [i64; 6]) {
         self.deltas = counts;
     }
 
@@ -396,10 +411,16 @@ impl Rows {
 
     fn moved(&mut self, from: Option<State>, to: Option<State>) {
         for (state, step) in [(from, -1), (to, 1)] {
-            let slot = state.and_then(|state| self.deltas.get_mut(usize::try_from(code(state)).ok()?));
-            if let Some(slot) = slot {
-                *slot = slot.saturating_add(step);
+            if let Some(state) = state {
+                self.add(code(state), step);
             }
+        }
+    }
+
+    fn add(&mut self, count: i64, step: i64) {
+        let slot = usize::try_from(count).ok().and_then(|count| self.deltas.get_mut(count));
+        if let Some(slot) = slot {
+            *slot = slot.saturating_add(step);
         }
     }
 
@@ -468,12 +489,7 @@ fn insert(db: &Connection, record: &Record, min_fence: i64, now: i64) -> rusqlit
 }
 
 /// Pending deliveries that are due, suspects or not.
-fn positions(
-    db: &Connection,
-    suspects: bool,
-    now: i64,
-    max: usize,
-) -> rusqlite::Result<Vec<i64>> {
+fn positions(db: &Connection, suspects: bool, now: i64, max: usize) -> rusqlite::Result<Vec<i64>> {
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     db.prepare_cached(
         "SELECT position FROM delivery WHERE state = 0 AND suspect = ? AND due_at <= ?

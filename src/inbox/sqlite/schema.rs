@@ -47,8 +47,9 @@ const SCHEMA: &str = "
     CREATE INDEX delivery_leased ON delivery (due_at) WHERE state = 1;
     CREATE INDEX delivery_dead ON delivery (position) WHERE state = 4;
     CREATE INDEX delivery_sweep ON delivery (sweep_at) WHERE sweep_at IS NOT NULL;
+    -- How many are in each state; 5 counts the duplicates with another body.
     CREATE TABLE count (state INTEGER PRIMARY KEY, deliveries INTEGER NOT NULL) STRICT;
-    INSERT INTO count VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0);
+    INSERT INTO count VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0);
 ";
 
 /// A connection for the writer. Creates the file, with mode 0600, if it is missing.
@@ -87,7 +88,11 @@ fn connect(path: &Path) -> Result<Connection, BoxError> {
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
-        return Err(format!("{} can't use a write-ahead log (is it on a network file system?)", path.display()).into());
+        return Err(format!(
+            "{} can't use a write-ahead log (is it on a network file system?)",
+            path.display()
+        )
+        .into());
     }
     // The log is synced before COMMIT returns, so what was answered 200 survives a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -113,7 +118,9 @@ fn claim(connection: &mut Connection, path: &Path) -> Result<(), BoxError> {
     }
     let (path, version) = (path.display(), pragma(connection, "user_version")?);
     if pragma(connection, "application_id")? != APPLICATION_ID {
-        return Err(format!("{path} is a SQLite file, but not an inbox; choose another path").into());
+        return Err(
+            format!("{path} is a SQLite file, but not an inbox; choose another path").into()
+        );
     }
     if version != VERSION {
         return Err(format!("{path} has version {version}, and this Inhook reads version {VERSION}: use the Inhook that wrote it").into());

@@ -75,9 +75,7 @@ impl Writer {
             written_kib: 0,
             next_sweep: Instant::now(),
         };
-        thread::Builder::new()
-            .name("inhook-sqlite".into())
-            .spawn(move || thread.run(&steps))?;
+        thread::Builder::new().name("inhook-sqlite".into()).spawn(move || thread.run(&steps))?;
         Ok(Self { queue, room, shared })
     }
 
@@ -208,7 +206,7 @@ impl Thread {
             }
         };
         if let Err(error) = &result {
-            self.rows.reset_counts([0; 5]);
+            self.rows.reset_counts([0; 6]);
             tracing::error!(%error, path = %self.path.display(), "the inbox could not commit");
         } else {
             self.shared.commits.fetch_add(accepts.into(), Ordering::Relaxed);
@@ -323,7 +321,8 @@ impl Thread {
                 None
             }
             Ok(false) => Some(InboxError::Busy(
-                "another process reads the file, which blocks the checkpoint that comes first".into(),
+                "another process reads the file, which blocks the checkpoint that comes first"
+                    .into(),
             )),
             Err(error) => Some(inbox_error(error)),
         }

@@ -1,0 +1,241 @@
+//! The logic of fuzz targets: functions that take a fuzzer's bytes and panic if a property is broken.
+//!
+//! The targets in `fuzz/` are one line each, so that the properties are compiled with the crate and
+//! `tests/corpus.rs` replays them without a fuzzer. A target for your own scheme is three lines:
+//! see [`sign_mutate_verify_with`].
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "an oracle fails by panicking"
+)]
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::scheme::presets::{GITHUB, STANDARD_WEBHOOKS};
+use crate::scheme::{
+    Algorithm, Encoding, Field, Identity, Layout, Part, Scheme, SentAt, Signature, TimeFormat,
+};
+use crate::secret::Secret;
+use crate::sign::{Message, Signer};
+use crate::timestamp;
+use crate::verify::{Rejection, Verifier};
+
+mod capture;
+mod mutation;
+
+use capture::Capture;
+use mutation::Mutation;
+
+/// Any headers: accepted is exactly what an independent computation accepts.
+///
+/// The data is a request as text: lines of `name: value`, an empty line, and the body. Where a
+/// signature header says `$new` or `$old`, the right tag under one of two secrets is put in, since no
+/// fuzzer guesses a MAC. It is judged by three schemes: [`GITHUB`], [`STANDARD_WEBHOOKS`] and a list
+/// of tags in hex. Returns whether one of them accepted it.
+///
+/// # Panics
+///
+/// A property is broken: the verifier accepts what the computation refuses, or the reverse, or it
+/// answers differently the second time.
+pub fn signature_headers(data: &[u8]) -> bool {
+    let capture = Capture::parse(data);
+    let accepted = [GITHUB, STANDARD_WEBHOOKS, LISTED].map(|scheme| capture.judge(&scheme));
+    accepted.contains(&true)
+}
+
+/// [`sign_mutate_verify_with`] for one of three schemes, which the first byte chooses: [`GITHUB`],
+/// [`STANDARD_WEBHOOKS`], and one that has everything inside the JSON body.
+///
+/// # Panics
+///
+/// A property is broken.
+pub fn sign_mutate_verify(data: &[u8]) -> bool {
+    let (choice, data) = data.split_first().unwrap_or((&0, &[]));
+    let scheme = &[GITHUB, STANDARD_WEBHOOKS, IN_BODY][usize::from(*choice) % 3];
+    sign_mutate_verify_with(scheme, &Secret::new(SECRETS[0]), data)
+}
+
+/// What a partner signs is accepted, and what somebody changed on its way is not.
+///
+/// From the data come a time, an id, a body and one mutation. A request that is signed in time has
+/// to be accepted with its id; after the mutation it has to be refused, unless that changed neither
+/// a signed byte nor the spelling of the tag. Returns whether the mutated request was accepted.
+///
+/// Point it at your own scheme before you trust it:
+///
+/// ```
+/// use inhook::{Secret, fuzzing, presets};
+///
+/// # let data: &[u8] = b"\0\0\x03\0\0\0\x05hello";
+/// // Inside `fuzz_target!(|data: &[u8]| { … })`, with your scheme in place of this one:
+/// let secret = Secret::new("a secret of at least sixteen bytes");
+/// fuzzing::sign_mutate_verify_with(&presets::GITHUB, &secret, data);
+/// ```
+///
+/// # Panics
+///
+/// A property is broken, or no [`Verifier`] can be built from the scheme and the secret.
+pub fn sign_mutate_verify_with(scheme: &Scheme, secret: &Secret, data: &[u8]) -> bool {
+    let mut controls = [0; 7];
+    let (front, rest) = data.split_at(data.len().min(controls.len()));
+    controls[..front.len()].copy_from_slice(front);
+    let [time, mutation @ .., id_len] = controls;
+    let (id, payload) = rest.split_at(rest.len().min(id_len.into()));
+
+    let signer = Signer::new(scheme.clone(), secret.clone()).expect("a scheme that builds");
+    let verifier = verifier(scheme, [secret.clone()]);
+    let (sent_at, in_time) = sent_at(scheme, time.cast_signed());
+    let id = id_text(scheme, id);
+    let body = body(scheme, &id, sent_at, payload);
+    let message = Message::new(body).id(&*id).sent_at(sent_at);
+    let original = signer.request(&message).expect("an id and a time that a header can hold");
+
+    let delivery = match verifier.verify(original.clone()) {
+        Ok(delivery) => delivery,
+        Err(Rejection::Stale { .. } | Rejection::Future { .. }) if !in_time => return false,
+        Err(rejection) => panic!("a signed request was refused: {rejection}: {original:?}"),
+    };
+    assert!(in_time, "a request outside the tolerance was accepted: {original:?}");
+    assert_eq!(delivery.id(), scheme.id.is_some().then_some(&*id), "another id than was signed");
+    assert_eq!(delivery.signed_at(), scheme.sent_at.is_some().then_some(sent_at), "another time");
+    assert_eq!(delivery.body(), original.body(), "another body than was signed");
+
+    Mutation::new(scheme, mutation).check(&verifier, &original, &delivery)
+}
+
+/// Tags in hex, several of them, over a time in milliseconds and the body.
+const LISTED: Scheme = Scheme {
+    algorithm: Algorithm::HmacSha512,
+    signature: Signature {
+        header: Cow::Borrowed("x-signature"),
+        prefix: Cow::Borrowed("v1="),
+        layout: Layout::List(','),
+        encoding: Encoding::Hex,
+    },
+    content: Cow::Borrowed(&[
+        Part::Literal(Cow::Borrowed("v1:")),
+        Part::SentAt,
+        Part::Literal(Cow::Borrowed(":")),
+        Part::Body,
+    ]),
+    sent_at: Some(SentAt { field: Field::header("x-timestamp"), format: TimeFormat::UnixMillis }),
+    ..Scheme::BASE
+};
+
+/// Only the signature is in a header.
+const IN_BODY: Scheme = Scheme {
+    signature: Signature {
+        header: Cow::Borrowed("x-webhook-signature"),
+        prefix: Cow::Borrowed("sha256="),
+        ..Signature::BASE
+    },
+    id: Some(Field::pointer("/webhook_id")),
+    event: Some(Field::pointer("/event")),
+    sent_at: Some(SentAt { field: Field::pointer("/delivered_at"), format: TimeFormat::Rfc3339 }),
+    identity: Identity::Fields(Cow::Borrowed(&[Field::pointer("/webhook_id")])),
+    ..Scheme::BASE
+};
+
+/// The new secret and the old one, usable as text and as base64.
+const SECRETS: [&str; 2] =
+    ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"];
+
+/// A clock that stands still, so that a finding stays one.
+#[derive(Debug)]
+struct Standing;
+
+impl Standing {
+    /// 2026-01-15T09:30:00Z.
+    const UNIX_SECONDS: u64 = 1_768_469_400;
+}
+
+impl Clock for Standing {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(Self::UNIX_SECONDS)
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+fn verifier(scheme: &Scheme, secrets: impl IntoIterator<Item = Secret>) -> Verifier {
+    let mut secrets = secrets.into_iter();
+    let first = secrets.next().expect("a secret");
+    let builder = Verifier::builder("fuzzed", scheme.clone(), first).allow_weak_secret();
+    let builder = secrets.fold(builder, |builder, secret| builder.secret(secret));
+    builder.clock(Arc::new(Standing)).build().expect("a scheme that builds")
+}
+
+/// Up to 1.28 times the tolerance away from now, in whole seconds, and whether that is in time.
+fn sent_at(scheme: &Scheme, steps: i8) -> (SystemTime, bool) {
+    let future = steps > 0;
+    let tolerance = if future { scheme.tolerance.future } else { scheme.tolerance.past };
+    let away = Duration::from_secs((tolerance * u32::from(steps.unsigned_abs()) / 100).as_secs());
+    let now = Standing.now();
+    let sent_at = if future { now + away } else { now - away };
+    (sent_at, scheme.sent_at.is_none() || away <= tolerance)
+}
+
+/// An id of 1 to 255 bytes. In a header it has letters and digits, which no separator consists of;
+/// in a body it has whatever JSON can say, without control characters.
+fn id_text(scheme: &Scheme, data: &[u8]) -> String {
+    let mut id = String::new();
+    match scheme.id {
+        Some(Field::Pointer(_)) => {
+            for char in String::from_utf8_lossy(data).chars().filter(|char| !char.is_control()) {
+                if id.len() + char.len_utf8() <= 255 {
+                    id.push(char);
+                }
+            }
+        }
+        _ => id.extend(data.iter().filter_map(|byte| char::from_digit(u32::from(*byte) % 36, 36))),
+    }
+    if id.is_empty() { "0".into() } else { id }
+}
+
+/// The payload as it is, or inside JSON that has the fields which the scheme needs.
+fn body(scheme: &Scheme, id: &str, sent_at: SystemTime, payload: &[u8]) -> Vec<u8> {
+    let identity = match &scheme.identity {
+        Identity::Fields(fields) => fields.as_ref(),
+        _ => &[],
+    };
+    let time = scheme
+        .sent_at
+        .as_ref()
+        .map(|SentAt { field, format }| (field, timestamp::write(*format, sent_at)));
+    let ids = identity.iter().chain(&scheme.id).map(|field| (field, id.to_owned()));
+    let mut fields =
+        ids.chain(time).filter(|(field, _)| matches!(field, Field::Pointer(_))).peekable();
+    if fields.peek().is_none() {
+        return payload.to_vec();
+    }
+    let mut json = Value::Object(serde_json::Map::new());
+    json["payload"] = String::from_utf8_lossy(payload).into();
+    for (field, text) in fields {
+        if let Field::Pointer(pointer) = field {
+            set(&mut json, pointer, text);
+        }
+    }
+    serde_json::to_vec(&json).expect("a JSON value can be written")
+}
+
+/// Puts a text where a pointer points, in new objects where there are none.
+fn set(json: &mut Value, pointer: &str, text: String) {
+    let mut value = json;
+    for token in pointer.split('/').skip(1) {
+        if !value.is_object() {
+            *value = Value::Object(serde_json::Map::new());
+        }
+        value = &mut value[token.replace("~1", "/").replace("~0", "~")];
+    }
+    *value = text.into();
+}

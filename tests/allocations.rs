@@ -1,0 +1,132 @@
+//! How often verification allocates: never for a request that anybody could send, and a few times
+//! for one that a partner signed.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use inhook::scheme::Scheme;
+use inhook::{Rejection, Verifier, presets};
+
+mod common;
+
+use common::{NOW, SHORTLINKS, set, shortlink, signed, verifier};
+
+/// The request as an HTTP server has it: the values of its headers are slices of one buffer.
+fn as_received(request: &Request<Bytes>) -> Request<Bytes> {
+    let values: Vec<u8> =
+        request.headers().values().flat_map(|value| value.as_bytes().to_vec()).collect();
+    let mut buffer = BytesMut::from(&*values).freeze();
+    // What an HTTP server has sliced from is shared already.
+    let shared = buffer.clone();
+    let mut headers = HeaderMap::new();
+    for (name, value) in request.headers() {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes()).unwrap();
+        let value = HeaderValue::from_maybe_shared(buffer.split_to(value.len())).unwrap();
+        headers.insert(name, value);
+    }
+    drop(shared);
+    let mut received = Request::new(request.body().clone());
+    *received.headers_mut() = headers;
+    received
+}
+
+/// A request with the headers that come with each.
+fn request(scheme: &Scheme, body: String) -> Request<Bytes> {
+    let mut request = signed(scheme, Some(b"msg_1"), NOW.to_string().as_bytes(), body);
+    for (name, value) in [
+        ("host", "hooks.example.com"),
+        ("user-agent", "Partner-Webhooks/1.0"),
+        ("content-type", "application/json"),
+        ("content-length", "1024"),
+    ] {
+        set(&mut request, name, value);
+    }
+    request
+}
+
+/// The two schemes that the promise is made for, and a request of each.
+fn schemes() -> [(Scheme, Request<Bytes>); 2] {
+    let filler = "x".repeat(900);
+    let standard = format!(r#"{{"type":"user.created","data":"{filler}"}}"#);
+    let short = shortlink("wh_abc123").replacen('{', &format!(r#"{{"data":"{filler}","#), 1);
+    [
+        (presets::STANDARD_WEBHOOKS, request(&presets::STANDARD_WEBHOOKS, standard)),
+        (SHORTLINKS, request(&SHORTLINKS, short)),
+    ]
+}
+
+/// How many allocations `verify` makes, and what it returns. The request is made before and the
+/// result is dropped after.
+///
+/// It is not the thread's first call: what a thread needs to read the keys, while another one may
+/// replace them, is made once per thread.
+fn count(
+    verifier: &Verifier,
+    request: &Request<Bytes>,
+) -> (u64, Result<inhook::Delivery, Rejection>) {
+    drop(verifier.verify(as_received(request)));
+    let request = as_received(request);
+    let mut result = None;
+    let info = allocation_counter::measure(|| result = Some(verifier.verify(request)));
+    (info.count_total, result.unwrap())
+}
+
+#[test]
+fn a_wrong_signature_is_refused_without_allocating() {
+    for (scheme, good) in schemes() {
+        let verifier = verifier(scheme.clone());
+        let mut body = good.clone();
+        *body.body_mut() = Bytes::from(vec![b'x'; good.body().len()]);
+        let mut tag = good.clone();
+        let value = good.headers()[&*scheme.signature.header].to_str().unwrap();
+        // Another tag of the same length.
+        let (prefix, wrong) = value.split_at(scheme.signature.prefix.len());
+        let wrong: String = wrong
+            .chars()
+            .map(|c| {
+                if c == '1' {
+                    '0'
+                } else if c == '0' {
+                    '1'
+                } else {
+                    c
+                }
+            })
+            .collect();
+        assert!(!value.ends_with(&wrong), "it has to have a 0 or a 1");
+        set(&mut tag, &scheme.signature.header, format!("{prefix}{wrong}"));
+        let mut short = good.clone();
+        set(&mut short, &scheme.signature.header, format!("{prefix}AAAA"));
+
+        for request in [body, tag, short] {
+            let (allocations, result) = count(&verifier, &request);
+            assert_eq!(result.unwrap_err(), Rejection::WrongSignature);
+            assert_eq!(allocations, 0, "{}", scheme.name);
+        }
+    }
+}
+
+#[test]
+fn a_full_list_of_wrong_signatures_is_refused_without_allocating() {
+    let scheme = presets::STANDARD_WEBHOOKS;
+    let (_, mut request) = schemes().into_iter().next().unwrap();
+    let wrong = format!("v1,{}=", "A".repeat(43));
+    set(&mut request, "webhook-signature", vec![&*wrong; 16].join(" "));
+    let (allocations, result) = count(&verifier(scheme), &request);
+    assert_eq!((allocations, result.unwrap_err()), (0, Rejection::WrongSignature));
+}
+
+#[test]
+fn an_accepted_request_costs_at_most_four_allocations() {
+    for (scheme, request) in schemes() {
+        let verifier = verifier(scheme.clone());
+        let (allocations, result) = count(&verifier, &request);
+        assert_eq!(result.unwrap().body(), request.body());
+        assert!(allocations <= 4, "{}: {allocations}", scheme.name);
+    }
+}
+
+#[test]
+fn the_counter_counts() {
+    let info = allocation_counter::measure(|| drop(Box::new([0u8; 64])));
+    assert_eq!(info.count_total, 1);
+}

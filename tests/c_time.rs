@@ -1,0 +1,548 @@
+//! Signed times: one spelling per format, both directions, and never the time of the event.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use inhook::clock::Clock;
+use inhook::scheme::{Field, Identity, Part, Scheme, SentAt, Signature, TimeFormat, Tolerance};
+use inhook::testing::FakeClock;
+use inhook::{ConfigError, Rejection, Verifier, presets};
+
+mod common;
+
+use common::{NOW, NOW_RFC3339, SECRET, SHORTLINKS, at, builder, set, signed, verifier};
+
+const SECOND: Duration = Duration::from_secs(1);
+const FORMATS: [TimeFormat; 3] =
+    [TimeFormat::UnixSeconds, TimeFormat::UnixMillis, TimeFormat::Rfc3339];
+
+/// The time is a signed header.
+fn in_header(format: TimeFormat) -> Scheme {
+    let sent_at = Some(SentAt { field: Field::header("webhook-timestamp"), format });
+    Scheme { sent_at, ..presets::STANDARD_WEBHOOKS }
+}
+
+/// The time is in the signed body, at `/t`.
+fn in_body(format: TimeFormat) -> Scheme {
+    Scheme {
+        id: Some(Field::pointer("/id")),
+        sent_at: Some(SentAt { field: Field::pointer("/t"), format }),
+        identity: Identity::Fields(Cow::Owned(vec![Field::pointer("/id")])),
+        ..SHORTLINKS
+    }
+}
+
+/// A request with this text as its time, signed as it stands.
+fn header_time(format: TimeFormat, time: &str) -> Request<Bytes> {
+    signed(&in_header(format), Some(b"msg_1"), time.as_bytes(), "{}")
+}
+
+/// A request whose body has this JSON at `/t`.
+fn body_time(format: TimeFormat, json: &str) -> Request<Bytes> {
+    signed(&in_body(format), None, b"", format!(r#"{{"id":"1","t":{json}}}"#))
+}
+
+/// What becomes of a time in each of the places where it can be.
+fn verify(format: TimeFormat, time: &str) -> Vec<Result<SystemTime, Rejection>> {
+    let mut results = vec![
+        (in_header(format), header_time(format, time)),
+        (in_body(format), body_time(format, &serde_json::to_string(time).unwrap())),
+    ];
+    // A JSON number has the same digits without quotes. White space around it would be JSON's.
+    if time.trim() == time && serde_json::from_str::<u64>(time).is_ok() {
+        results.push((in_body(format), body_time(format, time)));
+    }
+    let signed_at = |(scheme, request)| {
+        let delivery = verifier(scheme).verify(request)?;
+        Ok(delivery.signed_at().expect("the scheme has a time"))
+    };
+    results.into_iter().map(signed_at).collect()
+}
+
+fn malformed(rejection: &Rejection) -> bool {
+    matches!(rejection, Rejection::MalformedHeader { .. } | Rejection::MalformedTime { .. })
+}
+
+fn refused(verifier: &Verifier, request: Request<Bytes>) -> Rejection {
+    let rejection = verifier.verify(request).expect_err("it must not be accepted");
+    assert_eq!(rejection.status(), StatusCode::UNAUTHORIZED, "{rejection}");
+    rejection
+}
+
+#[test]
+fn the_canonical_spellings_are_accepted() {
+    for (format, time, millis) in [
+        (TimeFormat::UnixSeconds, "1768469400", 0),
+        (TimeFormat::UnixMillis, "1768469400142", 142),
+        (TimeFormat::Rfc3339, NOW_RFC3339, 0),
+        (TimeFormat::Rfc3339, "2026-01-15T09:30:00.142Z", 142),
+        (TimeFormat::Rfc3339, "2026-01-15T09:30:00.142000000Z", 142),
+        (TimeFormat::Rfc3339, "2026-01-15T12:00:00.142+02:30", 142),
+        (TimeFormat::Rfc3339, "2026-01-15T01:30:00-08:00", 0),
+    ] {
+        for signed_at in verify(format, time) {
+            assert_eq!(signed_at, Ok(at(NOW) + Duration::from_millis(millis)), "{time}");
+        }
+    }
+}
+
+#[test]
+fn c1_extreme_times_are_refused_without_a_panic() {
+    for time in [
+        "-9223372036854775808",
+        "9223372036854775807",
+        "9223372036854775808",
+        "18446744073709551615",
+        "18446744073709551616",
+        "-1",
+        "-0",
+        "0",
+        "1",
+        "99999999999999999999",
+        "340282366920938463463374607431768211456",
+        &"9".repeat(200),
+    ] {
+        for format in FORMATS {
+            for result in verify(format, time) {
+                let rejection = result.expect_err(time);
+                assert_eq!(rejection.status(), StatusCode::UNAUTHORIZED, "{time}");
+            }
+        }
+    }
+    for time in
+        ["0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59-23:59"]
+    {
+        for result in verify(TimeFormat::Rfc3339, time) {
+            assert_eq!(result.expect_err(time).status(), StatusCode::UNAUTHORIZED);
+        }
+    }
+}
+
+#[test]
+fn c1_extreme_json_numbers_are_refused_without_a_panic() {
+    for json in [
+        "-1",
+        "-0",
+        "0",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "18446744073709551615",
+        "18446744073709551616",
+        "99999999999999999999",
+        "1e308",
+        "-1e308",
+        "1.7976931348623157e308",
+    ] {
+        for format in FORMATS {
+            refused(&verifier(in_body(format)), body_time(format, json));
+        }
+    }
+}
+
+#[test]
+fn c2_every_other_spelling_of_now_is_refused() {
+    for time in [
+        "+1768469400",
+        "01768469400",
+        "00001768469400",
+        " 1768469400",
+        "1768469400 ",
+        "1768469400\t",
+        "1768469400.0",
+        "1768469400.",
+        "1.7684694e9",
+        "1.7684694E9",
+        "0x69689398",
+        "1_768_469_400",
+        "1,768,469,400",
+        "1768469400,",
+        "1768469400Z",
+        "",
+        "１７６８４６９４００",
+        "١٧٦٨٤٦٩٤٠٠",
+        "1768469400\u{a0}",
+        "\u{200f}1768469400",
+        "--1768469400",
+        "1768469400n",
+        "now",
+        "null",
+    ] {
+        for result in verify(TimeFormat::UnixSeconds, time) {
+            let rejection = result.expect_err(time);
+            assert!(malformed(&rejection), "{time:?}: {rejection}");
+        }
+        // With the zeros behind the digits it is the same text in milliseconds.
+        for result in verify(TimeFormat::UnixMillis, &time.replacen("9400", "9400000", 1)) {
+            let rejection = result.expect_err(time);
+            assert!(malformed(&rejection), "{time:?}: {rejection}");
+        }
+    }
+}
+
+#[test]
+fn c2_rfc_3339_has_few_spellings() {
+    for time in [
+        "2026-01-15t09:30:00Z",
+        "2026-01-15T09:30:00z",
+        "2026-01-15 09:30:00Z",
+        "2026-01-15T09:30:00",
+        "2026-01-15T09:30Z",
+        "2026-01-15",
+        "20260115T093000Z",
+        "2026-1-15T09:30:00Z",
+        "2026-01-15T9:30:00Z",
+        "+2026-01-15T09:30:00Z",
+        "+002026-01-15T09:30:00Z",
+        "2026-01-15T09:30:00.Z",
+        "2026-01-15T09:30:00,0Z",
+        "2026-01-15T09:30:00.0000000000Z",
+        "2026-01-15T09:30:00+00",
+        "2026-01-15T09:30:00+0000",
+        "2026-01-15T09:30:00+00:00:00",
+        "2026-01-15T09:30:00Z[UTC]",
+        "2026-01-15T09:30:00[UTC]",
+        "2026-01-15T09:30:00UTC",
+        "2026-01-15T09:30:00 Z",
+        " 2026-01-15T09:30:00Z",
+        "2026-01-15T09:30:00Z ",
+        "2026-01-15T09:30:00Z\t",
+        "2026-W03-4T09:30:00Z",
+        "2026-015T09:30:00Z",
+        "2026-01-15T24:00:00Z",
+        "2026-02-30T09:30:00Z",
+        "2026-13-15T09:30:00Z",
+        "２026-01-15T09:30:00Z",
+        "Thu, 15 Jan 2026 09:30:00 GMT",
+        "1768469400",
+        "",
+    ] {
+        for result in verify(TimeFormat::Rfc3339, time) {
+            let rejection = result.expect_err(time);
+            assert!(malformed(&rejection), "{time:?}: {rejection}");
+        }
+    }
+}
+
+#[test]
+fn c2_a_time_in_the_body_is_text_or_an_integer_without_escapes() {
+    for json in [
+        "1768469400.0",
+        "1768469400.5",
+        "1.7684694e9",
+        "17684694e2",
+        "null",
+        "true",
+        "[1768469400]",
+        r#"{"t":1768469400}"#,
+        r#"["1768469400"]"#,
+        r#""\u0031768469400""#,
+        r#""1768469400\u0000""#,
+        r#""1768469400\n""#,
+        r#""1768469400.0""#,
+    ] {
+        let rejection = refused(
+            &verifier(in_body(TimeFormat::UnixSeconds)),
+            body_time(TimeFormat::UnixSeconds, json),
+        );
+        assert!(matches!(rejection, Rejection::MalformedTime { .. }), "{json}: {rejection}");
+    }
+    let escaped = body_time(TimeFormat::Rfc3339, r#""2026-01-15T09:30:00\u005a""#);
+    let rejection = refused(&verifier(in_body(TimeFormat::Rfc3339)), escaped);
+    assert!(matches!(rejection, Rejection::MalformedTime { .. }));
+}
+
+#[test]
+fn c2_a_signed_time_has_to_be_there() {
+    let scheme = in_header(TimeFormat::UnixSeconds);
+    let mut request = signed(&scheme, Some(b"msg_1"), b"", "{}");
+    let rejection = refused(&verifier(scheme.clone()), request.clone());
+    assert!(matches!(rejection, Rejection::MalformedHeader { .. }));
+    request.headers_mut().remove("webhook-timestamp");
+    let rejection = refused(&verifier(scheme), request);
+    assert!(matches!(rejection, Rejection::MissingHeader { .. }));
+
+    let scheme = in_body(TimeFormat::UnixSeconds);
+    for body in
+        [r#"{"id":"1"}"#, r#"{"id":"1","T":1768469400}"#, r#"{"id":"1","d":{"t":1768469400}}"#]
+    {
+        let rejection = refused(&verifier(scheme.clone()), signed(&scheme, None, b"", body));
+        assert!(matches!(rejection, Rejection::MalformedTime { .. }), "{body}: {rejection}");
+    }
+    // Under a repeated key the last one counts, as for whoever parses the body later.
+    for (body, accepted) in [
+        (r#"{"id":"1","t":1768469400,"t":1000000000}"#, false),
+        (r#"{"id":"1","t":1000000000,"t":1768469400}"#, true),
+        (r#"{"id":"1","t":1768469400,"t":null}"#, false),
+    ] {
+        let result = verifier(scheme.clone()).verify(signed(&scheme, None, b"", body));
+        assert_eq!(result.is_ok(), accepted, "{body}");
+    }
+}
+
+#[test]
+fn c3_digits_with_something_behind_them_are_refused() {
+    for time in [
+        "1768469400abc",
+        "1768469400;",
+        "1768469400e",
+        "123abc",
+        "1768469400 1",
+        "1768469400\u{e9}",
+    ] {
+        for format in FORMATS {
+            for result in verify(format, time) {
+                let rejection = result.expect_err(time);
+                assert!(malformed(&rejection), "{time:?}: {rejection}");
+            }
+        }
+    }
+}
+
+#[test]
+fn c4_milliseconds_are_not_taken_for_seconds() {
+    for result in verify(TimeFormat::UnixSeconds, "1768469400000") {
+        let rejection = result.unwrap_err();
+        assert!(matches!(rejection, Rejection::Future { .. }), "{rejection}");
+    }
+    for result in verify(TimeFormat::UnixMillis, "1768469400") {
+        let rejection = result.unwrap_err();
+        assert!(matches!(rejection, Rejection::Stale { .. }), "{rejection}");
+    }
+    // A scheme that says milliseconds judges them as such, in both directions.
+    let milliseconds = |now: u64| verify(TimeFormat::UnixMillis, &now.to_string());
+    for accepted in [NOW * 1000, NOW * 1000 - 300_000, NOW * 1000 + 300_000] {
+        assert!(milliseconds(accepted).iter().all(Result::is_ok));
+    }
+    for refused in [NOW * 1000 - 300_001, NOW * 1000 + 300_001] {
+        assert!(milliseconds(refused).iter().all(Result::is_err));
+    }
+}
+
+#[test]
+fn c5_both_directions_have_an_exact_bound() {
+    for (past, future) in [(300, 300), (1, 1), (30, 86_400), (86_400, 5)] {
+        for (offset, expected) in [
+            (-past - 1, Err(Some(true))),
+            (-past, Ok(())),
+            (0, Ok(())),
+            (future, Ok(())),
+            (future + 1, Err(Some(false))),
+            (-past - 86_400, Err(Some(true))),
+            (future + 86_400, Err(Some(false))),
+        ] {
+            let time = (NOW as i64 + offset).to_string();
+            let tolerance = Tolerance {
+                past: Duration::from_secs(past as u64),
+                future: Duration::from_secs(future as u64),
+            };
+            for (scheme, request) in [
+                (in_header(TimeFormat::UnixSeconds), header_time(TimeFormat::UnixSeconds, &time)),
+                (in_body(TimeFormat::UnixSeconds), body_time(TimeFormat::UnixSeconds, &time)),
+            ] {
+                // By the scheme and by the builder.
+                let by_scheme = verifier(Scheme { tolerance, ..scheme.clone() });
+                let by_builder = builder(scheme).tolerance(tolerance.past, tolerance.future);
+                for verifier in [by_scheme, by_builder.build().unwrap()] {
+                    let result = verifier.verify(request.clone()).map(drop);
+                    let stale = result.map_err(|rejection| match rejection {
+                        Rejection::Stale { .. } => Some(true),
+                        Rejection::Future { .. } => Some(false),
+                        _ => None,
+                    });
+                    assert_eq!(stale, expected, "{offset} of {past} and {future}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn c5_the_bound_is_exact_below_a_second() {
+    for (time, accepted) in [
+        ("2026-01-15T09:25:00Z", true),
+        ("2026-01-15T09:24:59.999999999Z", false),
+        ("2026-01-15T09:35:00.000000000Z", true),
+        ("2026-01-15T09:35:00.000000001Z", false),
+    ] {
+        for result in verify(TimeFormat::Rfc3339, time) {
+            assert_eq!(result.is_ok(), accepted, "{time}");
+        }
+    }
+}
+
+#[test]
+fn c6_a_time_that_is_not_signed_is_a_wrong_configuration() {
+    for format in FORMATS {
+        let sent_at = Some(SentAt { field: Field::header("x-timestamp"), format });
+        let scheme = Scheme { sent_at: sent_at.clone(), ..presets::GITHUB };
+        assert_eq!(builder(scheme).build().unwrap_err(), ConfigError::UncoveredTime);
+        // Not even where it would not be judged.
+        let scheme = Scheme { sent_at: sent_at.clone(), ..presets::GITHUB };
+        let ignored = builder(scheme).ignore_sent_at().build();
+        assert_eq!(ignored.unwrap_err(), ConfigError::UncoveredTime);
+        // Beside other signed parts as well.
+        let content = [Part::Id, Part::Literal(Cow::Borrowed(".")), Part::Body].to_vec().into();
+        let scheme = Scheme { sent_at, content, ..presets::STANDARD_WEBHOOKS };
+        assert_eq!(builder(scheme).build().unwrap_err(), ConfigError::UncoveredTime);
+    }
+}
+
+#[test]
+fn c7_a_time_that_was_changed_after_signing_is_refused() {
+    let verifier = verifier(presets::STANDARD_WEBHOOKS);
+    for signed_at in [NOW, NOW - 200, 1_000_000_000, NOW + 86_400] {
+        let request = header_time(TimeFormat::UnixSeconds, &signed_at.to_string());
+        for changed in [NOW + 1, NOW - 1, NOW + 10, NOW - 299] {
+            let mut request = request.clone();
+            set(&mut request, "webhook-timestamp", changed.to_string());
+            assert_eq!(refused(&verifier, request), Rejection::WrongSignature);
+        }
+    }
+    let scheme = in_body(TimeFormat::UnixSeconds);
+    let mut request = body_time(TimeFormat::UnixSeconds, "1768469399");
+    *request.body_mut() = br#"{"id":"1","t":1768469400}"#.to_vec().into();
+    assert_eq!(refused(&common::verifier(scheme), request), Rejection::WrongSignature);
+}
+
+#[test]
+fn c8_the_time_of_the_event_is_never_judged() {
+    let body = r#"{"type":"a","created":946684800,"created_at":"2000-01-01T00:00:00Z","timestamp":"2000-01-01T00:00:00Z"}"#;
+    let now = NOW.to_string();
+    let delivery = verifier(presets::STANDARD_WEBHOOKS)
+        .verify(signed(&presets::STANDARD_WEBHOOKS, Some(b"msg_1"), now.as_bytes(), body))
+        .unwrap();
+    assert_eq!(delivery.signed_at(), Some(at(NOW)));
+
+    // Where the partner signs no time of the attempt there is none, whatever headers say.
+    let mut request = signed(&presets::GITHUB, Some(b"1"), b"", body);
+    for name in ["date", "x-timestamp", "x-hub-timestamp", "webhook-timestamp"] {
+        set(&mut request, name, "946684800");
+    }
+    assert_eq!(verifier(presets::GITHUB).verify(request).unwrap().signed_at(), None);
+
+    let body = format!(
+        r#"{{"webhook_id":"1","created_at":"2000-01-01T00:00:00Z","delivered_at":"{NOW_RFC3339}"}}"#
+    );
+    let delivery = verifier(SHORTLINKS).verify(signed(&SHORTLINKS, None, b"", body)).unwrap();
+    assert_eq!(delivery.signed_at(), Some(at(NOW)));
+}
+
+#[test]
+fn c9_a_clock_before_1970_refuses_and_does_not_panic() {
+    let before = |distance: Duration| SystemTime::UNIX_EPOCH.checked_sub(distance).unwrap();
+    for now in [
+        before(Duration::from_nanos(1)),
+        before(Duration::from_millis(1500)),
+        before(Duration::from_secs(301)),
+        before(Duration::from_secs(100 * 365 * 86_400)),
+    ] {
+        for format in FORMATS {
+            let time = match format {
+                TimeFormat::UnixSeconds => NOW.to_string(),
+                TimeFormat::UnixMillis => (NOW * 1000).to_string(),
+                _ => NOW_RFC3339.to_owned(),
+            };
+            for (scheme, request) in [
+                (in_header(format), header_time(format, &time)),
+                (in_body(format), body_time(format, &format!("\"{time}\""))),
+            ] {
+                let clock = Arc::new(FakeClock::at(now));
+                let verifier = builder(scheme).clock(clock).build().unwrap();
+                let rejection = refused(&verifier, request);
+                assert!(matches!(rejection, Rejection::Future { .. }), "{now:?}: {rejection}");
+            }
+        }
+        // Without a signed time the clock decides nothing, and the window is still computed.
+        let clock = Arc::new(FakeClock::at(now));
+        let verifier = builder(presets::GITHUB).clock(clock).build().unwrap();
+        let delivery = verifier.verify(signed(&presets::GITHUB, Some(b"1"), b"", "{}")).unwrap();
+        assert_eq!(delivery.received_at(), now);
+        let record = inhook::inbox::Record::new(delivery.clone(), true);
+        assert!(record.expires_at(now, now) > now);
+    }
+    // The largest time against the smallest clock.
+    let clock = Arc::new(FakeClock::at(before(Duration::from_secs(100 * 365 * 86_400))));
+    let verifier = builder(presets::STANDARD_WEBHOOKS).clock(clock).build().unwrap();
+    for time in ["9223372036854775807", "18446744073709551615", "0"] {
+        refused(&verifier, header_time(TimeFormat::UnixSeconds, time));
+    }
+}
+
+#[test]
+fn c9_a_jump_moves_the_window_by_its_own_size() {
+    const HOUR: u64 = 3_600;
+    let clock = Arc::new(FakeClock::new());
+    let verifier = builder(presets::STANDARD_WEBHOOKS).clock(clock.clone()).build().unwrap();
+    let accepts = |time: u64| {
+        verifier.verify(header_time(TimeFormat::UnixSeconds, &time.to_string())).is_ok()
+    };
+    for wall in [NOW, NOW + HOUR, NOW - HOUR, NOW, 0, NOW] {
+        clock.jump_to(at(wall));
+        assert!(accepts(wall) && accepts(wall + 300), "{wall}");
+        assert!(!accepts(wall + 301));
+        if let Some(oldest) = wall.checked_sub(300) {
+            assert!(accepts(oldest) && !accepts(oldest - 1));
+        }
+    }
+    // What measures leases does not jump.
+    let instant = clock.instant();
+    clock.jump_to(at(NOW + HOUR));
+    assert_eq!(clock.instant(), instant);
+}
+
+/// A clock that goes back between any two looks.
+#[derive(Debug)]
+struct Backwards(std::sync::atomic::AtomicU64);
+
+impl Clock for Backwards {
+    fn now(&self) -> SystemTime {
+        at(NOW - self.0.fetch_add(200, std::sync::atomic::Ordering::Relaxed))
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+#[test]
+fn c9_one_request_is_judged_by_one_look_at_the_clock() {
+    let clock = Arc::new(Backwards(0.into()));
+    let verifier = builder(presets::STANDARD_WEBHOOKS).clock(clock).build().unwrap();
+    let request = header_time(TimeFormat::UnixSeconds, &NOW.to_string());
+    for look in 0..2 {
+        let delivery = verifier.verify(request.clone()).unwrap();
+        assert_eq!(delivery.received_at(), at(NOW - 200 * look));
+    }
+    assert!(matches!(verifier.verify(request), Err(Rejection::Future { .. })));
+}
+
+#[test]
+fn c10_every_preset_that_signs_a_time_judges_it() {
+    for scheme in [presets::STANDARD_WEBHOOKS, presets::SVIX, SHORTLINKS] {
+        assert!(scheme.sent_at.is_some());
+        // The defaults of `Verifier::new`, at the time that it really is.
+        let verifier = Verifier::new("acme", scheme.clone(), SECRET).unwrap();
+        let body = r#"{"webhook_id":"1","delivered_at":"2001-09-09T01:46:40Z"}"#;
+        let request = signed(&scheme, Some(b"msg_1"), b"1000000000", body);
+        let rejection = refused(&verifier, request);
+        let Rejection::Stale { age } = rejection else { panic!("{rejection}") };
+        assert!(age > Duration::from_secs(20 * 365 * 86_400));
+    }
+    // A time that one scheme signs is there in those that are built on it.
+    let own = Signature { header: Cow::Borrowed("x-signature"), ..presets::SVIX.signature };
+    let derived = Scheme { signature: own, ..presets::SVIX };
+    refused(&verifier(derived.clone()), signed(&derived, Some(b"1"), b"1000000000", "{}"));
+}
+
+#[test]
+fn c10_a_header_time_is_judged_before_the_body_is_read() {
+    let verifier = verifier(presets::STANDARD_WEBHOOKS);
+    for (time, fresh) in [(NOW, true), (NOW - 301, false), (NOW + 301, false)] {
+        let request = header_time(TimeFormat::UnixSeconds, &time.to_string());
+        assert_eq!(verifier.check_headers(request.headers()).is_ok(), fresh);
+    }
+    assert_eq!(presets::STANDARD_WEBHOOKS.tolerance.past, 300 * SECOND);
+}

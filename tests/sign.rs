@@ -1,0 +1,235 @@
+//! What a `Signer` signs a `Verifier` accepts, and nothing that differs from it in one byte.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use base64ct::{Base64, Encoding as _};
+use bytes::Bytes;
+use http::Request;
+use inhook::scheme::{
+    Algorithm, Encoding, Field, Identity, KeyFormat, Layout, Part, Scheme, SentAt, Signature,
+    TimeFormat,
+};
+use inhook::sign::{Message, SignError, Signer};
+use inhook::testing::FakeClock;
+use inhook::{Verifier, presets};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+mod common;
+
+use common::{NOW, SECRET, at, set, text};
+
+const HEADER: &str = "x-signature";
+
+/// Where the time is.
+#[derive(Debug, Clone, Copy)]
+enum Time {
+    Nowhere,
+    Header(TimeFormat),
+    Body(TimeFormat),
+}
+
+fn scheme() -> impl Strategy<Value = Scheme> {
+    let formats = [TimeFormat::UnixSeconds, TimeFormat::UnixMillis, TimeFormat::Rfc3339];
+    let mut times = vec![Time::Nowhere];
+    times.extend(formats.map(Time::Header));
+    times.extend(formats.map(Time::Body));
+    (
+        select(vec![Algorithm::HmacSha1, Algorithm::HmacSha256, Algorithm::HmacSha512]),
+        select(vec![Encoding::Hex, Encoding::Base64]),
+        select(vec![Layout::Single, Layout::List(' '), Layout::List(';')]),
+        select(vec!["", "v1,", "sha=", "t-"]),
+        select(vec![KeyFormat::Raw, KeyFormat::Base64 { prefix: Cow::Borrowed("whsec_") }]),
+        select(times),
+        any::<bool>(),
+    )
+        .prop_map(|(algorithm, encoding, layout, prefix, key, time, id_first)| {
+            let dot = || Part::Literal(Cow::Borrowed("."));
+            let (mut content, sent_at) = match time {
+                Time::Nowhere => (vec![Part::Id, dot()], None),
+                Time::Header(format) => {
+                    let mut content = vec![Part::Id, dot(), Part::SentAt, dot()];
+                    if !id_first {
+                        content.rotate_left(2);
+                        content.insert(0, Part::Literal(Cow::Borrowed("v0:")));
+                    }
+                    (content, Some(SentAt { field: Field::header("x-time"), format }))
+                }
+                Time::Body(format) => {
+                    (vec![Part::Id, dot()], Some(SentAt { field: Field::pointer("/t"), format }))
+                }
+            };
+            content.push(Part::Body);
+            Scheme {
+                algorithm,
+                key,
+                signature: Signature {
+                    header: Cow::Borrowed(HEADER),
+                    prefix: Cow::Borrowed(prefix),
+                    layout,
+                    encoding,
+                },
+                content: content.into(),
+                id: Some(Field::header("x-id")),
+                event: Some(Field::header("x-event")),
+                sent_at,
+                identity: Identity::Fields(Cow::Owned(vec![Field::header("x-id")])),
+                ..Scheme::BASE
+            }
+        })
+}
+
+/// A time inside the tolerance, in whole milliseconds.
+fn time() -> impl Strategy<Value = SystemTime> {
+    (0u64..=598_999).prop_map(|millis| at(NOW - 299) + Duration::from_millis(millis))
+}
+
+/// How the scheme writes a time, by another program than the one that is tested.
+fn written(format: TimeFormat, time: SystemTime) -> String {
+    let millis = time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+    match format {
+        TimeFormat::UnixSeconds => (millis / 1000).to_string(),
+        TimeFormat::UnixMillis => millis.to_string(),
+        _ => {
+            let time = jiff::Timestamp::from_millisecond(millis.try_into().unwrap()).unwrap();
+            time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+        }
+    }
+}
+
+fn with_body(request: &Request<Bytes>, body: impl Into<Bytes>) -> Request<Bytes> {
+    let mut request = request.clone();
+    *request.body_mut() = body.into();
+    request
+}
+
+fn with_header(request: &Request<Bytes>, name: &str, value: impl AsRef<[u8]>) -> Request<Bytes> {
+    let mut request = request.clone();
+    set(&mut request, name, value);
+    request
+}
+
+/// The bytes with one of them changed to another one that `allowed` lets through.
+fn mutate(bytes: &[u8], at: Index, flip: u8, allowed: impl Fn(u8) -> bool) -> Option<Vec<u8>> {
+    let mut bytes = bytes.to_vec();
+    let at = at.index(bytes.len().max(1));
+    let byte = bytes.get_mut(at)?;
+    *byte ^= flip;
+    allowed(*byte).then_some(bytes)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 512,
+        // Failures are reproduced from what they print.
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn what_is_signed_is_accepted_and_nothing_beside_it(
+        scheme in scheme(),
+        id in "[!-\\-/-~]{1,255}",
+        event in "[a-z._]{1,40}",
+        filler in proptest::collection::vec(any::<u8>(), 0..200),
+        sent_at in time(),
+        byte in any::<Index>(),
+        flip in 1u8..,
+    ) {
+        let body = match &scheme.sent_at {
+            Some(SentAt { field: Field::Pointer(_), format }) => {
+                let time = written(*format, sent_at);
+                format!(r#"{{"f":"{}","t":"{time}"}}"#, const_hex::encode(&filler)).into_bytes()
+            }
+            _ => filler,
+        };
+        let message = Message::new(body.clone()).id(&id).event(&event).sent_at(sent_at);
+        let signer = Signer::new(scheme.clone(), SECRET).unwrap();
+        let request = signer.request(&message).unwrap();
+        let verifier = Verifier::builder("acme", scheme.clone(), SECRET)
+            .clock(Arc::new(FakeClock::new()))
+            .build()
+            .unwrap();
+
+        let delivery = verifier.verify(request.clone()).unwrap();
+        prop_assert_eq!(delivery.body(), &body);
+        prop_assert_eq!(delivery.id(), Some(&*id));
+        prop_assert_eq!(delivery.event(), Some(&*event));
+        let in_whole_seconds = |time: SystemTime| time.duration_since(at(0)).unwrap().as_secs();
+        let signed_at = scheme.sent_at.as_ref().map(|field| match field.format {
+            TimeFormat::UnixSeconds => at(in_whole_seconds(sent_at)),
+            _ => sent_at,
+        });
+        prop_assert_eq!(delivery.signed_at(), signed_at);
+
+        // One byte of the body, or one more, or one less.
+        if let Some(body) = mutate(&body, byte, flip, |_| true) {
+            prop_assert!(verifier.verify(with_body(&request, body)).is_err());
+            let shorter = &request.body()[1..];
+            prop_assert!(verifier.verify(with_body(&request, shorter.to_vec())).is_err());
+        }
+        let longer = [&*body, &[flip]].concat();
+        prop_assert!(verifier.verify(with_body(&request, longer)).is_err());
+
+        // One byte of the tag, once decoded.
+        let prefix = &*scheme.signature.prefix;
+        let tag = request.headers()[HEADER].to_str().unwrap().strip_prefix(prefix).unwrap();
+        let tag = match scheme.signature.encoding {
+            Encoding::Hex => const_hex::decode(tag).unwrap(),
+            _ => Base64::decode_vec(tag).unwrap(),
+        };
+        let encoded = |tag: &[u8]| format!("{prefix}{}", text(scheme.signature.encoding, tag));
+        prop_assert!(verifier.verify(with_header(&request, HEADER, encoded(&tag))).is_ok());
+        let wrong = mutate(&tag, byte, flip, |_| true).unwrap();
+        prop_assert!(verifier.verify(with_header(&request, HEADER, encoded(&wrong))).is_err());
+
+        // One byte of the id, or none of it.
+        if let Some(id) = mutate(id.as_bytes(), byte, flip, |byte| byte.is_ascii_graphic()) {
+            prop_assert!(verifier.verify(with_header(&request, "x-id", id)).is_err());
+        }
+        let longer = format!("{id}x");
+        prop_assert!(verifier.verify(with_header(&request, "x-id", longer)).is_err());
+        let mut without = request.clone();
+        without.headers_mut().remove("x-id");
+        prop_assert!(verifier.verify(without).is_err());
+
+        // One byte of the time, whether or not the result is a time that is still fresh.
+        if let Some(time) = request.headers().get("x-time") {
+            let digit = mutate(time.as_bytes(), byte, flip & 0x0f, |byte| byte.is_ascii_graphic());
+            if let Some(other) = digit.filter(|other| other != time.as_bytes()) {
+                prop_assert!(verifier.verify(with_header(&request, "x-time", other)).is_err());
+            }
+        }
+
+        // What is not signed makes no difference.
+        let other = verifier.verify(with_header(&request, "x-event", "other")).unwrap();
+        prop_assert_eq!(other.key(), delivery.key());
+    }
+}
+
+#[test]
+fn every_preset_signs_what_it_verifies() {
+    for scheme in [presets::GITHUB, presets::STANDARD_WEBHOOKS, presets::SVIX] {
+        let signer = Signer::new(scheme.clone(), SECRET).unwrap();
+        // Sent now, by the clock that both of them read.
+        let request = signer.request(&Message::new("{}").id("1")).unwrap();
+        assert_eq!(request.method(), http::Method::POST);
+        let verifier = Verifier::new("acme", scheme, SECRET).unwrap();
+        assert_eq!(verifier.verify(request).unwrap().id(), Some("1"));
+    }
+}
+
+#[test]
+fn what_can_not_be_signed_is_an_error() {
+    let signer = Signer::new(presets::STANDARD_WEBHOOKS, SECRET).unwrap();
+    assert_eq!(signer.sign(&Message::new("{}")).unwrap_err(), SignError::MissingId);
+    for id in ["a\nb", "a\0", "a\r\nx-other: 1"] {
+        let error = signer.sign(&Message::new("{}").id(id)).unwrap_err();
+        assert_eq!(error, SignError::HeaderValue { header: "webhook-id".into() });
+    }
+    // Where the id is not signed it may be left out.
+    let signer = Signer::new(presets::GITHUB, SECRET).unwrap();
+    assert!(!signer.sign(&Message::new("{}")).unwrap().contains_key("x-github-delivery"));
+}
