@@ -1,4 +1,57 @@
-//! Receive webhooks: verify, deduplicate, store durably, answer 200, run the handler.
+//! Receive webhooks: verify, deduplicate, store durably, answer 200, run the handler until it is done.
+//!
+//! > **Never 2xx before it is durable; never lost after 2xx; never accepted twice inside the published
+//! > window.** Handlers run at least once, with a stable idempotency key, [`Job::key`](inbox::Job::key).
+//!
+//! # The journey of a request
+//!
+//! ```text
+//! HTTP request
+//!   │  VerifyLayer   headers → body, under a cap and a deadline → MAC → freshness → Delivery
+//!   ▼
+//! Intake             Inbox::put: deduplicate and enqueue in one durable step → 200
+//!   ▼
+//! Inbox              SqliteInbox · MemoryInbox · yours
+//!   ▼
+//! Worker             lease → handler → settle: done, skipped, again later, dead
+//!   ▼
+//! Events             your handlers, by source and event type
+//! ```
+//!
+//! 1. A [`Scheme`](scheme::Scheme) says how a partner signs. Take one from the [`presets`], or write it
+//!    down in ten lines: [`scheme`].
+//! 2. A [`Verifier`] is a scheme, the name of a source, and its secrets. It makes a [`Delivery`] of a
+//!    request, or says why not: [`Rejection`].
+//! 3. [`VerifyLayer`] does that in front of any tower service, and [`Intake`] is the service that puts
+//!    the delivery into an inbox: [`layer`], [`intake`].
+//! 4. [`SqliteInbox`] keeps it in a file; a [`Worker`] runs it, in this process or in another one:
+//!    [`inbox`], [`worker`], [`events`].
+//! 5. [`serve()`] is an HTTP server with the time-outs that a public endpoint needs, and [`run`] ends it
+//!    and the worker in order.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use axum::Router;
+//! use inhook::{Event, Events, Failure, Intake, SqliteInbox, Verifier, VerifyLayer, Worker, presets};
+//! use tower::ServiceBuilder;
+//!
+//! # async fn example(secret: String, listener: tokio::net::TcpListener) -> Result<(), inhook::BoxError> {
+//! let inbox = Arc::new(SqliteInbox::open("inhook.db").await?);
+//! let github = ServiceBuilder::new()
+//!     .layer(VerifyLayer::new(Verifier::new("github-acme", presets::GITHUB, secret)?))
+//!     .service(Intake::new(inbox.clone()));
+//! let app = Router::new().route_service("/webhooks/github", github);
+//! let events = Events::builder()
+//!     .on("push", async |event: Event<serde_json::Value>| {
+//!         println!("{}", event.payload["ref"]);
+//!         Ok::<_, Failure>(())
+//!     })
+//!     .build()?;
+//! inhook::run(inhook::serve(listener, app), Worker::new(inbox, events), inhook::stop_signal()).await
+//! # }
+//! ```
+//!
+//! With `default-features = false` there is verification alone, without tokio: [`verify`].
 #![forbid(unsafe_code)]
 #![warn(
     clippy::arithmetic_side_effects,
@@ -69,3 +122,8 @@ pub use serve::{serve, stop_signal};
 pub use verify::{Rejection, Verifier};
 #[cfg(feature = "worker")]
 pub use worker::Worker;
+
+/// The README's code compiles.
+#[cfg(all(doctest, feature = "serve", feature = "sqlite", feature = "worker"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
