@@ -43,14 +43,15 @@ fn unix(value: u64, format: TimeFormat) -> Option<SystemTime> {
 
 /// ASCII digits without a sign or a leading zero.
 fn digits(text: &[u8]) -> Option<u64> {
-    match text {
-        [b'0'] => Some(0),
-        [b'1'..=b'9', ..] => text.iter().try_fold(0u64, |value, byte| {
-            let digit = byte.checked_sub(b'0').filter(|digit| *digit <= 9)?;
-            value.checked_mul(10)?.checked_add(u64::from(digit))
-        }),
-        _ => None,
-    }
+    let canonical = match text {
+        [b'0'] => true,
+        // 19 digits always fit, and reach further than any clock.
+        [b'1'..=b'9', ..] => text.len() <= 19 && text.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    let digit = |byte: &u8| u64::from(byte.wrapping_sub(b'0'));
+    let value = |value: u64, byte| value.wrapping_mul(10).wrapping_add(digit(byte));
+    canonical.then(|| text.iter().fold(0, value))
 }
 
 fn rfc3339(text: &[u8]) -> Option<SystemTime> {

@@ -70,6 +70,9 @@ impl Capture {
 
     /// The right tags where the signature headers ask for them.
     fn with_tags(&self, scheme: &Scheme) -> Self {
+        if !self.headers.iter().any(|(_, value)| value.contains('$')) {
+            return self.clone();
+        }
         let field = |field: Option<&Field>| match field {
             Some(Field::Header(name)) => self.value(scheme, name).ok().flatten(),
             _ => None,
@@ -182,13 +185,13 @@ fn in_time(format: TimeFormat, text: &str) -> Result<&str, Refused> {
 
 /// The tag in its one spelling.
 fn tag(scheme: &Scheme, secret: &str, id: &str, time: &str, body: &[u8]) -> String {
-    let part = |part: &Part| match part {
-        Part::Body => body.to_vec(),
-        Part::Id => id.as_bytes().to_vec(),
-        Part::SentAt => time.as_bytes().to_vec(),
-        Part::Literal(text) => text.as_bytes().to_vec(),
+    let part = |part| match part {
+        &Part::Body => body,
+        &Part::Id => id.as_bytes(),
+        &Part::SentAt => time.as_bytes(),
+        Part::Literal(text) => text.as_bytes(),
     };
-    let content: Vec<u8> = scheme.content.iter().flat_map(part).collect();
+    let content = scheme.content.iter().map(part).collect::<Vec<&[u8]>>().concat();
     let key = match &scheme.key {
         KeyFormat::Raw => secret.as_bytes().to_vec(),
         KeyFormat::Base64 { prefix } => {

@@ -1,6 +1,8 @@
 //! One change to a signed request, as somebody between the partner and us could make it.
 #![allow(clippy::arithmetic_side_effects, clippy::panic, reason = "an oracle fails by panicking")]
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 
@@ -9,7 +11,6 @@ use crate::scheme::{Field, Identity, Layout, Part, Scheme, SentAt};
 use crate::verify::Verifier;
 
 /// What is changed, and how.
-#[derive(Debug)]
 pub(super) struct Mutation<'s> {
     scheme: &'s Scheme,
     target: Target<'s>,
@@ -68,10 +69,7 @@ impl<'s> Mutation<'s> {
                 return false;
             }
         };
-        assert!(
-            !changed || self.is_harmless(&before, &after),
-            "accepted after {self:?}: {mutated:?}"
-        );
+        assert!(!changed || self.is_harmless(&before, &after), "accepted: {self:?}: {mutated:?}");
         assert_eq!(delivery.body(), signed.body(), "another body than was signed");
         let identity = &self.scheme.identity;
         let counts = matches!(identity, Identity::IdAndContent | Identity::UnsignedId);
@@ -80,7 +78,7 @@ impl<'s> Mutation<'s> {
             assert_eq!(
                 delivery.key() != signed.key(),
                 other,
-                "the wrong key after {self:?}: {mutated:?}"
+                "the wrong key: {self:?}: {mutated:?}"
             );
         }
         true
@@ -108,6 +106,14 @@ impl<'s> Mutation<'s> {
                 after.split(|byte| char::from(*byte) == separator).any(|entry| entry == before)
             }
         }
+    }
+}
+
+impl fmt::Debug for Mutation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scheme, target, kind, at, operand } = self;
+        let kind = ["xor", "insert", "delete", "swap"].get(usize::from(kind % 4)).unwrap_or(&"");
+        write!(f, "{kind} {operand} at {at} in {target:?} of {}", scheme.name)
     }
 }
 

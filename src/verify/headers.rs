@@ -140,12 +140,14 @@ impl Source {
         let value = value.ok_or_else(|| header.missing())?;
         let mut count = 0usize;
         for entry in entries(value, self.signature.separator) {
-            // A prefix may hold a space; nothing else does.
-            let candidate = entry.strip_prefix(&*self.signature.prefix);
-            if entry.is_empty() || !is_graphic(candidate.unwrap_or(entry)) {
-                return Err(header.malformed());
+            match entry.strip_prefix(&*self.signature.prefix) {
+                Some(candidate) if candidate.len() == self.signature.length => {
+                    count = count.saturating_add(1);
+                }
+                // Another version, or a signature that can't be one.
+                _ if !entry.is_empty() && is_graphic(entry) => {}
+                _ => return Err(header.malformed()),
             }
-            count = count.saturating_add(candidate.is_some().into());
         }
         match count {
             0 => Err(header.malformed()),

@@ -79,6 +79,19 @@ fn equal(one: &[u8; MAX_LEN], other: &[u8; MAX_LEN], len: usize) -> Choice {
     })
 }
 
+/// How many characters a tag has as text.
+pub(crate) fn encoded_len(algorithm: Algorithm, encoding: Encoding) -> usize {
+    let bytes: usize = match algorithm {
+        Algorithm::HmacSha1 => 20,
+        Algorithm::HmacSha256 => 32,
+        Algorithm::HmacSha512 => 64,
+    };
+    match encoding {
+        Encoding::Hex => bytes.saturating_mul(2),
+        Encoding::Base64 => bytes.div_ceil(3).saturating_mul(4),
+    }
+}
+
 /// Writes a tag as text.
 pub(crate) fn encode(encoding: Encoding, tag: &Tag) -> String {
     match encoding {
@@ -118,21 +131,9 @@ fn prepare<M: KeyInit>(key: &[u8]) -> M {
 }
 
 fn mac<'a, M: Mac>(mut mac: M, parts: impl Iterator<Item = &'a [u8]>) -> Tag {
-    // Ids, times and dots are short; together they cost one update.
-    let mut short = [0; 256];
-    let mut filled = 0;
     for part in parts {
-        let end = part.len().saturating_add(filled);
-        if let Some(room) = short.get_mut(filled..end) {
-            room.copy_from_slice(part);
-            filled = end;
-            continue;
-        }
-        mac.update(short.get(..filled).unwrap_or_default());
-        filled = 0;
         mac.update(part);
     }
-    mac.update(short.get(..filled).unwrap_or_default());
     let output = mac.finalize().into_bytes();
     let mut tag = Tag { bytes: [0; MAX_LEN], len: output.len() };
     for (to, from) in tag.bytes.iter_mut().zip(&output) {

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName};
 use super::headers::{Envelope, Header, Wanted};
 use super::judge;
 use super::lint::lint;
+use super::mac::encoded_len;
 use super::rejection::Rejection;
 use crate::error::ConfigError;
 use crate::pointer::Pointers;
@@ -60,6 +61,8 @@ pub(crate) struct Source {
 pub(crate) struct SignatureSpec {
     pub(crate) header: Header,
     pub(crate) prefix: Box<[u8]>,
+    /// How long a signature is without its prefix.
+    pub(crate) length: usize,
     /// What separates the signatures of a list.
     pub(crate) separator: Option<u8>,
     encoding: Encoding,
@@ -154,6 +157,7 @@ impl Source {
             signature: SignatureSpec {
                 header: signature,
                 prefix: scheme.signature.prefix.as_bytes().into(),
+                length: encoded_len(scheme.algorithm, scheme.signature.encoding),
                 separator: match scheme.signature.layout {
                     Layout::Single => None,
                     Layout::List(separator) => u8::try_from(separator).ok(),
