@@ -57,7 +57,7 @@ impl Service<Job> for Events {
 
     fn call(&mut self, job: Job) -> Self::Future {
         match self.table.find(&job) {
-            Some(handler) => handler(job),
+            Some(Handler(handler)) => handler(job),
             None => Box::pin(std::future::ready(self.table.unhandled(&job))),
         }
     }
@@ -125,7 +125,7 @@ impl EventsBuilder {
         E: Into<Failure>,
     {
         let handler = move |job| finish(handler(job));
-        if self.table.fallback.replace(Box::new(handler)).is_some() {
+        if self.table.fallback.replace(Handler(Box::new(handler))).is_some() {
             let event = "fallback".into();
             self.wrong.get_or_insert(ConfigError::DuplicateHandler { event, source_name: None });
         }
@@ -202,7 +202,8 @@ pub enum Unhandled {
     Dead,
 }
 
-type Handler = Box<dyn Fn(Job) -> BoxFuture<'static, Result<Handled, Failure>> + Send + Sync>;
+/// A handler that has lost the types of its payload and of its future.
+struct Handler(Box<dyn Fn(Job) -> BoxFuture<'static, Result<Handled, Failure>> + Send + Sync>);
 
 #[derive(Default)]
 struct Table {
@@ -253,10 +254,10 @@ where
     R: Into<Handled>,
     E: Into<Failure>,
 {
-    Box::new(move |job| match payload(&job) {
+    Handler(Box::new(move |job| match payload(&job) {
         Ok(payload) => finish(handler(Event { payload, job })),
         Err(failure) => Box::pin(std::future::ready(Err(failure))),
-    })
+    }))
 }
 
 fn finish<F, R, E>(future: F) -> BoxFuture<'static, Result<Handled, Failure>>

@@ -29,7 +29,14 @@ pub(crate) enum Scalar<'de> {
 }
 
 /// What was found, by the position of the pointer in the set.
-pub(crate) type Found<'de> = [Option<Scalar<'de>>; MAX_POINTERS];
+#[derive(Debug, Default)]
+pub(crate) struct Found<'de>([Option<Scalar<'de>>; MAX_POINTERS]);
+
+impl<'de> Found<'de> {
+    pub(crate) fn get(&self, at: usize) -> Option<&Scalar<'de>> {
+        self.0.get(at)?.as_ref()
+    }
+}
 
 /// The body is not one JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +130,7 @@ impl<'p, 'de> Node<'p, '_, 'de> {
 
     /// A repeated key forgets what was found under its first value: the last one counts.
     fn forget(&mut self, alive: Alive) {
-        for (at, slot) in self.found.iter_mut().enumerate() {
+        for (at, slot) in self.found.0.iter_mut().enumerate() {
             if alive.has(at) {
                 *slot = None;
             }
@@ -132,7 +139,7 @@ impl<'p, 'de> Node<'p, '_, 'de> {
 
     /// Takes the value for every pointer that ends here.
     fn take(&mut self, value: Scalar<'de>) {
-        for (at, (slot, path)) in self.found.iter_mut().zip(self.paths).enumerate() {
+        for (at, (slot, path)) in self.found.0.iter_mut().zip(self.paths).enumerate() {
             if self.alive.has(at) && path.len() == self.depth {
                 *slot = Some(value.clone());
             }
@@ -249,7 +256,7 @@ mod tests {
 
     fn find<'de>(pointers: &[&str], body: &'de str) -> Result<Vec<Option<Scalar<'de>>>, NotJson> {
         let set = Pointers::new(pointers.iter().copied()).unwrap();
-        Ok(set.find(body.as_bytes())?.into_iter().take(pointers.len()).collect())
+        Ok(set.find(body.as_bytes())?.0.into_iter().take(pointers.len()).collect())
     }
 
     #[test]

@@ -18,7 +18,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tower::ServiceExt;
 use tower_service::Service;
@@ -121,7 +122,7 @@ where
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ConfigError> {
         self.config.check()?;
         let mut stop = pin!(stop);
-        let mut running = Running::default();
+        let mut running = Running::new();
         let mut turn = Turn::Ordinary { suspects_from: Instant::now() };
         let mut heartbeat = self.heartbeat_timer();
         loop {
@@ -216,22 +217,29 @@ where
         for job in batch.jobs {
             let (inbox, handler, config) = (self.inbox.clone(), self.handler.clone(), self.config);
             let lease = job.lease();
-            let task = running.tasks.spawn(async move {
+            let end = running.end(lease);
+            let task = tokio::spawn(async move {
                 let outcome = attempt(handler, job, config).await;
                 settle(&*inbox, lease, outcome).await;
+                drop(end);
             });
-            running.leases.insert(task.id(), (lease, task));
+            running.tasks.insert(lease, task.abort_handle());
         }
     }
 
     /// Renews the leases of what is running, and drops what another worker has taken over.
     async fn renew(&self, running: &mut Running) {
-        let leases: Vec<Lease> = running.leases.values().map(|(lease, _)| *lease).collect();
+        let leases: Vec<Lease> = running.tasks.keys().copied().collect();
         if leases.is_empty() {
             return;
         }
         match self.inbox.extend(&leases, self.config.lease).await {
-            Ok(lost) => running.abort(&lost),
+            Ok(lost) => {
+                for lease in &lost {
+                    tracing::warn!(key = %lease.key(), "the lease is lost; the attempt is dropped");
+                }
+                running.abort(&lost);
+            }
             Err(error) => tracing::warn!(%error, "leases can't be renewed; trying again"),
         }
     }
@@ -245,7 +253,7 @@ where
                 () = &mut deadline => break,
             }
         }
-        let left: Vec<Lease> = running.leases.values().map(|(lease, _)| *lease).collect();
+        let left: Vec<Lease> = running.tasks.keys().copied().collect();
         if left.is_empty() {
             return;
         }
@@ -254,7 +262,10 @@ where
             "the drain is over; the jobs that still run are given back"
         );
         let give_back = async {
-            running.tasks.shutdown().await;
+            running.abort(&left);
+            while !running.is_empty() {
+                running.ended().await;
+            }
             for lease in left {
                 if let Err(error) = self.inbox.settle(lease, Outcome::Released).await {
                     tracing::warn!(%error, key = %lease.key(), "not given back: it is a suspect when its lease ends");
@@ -333,44 +344,49 @@ impl Wait {
     }
 }
 
-/// The tasks that run, and under which leases.
-#[derive(Debug, Default)]
+/// The tasks that run, by their leases.
+#[derive(Debug)]
 struct Running {
-    tasks: JoinSet<()>,
-    leases: HashMap<Id, (Lease, AbortHandle)>,
+    tasks: HashMap<Lease, AbortHandle>,
+    report: UnboundedSender<Lease>,
+    reports: UnboundedReceiver<Lease>,
     store_failures: u32,
 }
 
 impl Running {
+    fn new() -> Self {
+        let (report, reports) = unbounded_channel();
+        Self { tasks: HashMap::new(), report, reports, store_failures: 0 }
+    }
+
     fn len(&self) -> usize {
-        self.leases.len()
+        self.tasks.len()
     }
 
     fn is_empty(&self) -> bool {
-        self.leases.is_empty()
+        self.tasks.is_empty()
     }
 
     fn has(&self, lease: Lease) -> bool {
-        self.leases.values().any(|(held, _)| *held == lease)
+        self.tasks.contains_key(&lease)
+    }
+
+    /// What a task holds until it ends.
+    fn end(&self, lease: Lease) -> End {
+        End { lease, report: self.report.clone() }
     }
 
     /// Waits for the end of one task, and takes all that have ended.
     async fn ended(&mut self) {
-        let mut next = self.tasks.join_next_with_id().await;
-        while let Some(ended) = next {
-            let id = match &ended {
-                Ok((id, ())) => *id,
-                Err(error) => error.id(),
-            };
-            self.leases.remove(&id);
-            report(&ended.map(drop));
-            next = self.tasks.try_join_next_with_id();
+        let mut next = self.reports.recv().await;
+        while let Some(lease) = next {
+            self.tasks.remove(&lease);
+            next = self.reports.try_recv().ok();
         }
     }
 
     fn abort(&self, lost: &[Lease]) {
-        for (lease, task) in self.leases.values().filter(|(lease, _)| lost.contains(lease)) {
-            tracing::warn!(key = %lease.key(), "the lease is lost; the attempt is dropped");
+        for task in lost.iter().filter_map(|lease| self.tasks.get(lease)) {
             task.abort();
         }
     }
@@ -383,12 +399,23 @@ impl Running {
     }
 }
 
-/// A task catches its handler's panics, so only aborting it ends it early.
-fn report(ended: &Result<(), JoinError>) {
-    if let Err(error) = ended
-        && !error.is_cancelled()
-    {
-        tracing::error!(%error, "a worker's task panicked; its job is a suspect when its lease ends");
+impl Drop for Running {
+    /// A worker that is dropped instead of stopped leaves nothing running without a heartbeat.
+    fn drop(&mut self) {
+        self.tasks.values().for_each(AbortHandle::abort);
+    }
+}
+
+/// Reports the end of a task when it is dropped: whether it was settled, aborted, or panicked.
+struct End {
+    lease: Lease,
+    report: UnboundedSender<Lease>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // Nobody listens any more when the worker itself was dropped.
+        let _ = self.report.send(self.lease);
     }
 }
 

@@ -94,7 +94,7 @@ fn a_wrong_signature_is_refused_without_allocating() {
         set(&mut short, &scheme.signature.header, format!("{prefix}AAAA"));
 
         // What is too short to be a tag is refused before the body is looked at.
-        let header = http::HeaderName::from_bytes(scheme.signature.header.as_bytes()).unwrap();
+        let header = HeaderName::from_bytes(scheme.signature.header.as_bytes()).unwrap();
         let malformed = Rejection::MalformedHeader { header };
         let wrong = Rejection::WrongSignature;
         for (request, reason) in [(body, &wrong), (tag, &wrong), (short, &malformed)] {

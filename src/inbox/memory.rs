@@ -234,7 +234,12 @@ struct Now {
 }
 
 /// What a queue is ordered by: the time, then the order of accepts.
-type Due = (Instant, u64, Key);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    at: Instant,
+    position: u64,
+    key: Key,
+}
 
 /// A delivery that is pending, leased or dead.
 #[derive(Debug)]
@@ -255,7 +260,7 @@ struct Row {
 
 impl Row {
     fn due(&self) -> Due {
-        (self.due, self.position, self.record.key())
+        Due { at: self.due, position: self.position, key: self.record.key() }
     }
 
     fn entry(&self) -> Entry {
@@ -387,11 +392,11 @@ impl Shelf {
         let queues: &[&BTreeSet<Due>] =
             if options.suspects { &[&self.leased, &self.suspects] } else { &[&self.pending] };
         let due =
-            queues.iter().flat_map(|queue| queue.iter().take_while(|(due, ..)| *due <= now.steady));
+            queues.iter().flat_map(|queue| queue.iter().take_while(|due| due.at <= now.steady));
         let places: Vec<Due> = due.take(options.max).copied().collect();
         for place in places {
             self.dequeue(&place);
-            let Some(row) = self.rows.get_mut(&place.2) else { continue };
+            let Some(row) = self.rows.get_mut(&place.key) else { continue };
             self.fences = self.fences.saturating_add(1);
             row.suspect = options.suspects;
             row.state = State::Leased;
@@ -400,33 +405,34 @@ impl Shelf {
             row.total_attempts = row.total_attempts.saturating_add(1);
             row.due = now.steady.checked_add(options.lease).unwrap_or(now.steady);
             self.leased.insert(row.due());
-            let lease = Lease::new(place.2, row.fence);
+            let lease = Lease::new(place.key, row.fence);
             batch.jobs.push(Job::new(row.record.clone(), lease, row.attempts));
         }
-        let first =
-            |queue: &BTreeSet<Due>| queue.first().is_some_and(|(due, ..)| *due <= now.steady);
+        let first = |queue: &BTreeSet<Due>| queue.first().is_some_and(|due| due.at <= now.steady);
         batch.suspect_due = first(&self.leased) || first(&self.suspects);
-        let after = (now.steady, u64::MAX, Key::from_bytes([0xff; 32]));
+        let last = Key::from_bytes([0xff; 32]);
+        let after = Due { at: now.steady, position: u64::MAX, key: last };
         let queues = [&self.pending, &self.leased, &self.suspects].into_iter();
         let later = queues.filter_map(|queue| queue.range(after..).next());
-        batch.next_due = later.map(|(due, ..)| due.duration_since(now.steady)).min();
+        batch.next_due = later.map(|due| due.at.duration_since(now.steady)).min();
         batch
     }
 
     /// Makes dead letters of the deliveries whose lease lapsed in their last attempt.
     fn bury(&mut self, max_attempts: u32, now: Now) -> Vec<Key> {
-        let lapsed = self.leased.iter().take_while(|(due, ..)| *due <= now.steady);
-        let spent =
-            |place: &&Due| self.rows.get(&place.2).is_some_and(|row| row.attempts >= max_attempts);
+        let lapsed = self.leased.iter().take_while(|due| due.at <= now.steady);
+        let spent = |place: &&Due| {
+            self.rows.get(&place.key).is_some_and(|row| row.attempts >= max_attempts)
+        };
         let buried: Vec<Due> = lapsed.filter(spent).copied().collect();
         for place in &buried {
             self.leased.remove(place);
-            if let Some(row) = self.rows.get_mut(&place.2) {
+            if let Some(row) = self.rows.get_mut(&place.key) {
                 row.state = State::Dead;
                 row.last_error = Some(LAPSED.into());
             }
         }
-        buried.into_iter().map(|(.., key)| key).collect()
+        buried.into_iter().map(|due| due.key).collect()
     }
 
     /// Takes a delivery out of the queue that it is in.

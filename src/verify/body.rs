@@ -94,7 +94,7 @@ fn text(found: &Found<'_>, place: Option<&Place>) -> Option<Box<str>> {
 }
 
 fn text_at<'f>(found: &'f Found<'_>, at: usize) -> Option<&'f str> {
-    let text = match found.get(at)?.as_ref()? {
+    let text = match found.get(at)? {
         Scalar::Plain(text) => text,
         Scalar::Escaped(text) => text.as_str(),
         Scalar::Integer(_) | Scalar::Other => return None,
@@ -104,7 +104,7 @@ fn text_at<'f>(found: &'f Found<'_>, at: usize) -> Option<&'f str> {
 
 /// A signed time has one spelling, so escapes are refused.
 fn time_at(found: &Found<'_>, at: usize, format: TimeFormat) -> Option<SystemTime> {
-    match found.get(at)?.as_ref()? {
+    match found.get(at)? {
         Scalar::Plain(text) => timestamp::parse(format, text.as_bytes()),
         Scalar::Integer(value) => timestamp::from_integer(format, *value),
         Scalar::Escaped(_) | Scalar::Other => None,
