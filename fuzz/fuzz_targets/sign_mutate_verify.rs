@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| { inhook::fuzzing::sign_mutate_verify(data); });
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    inhook::fuzzing::sign_mutate_verify(data);
+});

@@ -129,16 +129,20 @@ impl Capture {
             Layout::Single => vec![signature],
             Layout::List(separator) => signature.split(separator).collect(),
         };
-        let prefix = &*scheme.signature.prefix;
-        let tags: Vec<&str> =
-            entries.iter().filter_map(|entry| entry.strip_prefix(prefix)).collect();
-        if tags.len() > 16 || !entries.into_iter().all(is_graphic) {
+        let tags =
+            SECRETS.map(|secret| tag(scheme, secret, id.unwrap_or_default(), time, &self.body));
+        // A signature has the prefix and the length of a tag; whatever else is there is text.
+        let candidate = |entry: &&str| {
+            let text = entry.strip_prefix(&*scheme.signature.prefix);
+            text.is_some_and(|text| text.chars().count() == tags[0].len())
+        };
+        let (candidates, others): (Vec<&str>, Vec<&str>) = entries.into_iter().partition(candidate);
+        if candidates.len() > 16 || !others.into_iter().all(is_graphic) {
             return Err(Refused);
         }
-        let listed = |secret: &&str| {
-            tags.contains(&&*tag(scheme, secret, id.unwrap_or_default(), time, &self.body))
-        };
-        let secret = SECRETS.iter().position(listed).ok_or(Refused)?;
+        let listed =
+            |tag: &String| candidates.contains(&&*format!("{}{tag}", scheme.signature.prefix));
+        let secret = tags.iter().position(listed).ok_or(Refused)?;
         Ok((secret.to_string(), id.map(str::to_owned)))
     }
 

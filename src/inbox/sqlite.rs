@@ -26,6 +26,9 @@ use read::Reader;
 use rows::Rows;
 use writer::{Accepts, Writer};
 
+/// How long a probe of the store may take.
+const PROBE: Duration = Duration::from_secs(1);
+
 /// An inbox in a SQLite file: the embedded default.
 ///
 /// A delivery is answered after its transaction is in the write-ahead log and the log is synced
@@ -121,7 +124,9 @@ impl Inbox for SqliteInbox {
         if self.writer.committed_just_now() {
             return Ok(());
         }
-        self.writer.run(0, Accepts::Yes, |_, db| Rows::probe(db)).await
+        let probe = self.writer.run(0, Accepts::Yes, |_, db| Rows::probe(db));
+        let hangs = |_| InboxError::Busy("a write takes more than a second".into());
+        tokio::time::timeout(PROBE, probe).await.map_err(hangs)?
     }
 }
 

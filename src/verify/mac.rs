@@ -12,6 +12,8 @@ use crate::scheme::{Algorithm, Encoding};
 
 /// The longest MAC, that of HMAC-SHA512.
 const MAX_LEN: usize = 64;
+/// The base64 decoder wants room for what a text could hold if it had no padding.
+const BUFFER: usize = MAX_LEN + 2;
 
 /// A prepared HMAC key: both padded blocks are hashed already, a request clones the states.
 #[derive(Clone)]
@@ -60,7 +62,7 @@ impl Tag {
     ) -> bool {
         let mut found = Choice::from(0);
         for candidate in candidates {
-            let mut decoded = [0; MAX_LEN];
+            let mut decoded = [0; BUFFER];
             if decode(encoding, candidate, self.len, &mut decoded) {
                 found |= equal(&self.bytes, &decoded, self.len);
             }
@@ -71,7 +73,7 @@ impl Tag {
 
 /// Whether two tags of `len` bytes are equal; what follows them is zero. Sixteen bytes at a time,
 /// since `subtle` puts a barrier behind each comparison.
-fn equal(one: &[u8; MAX_LEN], other: &[u8; MAX_LEN], len: usize) -> Choice {
+fn equal(one: &[u8; MAX_LEN], other: &[u8; BUFFER], len: usize) -> Choice {
     let (one, other) = (one.as_chunks().0, other.as_chunks().0);
     let words = one.iter().zip(other).take(len.div_ceil(16));
     words.fold(Choice::from(1), |equal, (one, other)| {
@@ -102,7 +104,7 @@ pub(crate) fn encode(encoding: Encoding, tag: &Tag) -> String {
 
 /// Decodes a tag of exactly `len` bytes from its one canonical spelling. What was received
 /// is no secret, so this need not take constant time, and base64 does so four times faster.
-fn decode(encoding: Encoding, text: &[u8], len: usize, tag: &mut [u8; MAX_LEN]) -> bool {
+fn decode(encoding: Encoding, text: &[u8], len: usize, tag: &mut [u8; BUFFER]) -> bool {
     match encoding {
         Encoding::Hex => {
             let lower = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
@@ -111,17 +113,7 @@ fn decode(encoding: Encoding, text: &[u8], len: usize, tag: &mut [u8; MAX_LEN]) 
                 && text.iter().all(lower)
                 && const_hex::decode_to_slice(text, tag).is_ok()
         }
-        Encoding::Base64 => {
-            // The decoder wants room for what the text could hold without its padding.
-            let mut decoded = [0; MAX_LEN + 2];
-            if BASE64.decode_slice(text, &mut decoded) != Ok(len) {
-                return false;
-            }
-            for (to, from) in tag.iter_mut().zip(decoded) {
-                *to = from;
-            }
-            true
-        }
+        Encoding::Base64 => BASE64.decode_slice(text, tag) == Ok(len),
     }
 }
 
