@@ -236,10 +236,17 @@ async fn a_window_that_is_shortened_on_purpose_says_so() {
         .when_full(WhenFull::ShortenWindow)
         .clock(clock.clone());
     assert_eq!(handle(&inbox, &clock, 0..100).await, 100);
-    assert_eq!(inbox.remembers_since(), None);
-    clock.advance(Duration::from_secs(1));
-    assert_eq!(handle(&inbox, &clock, 100..300).await, 200);
-    assert!(inbox.remembers_since().unwrap() > clock.now() - Duration::from_secs(2));
+    assert_eq!(inbox.shortened_by(), Duration::ZERO);
+    for n in 100..150 {
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(handle(&inbox, &clock, n..n + 1).await, 1);
+        inbox.health().await.unwrap();
+    }
+    assert_eq!(handle(&inbox, &clock, 100..150).await, 0, "the younger half is known");
+    // The first hundred were handled 50 s ago.
+    let ttl = delivery("any").ttl(false);
+    let missing = ttl - Duration::from_secs(50)..=ttl;
+    assert!(missing.contains(&inbox.shortened_by()), "{:?}", inbox.shortened_by());
 }
 
 #[tokio::test]

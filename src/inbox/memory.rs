@@ -47,8 +47,8 @@ pub enum WhenFull {
     /// It accepts nothing until keys expire: 503.
     #[default]
     Refuse,
-    /// It forgets the older half of its keys before their time, so a replay of one of them is
-    /// accepted. [`MemoryInbox::remembers_since`] tells what is left.
+    /// It forgets the half of its keys that would expire first, so a replay of one of them is
+    /// accepted. [`MemoryInbox::shortened_by`] tells how much is missing.
     ShortenWindow,
 }
 
@@ -107,9 +107,10 @@ impl MemoryInbox {
         self
     }
 
-    /// Since when every key is still known; `None` while the whole window is.
-    pub fn remembers_since(&self) -> Option<SystemTime> {
-        self.shelf().remembers_since
+    /// By how much the window is shorter than it should be: zero unless it had to be shortened.
+    pub fn shortened_by(&self) -> Duration {
+        let forgotten = self.shelf().keys.forgotten_until();
+        forgotten.duration_since(self.clock.now()).unwrap_or_default()
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -150,7 +151,7 @@ impl Inbox for MemoryInbox {
 
     async fn extend(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Lease>, InboxError> {
         let (mut shelf, now) = (self.shelf(), self.now());
-        Ok(leases.iter().copied().filter(|held| !shelf.extend(*held, lease, now)).collect())
+        Ok(leases.iter().copied().filter(|held| shelf.extend(*held, lease, now).is_err()).collect())
     }
 
     async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<Settled, InboxError> {
@@ -168,7 +169,11 @@ impl Inbox for MemoryInbox {
 
     async fn health(&self) -> Result<(), InboxError> {
         let (mut shelf, now) = (self.shelf(), self.now());
-        shelf.make_room(0, now, self.limits)
+        shelf.check_deliveries(0, self.limits)?;
+        match self.limits.when_full {
+            WhenFull::Refuse => shelf.check_keys(now),
+            WhenFull::ShortenWindow => Ok(()),
+        }
     }
 }
 
@@ -272,12 +277,6 @@ impl Row {
             ..Entry::new(&self.record, self.position, self.state)
         }
     }
-
-    fn bytes(&self) -> usize {
-        let headers = self.record.headers.iter();
-        let headers = headers.map(|(name, value)| name.as_str().len().saturating_add(value.len()));
-        headers.fold(self.record.body.len(), usize::saturating_add)
-    }
 }
 
 /// All that the lock guards.
@@ -294,7 +293,6 @@ struct Shelf {
     fences: u64,
     changed_duplicates: u64,
     warned: bool,
-    remembers_since: Option<SystemTime>,
 }
 
 impl Shelf {
@@ -310,7 +308,6 @@ impl Shelf {
             fences: 0,
             changed_duplicates: 0,
             warned: false,
-            remembers_since: None,
         }
     }
 
@@ -348,7 +345,7 @@ impl Shelf {
             last_error: None,
             record: Arc::new(record),
         };
-        let bytes = row.bytes();
+        let bytes = row.record.bytes();
         self.make_room(bytes, now, limits)?;
         self.bytes = self.bytes.saturating_add(bytes);
         self.pending.insert(row.due());
@@ -358,6 +355,18 @@ impl Shelf {
 
     /// Room for a delivery and, once it is settled, for its key.
     fn make_room(&mut self, bytes: usize, now: Now, limits: Limits) -> Result<(), InboxError> {
+        self.check_deliveries(bytes, limits)?;
+        match (self.check_keys(now), limits.when_full) {
+            (Err(_), WhenFull::ShortenWindow) => {
+                self.keys.forget_earliest_half();
+                tracing::warn!("the window is shortened: the keys that expire first are forgotten");
+                Ok(())
+            }
+            (checked, _) => checked,
+        }
+    }
+
+    fn check_deliveries(&self, bytes: usize, limits: Limits) -> Result<(), InboxError> {
         let full = |what: &str| Err(InboxError::Full(what.into()));
         if self.rows.len() >= limits.deliveries {
             return full("too many deliveries are pending, leased or dead");
@@ -365,25 +374,26 @@ impl Shelf {
         if self.bytes.saturating_add(bytes) > limits.bytes {
             return full("the deliveries that are pending, leased or dead have too many bytes");
         }
-        self.keys.drop_expired(now.wall);
-        let keys = self.keys.len().saturating_add(self.rows.len());
-        if keys < self.keys.max() {
-            let nearly_full = keys >= self.keys.max().saturating_sub(self.keys.max() / 4);
-            if nearly_full && !self.warned {
-                tracing::warn!(keys, max = self.keys.max(), "the keys take 75 % of their memory");
-            }
-            self.warned = nearly_full;
+        Ok(())
+    }
+
+    /// Each delivery that is not settled will leave a key.
+    fn check_keys(&mut self, now: Now) -> Result<(), InboxError> {
+        let max = self.keys.max();
+        let has_room = |shelf: &Self| shelf.keys.len().saturating_add(shelf.rows.len()) < max;
+        if !has_room(self) {
+            self.keys.drop_expired(now.wall);
+        }
+        let nearly_full =
+            self.keys.len().saturating_add(self.rows.len()) >= max.saturating_sub(max / 4);
+        if nearly_full && !self.warned {
+            tracing::warn!(keys = self.keys.len(), max, "the keys take 75 % of their memory");
+        }
+        self.warned = nearly_full;
+        if has_room(self) {
             return Ok(());
         }
-        match limits.when_full {
-            WhenFull::Refuse => full("there is no memory for another key inside the window"),
-            WhenFull::ShortenWindow => {
-                let since = self.keys.shorten(now.wall);
-                self.remembers_since = Some(since);
-                tracing::warn!(?since, "the window is shortened: older keys are forgotten");
-                Ok(())
-            }
-        }
+        Err(InboxError::Full("there is no memory for another key inside the window".into()))
     }
 
     fn lease(&mut self, options: LeaseOptions, now: Now) -> Batch {
@@ -441,15 +451,18 @@ impl Shelf {
             self.leased.remove(place) || self.pending.remove(place) || self.suspects.remove(place);
     }
 
-    fn extend(&mut self, lease: Lease, by: Duration, now: Now) -> bool {
-        let Some(row) = self.rows.get_mut(&lease.key()) else { return false };
-        if row.state != State::Leased || row.fence != lease.fence() {
-            return false;
+    /// `Err` if somebody else has taken it over; one that was settled is not renewed, nor lost.
+    fn extend(&mut self, lease: Lease, by: Duration, now: Now) -> Result<(), ()> {
+        let Some(row) = self.rows.get_mut(&lease.key()) else { return Ok(()) };
+        if row.fence != lease.fence() {
+            return Err(());
         }
-        self.leased.remove(&row.due());
-        row.due = now.steady.checked_add(by).unwrap_or(now.steady);
-        self.leased.insert(row.due());
-        true
+        if row.state == State::Leased {
+            self.leased.remove(&row.due());
+            row.due = now.steady.checked_add(by).unwrap_or(now.steady);
+            self.leased.insert(row.due());
+        }
+        Ok(())
     }
 
     fn settle(&mut self, lease: Lease, outcome: Outcome, now: Now) -> Settled {
@@ -536,7 +549,7 @@ impl Shelf {
     fn forget(&mut self, key: Key, now: Now) {
         let Some(row) = self.rows.remove(&key) else { return };
         self.dequeue(&row.due());
-        self.bytes = self.bytes.saturating_sub(row.bytes());
+        self.bytes = self.bytes.saturating_sub(row.record.bytes());
         let expires = row.record.expires_at(row.started_at, now.wall);
         self.keys.insert(&key, now.wall, expires);
     }

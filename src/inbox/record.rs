@@ -104,6 +104,13 @@ impl Record {
         &self.body
     }
 
+    /// About how many bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| name.as_str().len().saturating_add(value.len()));
+        headers.fold(self.body.len(), usize::saturating_add)
+    }
+
     /// When the key of a delivery that is settled now may be forgotten: a window after it was
     /// accepted or last revived (`started_at`), and never while a replay would still be fresh.
     pub fn expires_at(&self, started_at: SystemTime, now: SystemTime) -> SystemTime {

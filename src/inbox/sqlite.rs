@@ -20,6 +20,7 @@ mod checkpoint;
 mod read;
 mod rows;
 mod schema;
+mod thread;
 mod writer;
 
 use read::Reader;
@@ -71,8 +72,9 @@ impl SqliteInbox {
         }
     }
 
-    /// How many transactions have accepted deliveries since the file was opened: far fewer than
-    /// deliveries under load, since those that arrive together share one.
+    /// How many transactions with accepted deliveries (or probes of the store's health) there were
+    /// since the file was opened: far fewer than deliveries under load, since those that arrive
+    /// together share one.
     pub fn commits(&self) -> u64 {
         self.writer.commits()
     }
@@ -82,7 +84,7 @@ impl SqliteInbox {
 impl Inbox for SqliteInbox {
     async fn put(&self, delivery: Delivery) -> Result<Put, InboxError> {
         let record = Record::new(delivery, true);
-        let bytes = record.body.len();
+        let bytes = record.bytes();
         let put =
             self.writer.run(bytes, Accepts::Yes, move |rows, db| rows.put(db, &record)).await?;
         if put != Put::Duplicate {
@@ -121,7 +123,7 @@ impl Inbox for SqliteInbox {
     }
 
     async fn health(&self) -> Result<(), InboxError> {
-        if self.writer.committed_just_now() {
+        if self.writer.accepted_just_now() {
             return Ok(());
         }
         let probe = self.writer.run(0, Accepts::Yes, |_, db| Rows::probe(db));
@@ -191,7 +193,8 @@ impl SqliteOptions {
     ///
     /// The file can't be opened, is not an inbox, or was written by a newer version.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteInbox, BoxError> {
-        let path: PathBuf = path.as_ref().to_owned();
+        // SQLite gives some relative names, such as `:memory:`, a meaning of their own.
+        let path: PathBuf = std::path::absolute(path)?;
         tokio::task::spawn_blocking(move || {
             let rows = Rows::new(self.clock.clone(), self.retain_done, self.on_dead_duplicate);
             let writer = Writer::start(path.clone(), rows)?;

@@ -1,8 +1,8 @@
-//! The keys of settled deliveries: 20 bytes each, forgotten a generation at a time.
+//! The keys of settled deliveries: 20 bytes each, with an expiry of their own.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::delivery::Key;
 
@@ -11,36 +11,33 @@ const SHARDS: usize = 16;
 /// What a key costs at worst: 20 bytes and a control byte in a table that has just doubled.
 const BYTES_PER_KEY: usize = 48;
 
-/// A set of keys with an expiry each, bounded by bytes.
+/// A set of keys, bounded by bytes.
 ///
-/// New keys go into the young generation. When the last key of the old one has expired it is
-/// dropped as a whole, and the young one becomes old: no sweep ever walks the set, and no key is
-/// forgotten before its time.
+/// A shard drops what has expired when it would have to grow, and all of them do when the set is
+/// full: nothing walks the set otherwise, and no key is forgotten before its time.
 #[derive(Debug)]
 pub(crate) struct Keys {
-    young: Generation,
-    old: Generation,
-    max: usize,
-}
-
-#[derive(Debug)]
-struct Generation {
     shards: Vec<HashMap<[u8; 16], u32, KeyHash>>,
-    len: usize,
-    /// When the last key expires.
-    expires: u32,
-    /// When the first key came.
-    since: Option<SystemTime>,
+    max: usize,
+    /// When all of them were last walked, so that a full set is not walked for each caller.
+    walked: u32,
+    /// Keys that would have expired until then may be missing.
+    forgotten_until: u32,
 }
 
 impl Keys {
     pub(crate) fn with_max_bytes(bytes: usize) -> Self {
-        let max = bytes.checked_div(BYTES_PER_KEY).unwrap_or_default();
-        Self { young: Generation::new(), old: Generation::new(), max }
+        Self {
+            shards: (0..SHARDS).map(|_| HashMap::default()).collect(),
+            max: bytes.checked_div(BYTES_PER_KEY).unwrap_or_default(),
+            walked: 0,
+            forgotten_until: 0,
+        }
     }
 
+    /// How many there are, some of them expired.
     pub(crate) fn len(&self) -> usize {
-        self.young.len.saturating_add(self.old.len)
+        self.shards.iter().map(HashMap::len).fold(0, usize::saturating_add)
     }
 
     pub(crate) fn max(&self) -> usize {
@@ -49,29 +46,59 @@ impl Keys {
 
     /// Whether the key is known and not expired.
     pub(crate) fn contains(&self, key: &Key, now: SystemTime) -> bool {
-        let live = |generation: &Generation| {
-            generation.get(key).is_some_and(|expires| expires > floor(now))
-        };
-        live(&self.young) || live(&self.old)
+        let (shard, short) = place(key);
+        let expires = self.shards.get(shard).and_then(|shard| shard.get(&short));
+        expires.is_some_and(|expires| *expires > floor(now))
     }
 
     pub(crate) fn insert(&mut self, key: &Key, now: SystemTime, expires: SystemTime) {
-        self.drop_expired(now);
-        self.young.insert(key, ceil(expires), now);
+        let (shard, short) = place(key);
+        let Some(shard) = self.shards.get_mut(shard) else { return };
+        if shard.len() == shard.capacity() {
+            let now = floor(now);
+            shard.retain(|_, expires| *expires > now);
+        }
+        shard.insert(short, ceil(expires));
     }
 
-    /// Drops the old generation if all of it has expired.
+    /// Drops what has expired, at most once a second.
     pub(crate) fn drop_expired(&mut self, now: SystemTime) {
-        if self.old.expires <= floor(now) && self.young.len > 0 {
-            self.old = std::mem::replace(&mut self.young, Generation::new());
+        let now = floor(now);
+        if now == self.walked {
+            return;
+        }
+        self.walked = now;
+        for shard in &mut self.shards {
+            shard.retain(|_, expires| *expires > now);
         }
     }
 
-    /// Drops the older half although its keys have not expired, and returns since when every key
-    /// is still known.
-    pub(crate) fn shorten(&mut self, now: SystemTime) -> SystemTime {
-        self.old = std::mem::replace(&mut self.young, Generation::new());
-        self.old.since.unwrap_or(now)
+    /// Drops the half that would expire first.
+    pub(crate) fn forget_earliest_half(&mut self) {
+        let mut expiries: Vec<u32> =
+            self.shards.iter().flat_map(HashMap::values).copied().collect();
+        let middle = expiries.len() / 2;
+        if expiries.is_empty() {
+            return;
+        }
+        let (_, last, _) = expiries.select_nth_unstable(middle);
+        let last = *last;
+        // Many may expire in that very second; no more than half are dropped.
+        let mut left = middle.max(1);
+        for shard in &mut self.shards {
+            shard.retain(|_, expires| {
+                let drops = *expires <= last && left > 0;
+                left = left.saturating_sub(drops.into());
+                !drops
+            });
+        }
+        self.forgotten_until = self.forgotten_until.max(last);
+    }
+
+    /// The latest expiry of the keys that were dropped before it.
+    pub(crate) fn forgotten_until(&self) -> SystemTime {
+        let since_1970 = Duration::from_secs(self.forgotten_until.into());
+        SystemTime::UNIX_EPOCH.checked_add(since_1970).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 }
 
@@ -102,28 +129,6 @@ impl Hasher for KeyHash {
     }
 }
 
-impl Generation {
-    fn new() -> Self {
-        let shards = (0..SHARDS).map(|_| HashMap::default()).collect();
-        Self { shards, len: 0, expires: 0, since: None }
-    }
-
-    fn get(&self, key: &Key) -> Option<u32> {
-        let (shard, short) = place(key);
-        self.shards.get(shard)?.get(&short).copied()
-    }
-
-    fn insert(&mut self, key: &Key, expires: u32, now: SystemTime) {
-        let (shard, short) = place(key);
-        let Some(shard) = self.shards.get_mut(shard) else { return };
-        if shard.insert(short, expires).is_none() {
-            self.len = self.len.saturating_add(1);
-        }
-        self.expires = self.expires.max(expires);
-        self.since.get_or_insert(now);
-    }
-}
-
 /// The shard of a key, and the 16 bytes of it that are kept: it is a SHA-256, so they are enough.
 fn place(key: &Key) -> (usize, [u8; 16]) {
     let [.., last] = key.as_bytes();
@@ -144,8 +149,6 @@ fn ceil(time: SystemTime) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn key(n: u64) -> Key {
@@ -155,32 +158,37 @@ mod tests {
         Key::from_bytes(bytes)
     }
 
-    #[test]
-    fn forgets_a_generation_when_its_last_key_has_expired() {
-        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let ttl = Duration::from_secs(100);
-        let mut keys = Keys::with_max_bytes(48_000);
-        for n in 0..10 {
-            let now = start + Duration::from_secs(n * 30);
-            keys.insert(&key(n), now, now + ttl);
-            for earlier in 0..=n {
-                let live = now <= start + Duration::from_secs(earlier * 30) + ttl;
-                assert_eq!(keys.contains(&key(earlier), now), live, "{earlier} at {n}");
-            }
-        }
-        // Two windows of 100 s at one key per 30 s.
-        assert!(keys.len() <= 8, "{}", keys.len());
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
     }
 
     #[test]
-    fn shortening_keeps_the_younger_half() {
-        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let later = start + Duration::from_secs(10);
+    fn a_key_is_known_until_it_expires_and_its_memory_is_used_again() {
         let mut keys = Keys::with_max_bytes(48_000);
-        keys.insert(&key(1), start, start + Duration::from_secs(1_000));
-        keys.insert(&key(2), later, later + Duration::from_secs(1_000));
-        assert_eq!(keys.shorten(later), later);
-        assert!(!keys.contains(&key(1), later));
-        assert!(keys.contains(&key(2), later));
+        // A key that is kept for a year holds up no other.
+        keys.insert(&key(u64::MAX), at(0), at(31_536_000));
+        for n in 0..100_000 {
+            keys.insert(&key(n), at(n), at(n + 100));
+            assert!(keys.contains(&key(n), at(n + 100)));
+            assert!(!keys.contains(&key(n), at(n + 101)));
+        }
+        assert!(keys.contains(&key(u64::MAX), at(100_000)));
+        assert!(keys.len() <= 1_000, "{}", keys.len());
+        keys.drop_expired(at(100_000));
+        assert!(keys.len() <= 102, "{}", keys.len());
+    }
+
+    #[test]
+    fn shortening_keeps_the_half_that_expires_last() {
+        let mut keys = Keys::with_max_bytes(48_000);
+        for n in 0..1_000 {
+            keys.insert(&key(n), at(n), at(n + 10_000));
+        }
+        keys.forget_earliest_half();
+        assert_eq!(keys.len(), 500);
+        for n in 501..1_000 {
+            assert!(keys.contains(&key(n), at(1_000)), "{n}");
+        }
+        assert_eq!(keys.forgotten_until(), at(10_501));
     }
 }

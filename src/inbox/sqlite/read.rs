@@ -105,7 +105,7 @@ fn get(db: &Connection, key: Key, now: i64) -> rusqlite::Result<Option<Detail>> 
         .optional()?;
     let expired =
         |detail: &Detail| detail.entry.expires_at.is_some_and(|at| at <= from_millis(now));
-    Ok(detail.filter(|detail| !expired(detail)))
+    Ok(detail.filter(|detail| detail.record.is_some() || !expired(detail)))
 }
 
 fn stats(db: &Connection) -> rusqlite::Result<Stats> {

@@ -124,10 +124,7 @@ impl Rows {
         let mut suspects = Vec::new();
         for (position, key, attempts) in lapsed {
             if attempts >= options.max_attempts {
-                db.prepare_cached(
-                    "UPDATE delivery SET state = 4, due_at = NULL, last_error = ?2 WHERE position = ?1",
-                )?
-                .execute(params![position, LAPSED])?;
+                bury(db, position, LAPSED)?;
                 self.moved(Some(State::Leased), Some(State::Dead));
                 batch.buried.push(key);
             } else {
@@ -145,38 +142,50 @@ impl Rows {
         let taken = if options.suspects { chosen.len() } else { 0 };
         batch.suspect_due = due > taken;
         for position in &chosen {
-            batch.jobs.push(self.grant(db, *position, now, options)?);
+            batch.jobs.extend(self.grant(db, *position, now, options)?);
         }
         batch.next_due = next_due(db, now)?;
         Ok(batch)
     }
 
+    /// Leases one row. One that can't be read is a dead letter, so that it does not hold up others.
     fn grant(
         &mut self,
         db: &Connection,
         position: i64,
         now: i64,
         options: LeaseOptions,
-    ) -> rusqlite::Result<Job> {
-        let sql = format!(
-            "UPDATE delivery SET due_at = ?2, fence = fence + 1, attempts = attempts + 1,
-                total_attempts = total_attempts + 1, suspect = ?3, state = 1
-             WHERE position = ?1 RETURNING {RECORD}, fence, attempts"
-        );
+    ) -> rusqlite::Result<Option<Job>> {
         // RETURNING shows the row as it is now, so whether it was pending or lapsed is asked first.
         let before: i64 = db
             .prepare_cached("SELECT state FROM delivery WHERE position = ?")?
             .query_row([position], |row| row.get(0))?;
         let until = now.saturating_add(millis(options.lease));
-        let mut statement = db.prepare_cached(&sql)?;
-        let (record, fence, attempt) = statement
+        let sql = format!(
+            "UPDATE delivery SET due_at = ?2, fence = fence + 1, attempts = attempts + 1,
+                total_attempts = total_attempts + 1, suspect = ?3, state = 1
+             WHERE position = ?1 RETURNING {RECORD}, fence, attempts"
+        );
+        let (record, fence, attempt) = db
+            .prepare_cached(&sql)?
             .query_row(params![position, until, options.suspects], |row| {
-                Ok((record(row)?, row.get::<_, i64>(11)?, row.get::<_, u32>(12)?))
+                Ok((record(row), row.get::<_, i64>(11)?, row.get::<_, u32>(12)?))
             })?;
-        self.moved(state(before), Some(State::Leased));
-        let lease = Lease::new(record.key, fence.unsigned_abs());
-        self.remember(lease, options.lease);
-        Ok(Job::new(record, lease, attempt))
+        match record {
+            Ok(record) => {
+                self.moved(state(before), Some(State::Leased));
+                let lease = Lease::new(record.key, fence.unsigned_abs());
+                self.remember(lease, options.lease);
+                Ok(Some(Job::new(record, lease, attempt)))
+            }
+            Err(error) => {
+                self.moved(state(before), Some(State::Dead));
+                let error = format!("the stored delivery can't be read: {error}");
+                tracing::error!(position, error, "dead letter");
+                bury(db, position, &error)?;
+                Ok(None)
+            }
+        }
     }
 
     pub(super) fn extend(
@@ -193,10 +202,10 @@ impl Rows {
                     "UPDATE delivery SET due_at = ?3 WHERE key = ?1 AND fence = ?2 AND state = 1",
                 )?
                 .execute(params![lease.key().as_bytes(), fence(lease), until])?;
-            if held == 0 {
-                lost.push(*lease);
-            } else {
+            if held > 0 {
                 self.remember(*lease, by);
+            } else if fence_of(db, &lease.key())?.is_some_and(|now| now != fence(lease)) {
+                lost.push(*lease);
             }
         }
         Ok(lost)
@@ -267,8 +276,8 @@ impl Rows {
                 headers = CASE WHEN ?5 = 0 THEN NULL ELSE headers END,
                 body = CASE WHEN ?5 = 0 THEN NULL ELSE body END,
                 expires_at = max(started_at + ttl, ?4 + freshness),
-                sweep_at = min(max(started_at + ttl, ?4 + freshness),
-                    CASE WHEN ?5 = 0 THEN 9223372036854775807 ELSE ?4 + ?5 END)
+                sweep_at = CASE WHEN ?5 = 0 THEN max(started_at + ttl, ?4 + freshness)
+                    ELSE ?4 + ?5 END
              WHERE key = ?1 AND fence = ?2 AND state = 1";
         let retain = millis(self.retain_done);
         db.prepare_cached(sql)?.execute(params![key.as_bytes(), fence, code(to), now, retain])
@@ -342,7 +351,7 @@ impl Rows {
                 Err(LedgerError::Leased)
             }
             Some((Some(state), _, _, expires_at, has_bytes))
-                if expires_at.is_none_or(|expires_at| expires_at > now) =>
+                if has_bytes || expires_at.is_none_or(|expires_at| expires_at > now) =>
             {
                 Ok((state, has_bytes))
             }
@@ -350,9 +359,9 @@ impl Rows {
         })
     }
 
-    /// A write that changes nothing, to see whether the store takes one.
+    /// A write, to see whether the store takes one. One that changes nothing would not reach the log.
     pub(super) fn probe(db: &Connection) -> rusqlite::Result<()> {
-        db.prepare_cached("UPDATE count SET deliveries = deliveries WHERE state = 0")?
+        db.prepare_cached("UPDATE count SET deliveries = deliveries + 1 WHERE state = 6")?
             .execute([])
             .map(drop)
     }
@@ -488,6 +497,13 @@ fn insert(db: &Connection, record: &Record, min_fence: i64, now: i64) -> rusqlit
     Ok(inserted == 1)
 }
 
+fn bury(db: &Connection, position: i64, error: &str) -> rusqlite::Result<usize> {
+    db.prepare_cached(
+        "UPDATE delivery SET state = 4, due_at = NULL, last_error = ?2 WHERE position = ?1",
+    )?
+    .execute(params![position, error])
+}
+
 /// Pending deliveries that are due, suspects or not.
 fn positions(db: &Connection, suspects: bool, now: i64, max: usize) -> rusqlite::Result<Vec<i64>> {
     let max = i64::try_from(max).unwrap_or(i64::MAX);
@@ -533,6 +549,13 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         headers,
         body: row.get::<_, Option<Vec<u8>>>(10)?.unwrap_or_default().into(),
     })
+}
+
+/// The fence as it is; a lease that was settled leaves it alone.
+fn fence_of(db: &Connection, key: &Key) -> rusqlite::Result<Option<i64>> {
+    db.prepare_cached("SELECT fence FROM delivery WHERE key = ?")?
+        .query_row([key.as_bytes()], |row| row.get(0))
+        .optional()
 }
 
 fn fence(lease: &Lease) -> i64 {

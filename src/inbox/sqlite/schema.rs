@@ -14,6 +14,8 @@ const VERSION: i32 = 1;
 const MIN_SQLITE: i32 = 3_051_003;
 /// How long a lock of another process is waited for.
 const BUSY: Duration = Duration::from_millis(400);
+/// The same while the file is created, when nobody is waiting for an answer.
+const CREATE_BUSY: Duration = Duration::from_secs(5);
 
 /// A rowid table with a unique index: on random keys it takes three times the inserts of a WITHOUT
 /// ROWID table. The partial indexes hold only rows that something will still happen to.
@@ -45,18 +47,25 @@ const SCHEMA: &str = "
     ) STRICT;
     CREATE INDEX delivery_pending ON delivery (suspect, due_at) WHERE state = 0;
     CREATE INDEX delivery_leased ON delivery (due_at) WHERE state = 1;
+    CREATE INDEX delivery_skipped ON delivery (position) WHERE state = 3;
     CREATE INDEX delivery_dead ON delivery (position) WHERE state = 4;
     CREATE INDEX delivery_sweep ON delivery (sweep_at) WHERE sweep_at IS NOT NULL;
-    -- How many are in each state; 5 counts the duplicates with another body.
+    -- How many are in each state; 5 counts the duplicates with another body, 6 the health probes.
     CREATE TABLE count (state INTEGER PRIMARY KEY, deliveries INTEGER NOT NULL) STRICT;
-    INSERT INTO count VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0);
+    INSERT INTO count VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0);
 ";
 
-/// A connection for the writer. Creates the file, with mode 0600, if it is missing.
-pub(super) fn open(path: &Path) -> Result<Connection, BoxError> {
+/// Creates the file if it is missing, and makes it an inbox.
+pub(super) fn create(path: &Path) -> Result<(), BoxError> {
     create_private(path)?;
-    let mut connection = connect(path)?;
-    claim(&mut connection, path)?;
+    // Others may be creating it at the same time.
+    let mut connection = connect(path, CREATE_BUSY)?;
+    claim(&mut connection, path)
+}
+
+/// A connection for the writer.
+pub(super) fn open(path: &Path) -> Result<Connection, BoxError> {
+    let connection = connect(path, BUSY)?;
     // Checkpoints run where they don't hold up accepts.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "cache_size", -8_192)?;
@@ -65,17 +74,17 @@ pub(super) fn open(path: &Path) -> Result<Connection, BoxError> {
 
 /// A connection that reads.
 pub(super) fn open_reader(path: &Path) -> Result<Connection, BoxError> {
-    let connection = connect(path)?;
+    let connection = connect(path, BUSY)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
 
 /// A connection that runs checkpoints.
 pub(super) fn open_checkpointer(path: &Path) -> Result<Connection, BoxError> {
-    connect(path)
+    connect(path, BUSY)
 }
 
-fn connect(path: &Path) -> Result<Connection, BoxError> {
+fn connect(path: &Path, busy: Duration) -> Result<Connection, BoxError> {
     let version = rusqlite::version_number();
     if version < MIN_SQLITE {
         let found = rusqlite::version();
@@ -83,7 +92,7 @@ fn connect(path: &Path) -> Result<Connection, BoxError> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
+    connection.busy_timeout(busy)?;
     connection.set_prepared_statement_cache_capacity(32);
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
@@ -138,12 +147,19 @@ fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i32> {
     connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
-/// The bodies are nobody else's business; SQLite gives its `-wal` and `-shm` the same mode.
+/// Creates the file for its owner only; SQLite gives its `-wal` and `-shm` the same mode.
+///
+/// A file that is there is never opened here: POSIX drops all locks that a process holds on a file
+/// when it closes any descriptor of it, SQLite's own among them.
 fn create_private(path: &Path) -> Result<(), BoxError> {
     let mut options = std::fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|error| format!("{} can't be opened: {error}", path.display()))?;
-    Ok(())
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(format!("{} can't be created: {error}", path.display()).into())
+        }
+        _ => Ok(()),
+    }
 }
