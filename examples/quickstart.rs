@@ -18,7 +18,9 @@
 //! and is a dead letter after 5 attempts.
 
 use std::borrow::Cow;
+use std::env::VarError;
 use std::io::Write;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -69,13 +71,29 @@ struct Line<'e> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), BoxError> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), BoxError> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(log_level()).init();
     let Options { listen, db } = Options::from_args()?;
-    let secret = std::env::var("INHOOK_SECRET").unwrap_or_else(|_| {
-        tracing::warn!("INHOOK_SECRET is not set: using the demo secret, which everybody knows");
-        DEMO_SECRET.into()
-    });
+    let secret = match std::env::var("INHOOK_SECRET") {
+        Ok(secret) => secret,
+        Err(VarError::NotPresent) => {
+            tracing::warn!(
+                "INHOOK_SECRET is not set: using the demo secret, which everybody knows"
+            );
+            DEMO_SECRET.into()
+        }
+        Err(VarError::NotUnicode(_)) => return Err("INHOOK_SECRET is not UTF-8".into()),
+    };
 
     let inbox = Arc::new(SqliteInbox::open(&db).await?);
     let verifier = Verifier::new("shortlinks", SHORTLINKS, secret.as_str())?;

@@ -211,8 +211,7 @@ impl Key {
     }
 
     fn unique(source: &Source) -> Self {
-        let (seed, count) = source.nonce();
-        KeyHash::new(&source.name).piece(b"none").piece(&seed).piece(&count.to_be_bytes()).key()
+        KeyHash::new(&source.name).piece(b"none").piece(&source.nonce()).key()
     }
 }
 

@@ -101,6 +101,23 @@ pub enum ConfigError {
         /// What is wrong, and what would be right.
         problem: &'static str,
     },
+    /// One header is named for two things.
+    #[error("header `{header}` is named for two of signature, id and time; each needs its own")]
+    HeaderTwice {
+        /// The header.
+        header: String,
+    },
+    /// A second name that is never looked for.
+    #[error(
+        "`{name}` has another name in `aliases`, but is not a header of this scheme, or has two"
+    )]
+    Alias {
+        /// The first of the two names.
+        name: String,
+    },
+    /// A partner that does not wait at all.
+    #[error("the deadline is zero: how long does the partner wait for an answer?")]
+    Deadline,
     /// A list separator that can't work.
     #[error(
         "the list separator must be one ASCII character that neither the prefix nor the encoding uses"

@@ -103,8 +103,8 @@ pub trait Inbox: Send + Sync + 'static {
     /// Nothing is leased.
     async fn lease(&self, options: LeaseOptions) -> Result<Batch, InboxError>;
 
-    /// Makes leases last `lease` from now, and returns those that are lost: settled, or taken by
-    /// another worker.
+    /// Makes leases last `lease` from now, and returns those that are lost: taken over by another
+    /// worker. One that was settled meanwhile is neither renewed nor lost.
     ///
     /// # Errors
     ///
@@ -196,7 +196,7 @@ pub struct Batch {
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_enums, reason = "a backend has to handle each of them")]
 pub enum Outcome {
     /// It is handled.
     Done,

@@ -21,6 +21,7 @@
 //! - **Rate limits by peer** belong outside, where the peer's real address is known; this layer
 //!   bounds what it holds in memory by itself.
 
+use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -39,6 +40,9 @@ use tower_service::Service;
 
 use crate::error::BoxError;
 use crate::verify::{Rejection, Verifier};
+
+/// How many frames of one body are taken before others run.
+const FRAMES_AT_ONCE: usize = 64;
 
 /// Verifies each request before the inner service sees it, and refuses the others.
 ///
@@ -342,12 +346,11 @@ impl Received {
         B: Body,
         B::Error: Into<BoxError>,
     {
-        loop {
+        // Most bodies are there at once, and never start the timer.
+        let late = |()| Err(Rejection::BodyTimeout { deadline: config.body_deadline });
+        for _ in 0..FRAMES_AT_ONCE {
             let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {
-                // Most bodies are there at once, and never start the timer.
-                return deadline
-                    .poll(cx)
-                    .map(|()| Err(Rejection::BodyTimeout { deadline: config.body_deadline }));
+                return deadline.poll(cx).map(late);
             };
             match frame {
                 None => return Poll::Ready(Ok(self.take())),
@@ -360,14 +363,16 @@ impl Received {
                 }
                 Some(Err(error)) => {
                     // An outer layer may have a cap of its own.
-                    let too_large = error.into().downcast_ref::<LengthLimitError>().is_some();
-                    return Poll::Ready(Err(match too_large {
+                    return Poll::Ready(Err(match is_length_limit(&*error.into()) {
                         true => Rejection::TooLarge { max: config.max_body },
                         false => Rejection::BodyAborted,
                     }));
                 }
             }
         }
+        // A body that always has a frame, if an empty one, lets others run, and has its deadline.
+        cx.waker().wake_by_ref();
+        deadline.poll(cx).map(late)
     }
 
     fn push(&mut self, mut data: impl Buf, max: usize) -> Result<(), Rejection> {
@@ -394,4 +399,9 @@ impl Received {
             std::mem::take(&mut self.rest).freeze()
         }
     }
+}
+
+/// Whether a cap of somebody else's was reached; servers wrap such errors.
+fn is_length_limit(error: &(dyn Error + 'static)) -> bool {
+    error.is::<LengthLimitError>() || error.source().is_some_and(is_length_limit)
 }

@@ -19,22 +19,27 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::AbortHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tower::ServiceExt;
 use tower_service::Service;
 
 use crate::error::ConfigError;
 use crate::events::Handled;
-use crate::inbox::{Batch, Inbox, Job, Lease, LeaseOptions, Outcome, Settled};
+use crate::inbox::{Batch, Inbox, InboxError, Job, Lease, LeaseOptions, Outcome, Settled};
 use crate::retry::{Backoff, Failure};
 
 /// How often an idle worker looks for what another process accepted.
 const POLL: Duration = Duration::from_millis(250);
 /// The first and the longest pause between two tries of an inbox that does not work.
 const RETRY_STORE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// How long giving leases back may take once the drain is over.
+/// How long an inbox may take to answer: a worker whose inbox hangs can still be stopped. What was
+/// leased in an answer that nobody waited for is a suspect when its lease ends.
+const ANSWER: Duration = Duration::from_secs(5);
+/// The end of the drain, in which leases are given back.
 const RELEASE: Duration = Duration::from_secs(2);
+/// The longest lease.
+const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest error that is kept, in characters.
 const MAX_ERROR: usize = 2_000;
 
@@ -107,8 +112,8 @@ where
         self
     }
 
-    /// How long running jobs may take to end after the stop. What is left then is dropped at its
-    /// next await and given back, without counting the attempt.
+    /// How long the end may take after the stop. Shortly before it is over, what still runs is
+    /// dropped at its next await and given back, without counting the attempt.
     pub fn drain(mut self, drain: Duration) -> Self {
         self.config.drain = drain;
         self
@@ -130,7 +135,7 @@ where
             tokio::select! {
                 biased;
                 () = &mut stop => break,
-                _ = heartbeat.tick() => self.renew(&mut running).await,
+                _ = heartbeat.tick() => self.renew(&mut running, &mut heartbeat).await,
                 () = running.ended(), if !running.is_empty() => {}
                 () = self.inbox.ready(), if wait.for_work => {}
                 () = tokio::time::sleep(wait.at_most) => {}
@@ -197,7 +202,7 @@ where
     }
 
     async fn take(&self, options: LeaseOptions, running: &mut Running) -> Result<Batch, ()> {
-        match self.inbox.lease(options).await {
+        match in_time(self.inbox.lease(options)).await {
             Ok(batch) => {
                 running.store_failures = 0;
                 for key in &batch.buried {
@@ -228,54 +233,65 @@ where
     }
 
     /// Renews the leases of what is running, and drops what another worker has taken over.
-    async fn renew(&self, running: &mut Running) {
+    async fn renew(&self, running: &mut Running, heartbeat: &mut Interval) {
         let leases: Vec<Lease> = running.tasks.keys().copied().collect();
         if leases.is_empty() {
             return;
         }
-        match self.inbox.extend(&leases, self.config.lease).await {
+        match in_time(self.inbox.extend(&leases, self.config.lease)).await {
             Ok(lost) => {
                 for lease in &lost {
                     tracing::warn!(key = %lease.key(), "the lease is lost; the attempt is dropped");
                 }
                 running.abort(&lost);
             }
-            Err(error) => tracing::warn!(%error, "leases can't be renewed; trying again"),
+            Err(error) => {
+                tracing::warn!(%error, "leases can't be renewed; trying again");
+                heartbeat.reset_after(RETRY_STORE.0);
+            }
         }
     }
 
-    async fn shut_down(&self, mut running: Running, mut heartbeat: tokio::time::Interval) {
-        let mut deadline = pin!(tokio::time::sleep(self.config.drain));
+    async fn shut_down(&self, mut running: Running, mut heartbeat: Interval) {
+        let release = RELEASE.min(self.config.drain.div_f32(5.0));
+        let mut deadline = pin!(tokio::time::sleep(self.config.drain.saturating_sub(release)));
         while !running.is_empty() {
             tokio::select! {
                 () = running.ended() => {}
-                _ = heartbeat.tick() => self.renew(&mut running).await,
+                _ = heartbeat.tick() => self.renew(&mut running, &mut heartbeat).await,
                 () = &mut deadline => break,
             }
         }
-        let left: Vec<Lease> = running.tasks.keys().copied().collect();
-        if left.is_empty() {
+        if running.is_empty() {
             return;
         }
-        tracing::warn!(
-            jobs = left.len(),
-            "the drain is over; the jobs that still run are given back"
-        );
-        let give_back = async {
-            running.abort(&left);
-            while !running.is_empty() {
-                running.ended().await;
-            }
-            for lease in left {
-                if let Err(error) = self.inbox.settle(lease, Outcome::Released).await {
-                    tracing::warn!(%error, key = %lease.key(), "not given back: it is a suspect when its lease ends");
-                }
-            }
-        };
-        let _ = tokio::time::timeout(RELEASE, give_back).await;
+        tracing::warn!(jobs = running.len(), "the drain is over; what still runs is given back");
+        if tokio::time::timeout(RELEASE, self.give_back(running)).await.is_err() {
+            tracing::warn!("some jobs did not end; they are suspects when their leases end");
+        }
     }
 
-    fn heartbeat_timer(&self) -> tokio::time::Interval {
+    /// Drops what runs and gives each lease back as soon as its task has ended: one that never
+    /// yields holds up no other.
+    async fn give_back(&self, mut running: Running) {
+        running.abort(&running.tasks.keys().copied().collect::<Vec<_>>());
+        let mut releases = JoinSet::new();
+        while let Some(lease) = running.reports.recv().await {
+            running.tasks.remove(&lease);
+            let inbox = self.inbox.clone();
+            releases.spawn(async move {
+                if let Err(error) = inbox.settle(lease, Outcome::Released).await {
+                    tracing::warn!(%error, key = %lease.key(), "not given back");
+                }
+            });
+            if running.is_empty() {
+                break;
+            }
+        }
+        releases.join_all().await;
+    }
+
+    fn heartbeat_timer(&self) -> Interval {
         let mut timer = tokio::time::interval(self.config.heartbeat);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         timer
@@ -303,6 +319,9 @@ impl Config {
         let wrong = |problem| Err(ConfigError::Worker { problem });
         if self.concurrency == 0 {
             return wrong("the concurrency must be at least 1");
+        }
+        if self.lease > MAX_LEASE {
+            return wrong("the lease must be at most 24 h");
         }
         if self.heartbeat.is_zero() || self.heartbeat.saturating_mul(2) > self.lease {
             return wrong("the heartbeat must be more than zero and at most half of the lease");
@@ -468,6 +487,12 @@ async fn settle<I: Inbox + ?Sized>(inbox: &I, lease: Lease, outcome: Outcome) {
             }
         }
     }
+}
+
+/// An answer that does not come is an error like any other.
+async fn in_time<T>(answer: impl Future<Output = Result<T, InboxError>>) -> Result<T, InboxError> {
+    let late = |_| InboxError::Busy("it did not answer in time".into());
+    tokio::time::timeout(ANSWER, answer).await.map_err(late)?
 }
 
 fn shorten(mut error: String) -> String {

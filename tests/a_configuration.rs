@@ -561,6 +561,14 @@ fn config_errors() -> Vec<(&'static str, ConfigError)> {
     };
     many(16).build().unwrap();
 
+    let aliases = |pairs: &[(&'static str, &'static str)]| {
+        let pair = |(name, other): &(&'static str, &'static str)| {
+            (Cow::Borrowed(*name), Cow::Borrowed(*other))
+        };
+        let aliases = Cow::Owned(pairs.iter().map(pair).collect());
+        build(Scheme { aliases, ..presets::GITHUB })
+    };
+
     let mut errors = vec![
         ("SourceName", named("")),
         ("SourceName", named(&"x".repeat(256))),
@@ -629,12 +637,29 @@ fn config_errors() -> Vec<(&'static str, ConfigError)> {
         ),
         (
             // The time is signed, but it is new at each attempt and so no identity.
-            "UncoveredIdentity",
+            "Identity",
             builder(standard.clone())
                 .identity(Identity::Fields(Cow::Owned(vec![Field::header("webhook-timestamp")])))
                 .build()
                 .unwrap_err(),
         ),
+        ("Identity", identity(Identity::Fields(Cow::Owned(vec![Field::pointer("/delivered_at")])))),
+        ("Deadline", build(Scheme { deadline: Duration::ZERO, ..presets::GITHUB })),
+        (
+            "HeaderTwice",
+            build(Scheme { id: Some(Field::header("X-Hub-Signature-256")), ..presets::GITHUB }),
+        ),
+        (
+            "HeaderTwice",
+            build(Scheme {
+                sent_at: Some(header_time("webhook-id")),
+                aliases: Cow::Borrowed(&[]),
+                ..standard.clone()
+            }),
+        ),
+        ("Alias", aliases(&[("x-unused", "x-other")])),
+        ("Alias", aliases(&[("x-github-delivery", "x-one"), ("X-GitHub-Delivery", "x-two")])),
+        ("HeaderTwice", aliases(&[("x-github-delivery", "x-hub-signature-256")])),
         ("Identity", identity(Identity::Fields(Cow::Borrowed(&[])))),
         ("Identity", identity(Identity::Content)),
         ("Identity", identity(Identity::IdAndContent)),
@@ -690,6 +715,9 @@ fn every_wrong_configuration_has_its_own_error() {
         "Content",
         "Separator",
         "UncoveredTime",
+        "Deadline",
+        "HeaderTwice",
+        "Alias",
         "UncoveredIdentity",
         "Identity",
         "Tolerance",

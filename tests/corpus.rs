@@ -3,16 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use inhook::fuzzing;
+use inhook::scheme::{Algorithm, Encoding, Layout, Scheme, Signature};
+use inhook::{Secret, fuzzing, presets};
 
 /// What a run of the fuzzer left there has another name, and only must not break a property.
 fn replay(target: &str, property: fn(&[u8]) -> bool) {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let (mut accepted, mut refused) = (0, 0);
-    for entry in fs::read_dir(&directory).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let verdict = property(&fs::read(&path).unwrap());
+    for (name, data) in seeds(target) {
+        let verdict = property(&data);
         if name.starts_with("accept_") {
             assert!(verdict, "{target}/{name} was refused");
             accepted += 1;
@@ -32,4 +30,39 @@ fn signature_headers() {
 #[test]
 fn sign_mutate_verify() {
     replay("sign_mutate_verify", fuzzing::sign_mutate_verify);
+}
+
+/// The same mutations, under schemes that no partner above has.
+#[test]
+fn sign_mutate_verify_with_other_schemes() {
+    let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    for algorithm in [Algorithm::HmacSha1, Algorithm::HmacSha256, Algorithm::HmacSha512] {
+        for encoding in [Encoding::Hex, Encoding::Base64] {
+            for layout in [Layout::Single, Layout::List(',')] {
+                let signature = Signature {
+                    header: "x-signature".into(),
+                    prefix: "v1:".into(),
+                    layout,
+                    encoding,
+                };
+                let scheme = Scheme { algorithm, signature, ..presets::STANDARD_WEBHOOKS };
+                for (_, data) in seeds("sign_mutate_verify") {
+                    fuzzing::sign_mutate_verify_with(
+                        &scheme,
+                        &secret,
+                        data.get(1..).unwrap_or_default(),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The names and the bytes.
+fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let files = fs::read_dir(directory).unwrap().map(Result::unwrap);
+    files
+        .map(|file| (file.file_name().to_string_lossy().into(), fs::read(file.path()).unwrap()))
+        .collect()
 }

@@ -391,3 +391,55 @@ async fn two_lengths_and_bad_framing_never_reach_the_intake() {
         assert_eq!(status(&exchange(&address, request.as_bytes()).await), 400, "{extra}");
     }
 }
+
+/// A body that always has another empty frame.
+struct Endless;
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        std::task::Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::new()))))
+    }
+}
+
+/// What the layer answers to a signed request with this body.
+async fn answer<B>(layer: VerifyLayer, body: B) -> u16
+where
+    B: http_body::Body,
+    B::Error: Into<inhook::BoxError>,
+{
+    let signer = Signer::new(presets::STANDARD_WEBHOOKS, SECRET).unwrap();
+    let (parts, _) = signer.request(&Message::new("{}").id("m1")).unwrap().into_parts();
+    let intake = Intake::new(Arc::new(MemoryInbox::new()));
+    let service = ServiceBuilder::new().layer(layer).service(intake);
+    let request = http::Request::from_parts(parts, body);
+    tower::ServiceExt::oneshot(service, request).await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn e3_a_body_of_empty_frames_ends_at_its_deadline_and_lets_others_run() {
+    let layer = layer().body_deadline(Duration::from_millis(100));
+    assert_eq!(answer(layer, Endless).await, 408);
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("wrapped")]
+struct Wrapped(#[source] inhook::BoxError);
+
+#[tokio::test]
+async fn e1_a_cap_of_an_outer_layer_is_a_413_however_its_error_is_wrapped() {
+    use http_body_util::{BodyExt, Full, Limited};
+    let limited = || Limited::new(Full::new(Bytes::from_static(b"longer than ten bytes")), 10);
+    assert_eq!(answer(layer(), limited()).await, 413);
+    assert_eq!(answer(layer(), limited().map_err(Wrapped)).await, 413);
+    assert_eq!(answer(layer(), axum::body::Body::new(limited())).await, 413);
+    let broken = Full::new(Bytes::new()).map_err(|_| std::io::Error::other("a connection reset"));
+    let broken =
+        broken.with_trailers(async { Some(Err(std::io::Error::other("a connection reset"))) });
+    assert_eq!(answer(layer(), broken).await, 408);
+}

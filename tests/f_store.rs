@@ -139,6 +139,62 @@ async fn f2_a_file_that_is_gone_is_a_503_and_unhealthy_until_it_is_back() {
 }
 
 #[tokio::test]
+async fn f2_health_fails_while_deliveries_are_refused_whatever_else_works() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let first = SqliteInbox::open(&path).await.unwrap();
+    first.put(delivery("1")).await.unwrap();
+    // A reader that stays blocks the checkpoint that has to come before the first accept.
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM delivery").unwrap();
+    first.put(delivery("2")).await.unwrap();
+
+    let inbox = Arc::new(SqliteInbox::open(&path).await.unwrap());
+    assert_refused(post(&inbox, "3").await);
+    // A worker goes on all the same, and does not make it look well.
+    assert_eq!(jobs(&*inbox).await, ["1", "2"]);
+    let error = inbox.health().await.unwrap_err().to_string();
+    assert!(error.contains("another process reads the file"), "{error}");
+    reader.execute_batch("COMMIT").unwrap();
+    inbox.health().await.unwrap();
+    assert_eq!(post(&inbox, "3").await.0, StatusCode::OK);
+}
+
+/// The locks that this process holds on a file.
+#[cfg(target_os = "linux")]
+fn locks(path: &Path) -> usize {
+    use std::os::unix::fs::MetadataExt;
+    let inode = format!(":{} ", std::fs::metadata(path).unwrap().ino());
+    let process = format!(" {} ", std::process::id());
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    locks.lines().filter(|line| line.contains(&inode) && line.contains(&process)).count()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn f1_opening_a_file_again_drops_no_lock_on_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    inbox.put(delivery("1")).await.unwrap();
+    assert_ne!(locks(&path), 0, "an open file is locked against being tidied up");
+    let again = SqliteInbox::open(&path).await.unwrap();
+    assert_ne!(locks(&path), 0);
+    again.put(delivery("2")).await.unwrap();
+    assert_ne!(locks(&path), 0);
+}
+
+#[tokio::test]
+async fn f1_a_log_that_is_deleted_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inbox = Arc::new(SqliteInbox::open(&path).await.unwrap());
+    assert_eq!(post(&inbox, "1").await.0, StatusCode::OK);
+    std::fs::remove_file(directory.path().join("inbox.db-wal")).unwrap();
+    assert_refused(post(&inbox, "2").await);
+}
+
+#[tokio::test]
 async fn f5_a_put_that_is_dropped_at_any_point_is_accepted_once_or_not_at_all() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("inbox.db");
@@ -327,6 +383,53 @@ async fn bytes_are_dropped_after_their_retention_and_keys_after_their_window() {
     inbox.health().await.unwrap();
     assert!(matches!(inbox.get(key).await, Err(LedgerError::NotFound)));
     assert_eq!(inbox.stats().await.unwrap(), Default::default());
+    assert_counts(&path);
+}
+
+#[tokio::test]
+async fn bytes_are_kept_for_their_retention_though_the_key_expires_before() {
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(FakeClock::new());
+    let inbox = SqliteInbox::options().clock(clock.clone());
+    let inbox = inbox.open(directory.path().join("inbox.db")).await.unwrap();
+    let deliver = || {
+        let message = Message::new("{}").id("msg_1").sent_at(clock.now());
+        let scheme = presets::STANDARD_WEBHOOKS;
+        let request = Signer::new(scheme.clone(), SECRET).unwrap().request(&message).unwrap();
+        let verifier = Verifier::builder("acme", scheme, SECRET).clock(clock.clone());
+        verifier.build().unwrap().verify(request).unwrap()
+    };
+    inbox.put(deliver()).await.unwrap();
+    let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
+    let _ = inbox.settle(batch.jobs[0].lease(), Outcome::Done).await.unwrap();
+    let day = Duration::from_secs(24 * 60 * 60);
+    assert!(deliver().ttl(true) < 5 * day);
+    clock.advance(6 * day);
+    let key = batch.jobs[0].key();
+    assert!(inbox.get(key).await.unwrap().record.is_some());
+    inbox.replay(key).await.unwrap();
+    let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
+    let _ = inbox.settle(batch.jobs[0].lease(), Outcome::Done).await.unwrap();
+    assert_eq!(inbox.put(deliver()).await.unwrap(), Put::Duplicate, "fresh for ten minutes");
+    clock.advance(day);
+    assert_eq!(inbox.put(deliver()).await.unwrap(), Put::New, "though its bytes are there");
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_a_dead_letter_and_holds_up_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    for id in ["1", "bad", "2"] {
+        inbox.put(delivery(id)).await.unwrap();
+    }
+    let damage = "UPDATE delivery SET headers = x'00ff' WHERE id = 'bad'";
+    Connection::open(&path).unwrap().execute_batch(damage).unwrap();
+    assert_eq!(jobs(&inbox).await, ["1", "2"]);
+    let dead = inbox.list(Filter::state(State::Dead)).await.unwrap();
+    assert_eq!((dead.len(), dead[0].id.as_deref()), (1, Some("bad")));
+    assert!(dead[0].last_error.as_deref().unwrap().contains("can't be read"));
     assert_counts(&path);
 }
 

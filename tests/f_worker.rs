@@ -285,6 +285,7 @@ async fn settings_that_cannot_work_are_an_error_before_anything_is_leased() {
         worker().heartbeat(Duration::ZERO),
         worker().lease(second).heartbeat(second),
         worker().timeout(Duration::ZERO),
+        worker().lease(Duration::MAX),
     ] {
         let error = wrong.run(std::future::pending()).await.unwrap_err();
         assert!(matches!(error, ConfigError::Worker { .. }), "{error}");
@@ -360,6 +361,44 @@ async fn what_outlasts_the_drain_is_given_back_uncounted() {
     worker.stop().await;
     let batch = inbox.lease(LeaseOptions::new(1, Duration::from_secs(60), 5)).await.unwrap();
     assert_eq!(batch.jobs[0].attempt(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_never_yields_holds_up_no_other_when_leases_are_given_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = sqlite(directory.path()).await;
+    for (id, event) in [("1", "waits"), ("2", "blocks"), ("3", "waits")] {
+        put(&*inbox, id, event).await;
+    }
+    let (started, mut running) = mpsc::unbounded_channel();
+    let (go, gone) = std::sync::mpsc::channel::<()>();
+    let gone = Arc::new(std::sync::Mutex::new(gone));
+    let waits = started.clone();
+    let events = Events::builder()
+        .on("waits", move |_: Event<serde_json::Value>| {
+            waits.send(()).unwrap();
+            std::future::pending::<Result<(), Failure>>()
+        })
+        .on("blocks", move |_: Event<serde_json::Value>| {
+            started.send(()).unwrap();
+            let gone = gone.clone();
+            async move {
+                let _ = gone.lock().unwrap().recv();
+                Ok::<_, Failure>(())
+            }
+        });
+    let worker =
+        start(&inbox, events.build().unwrap(), |worker| worker.drain(Duration::from_millis(50)));
+    for _ in 0..3 {
+        running.recv().await.unwrap();
+    }
+    worker.stop().await;
+    let stats = inbox.stats().await.unwrap();
+    assert_eq!((stats.pending, stats.leased), (2, 1), "only the one that blocks is not given back");
+    for entry in inbox.list(Filter::state(State::Pending)).await.unwrap() {
+        assert_eq!(entry.attempts, 0, "what is given back does not count");
+    }
+    drop(go);
 }
 
 #[tokio::test]

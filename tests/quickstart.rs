@@ -291,7 +291,39 @@ fn wrong_arguments_end_it_with_a_message() {
     child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
     child.wait().unwrap();
     assert!(errors.contains("INHOOK_SECRET is not set"), "{errors}");
-    assert!(errors.contains("/no/such/place.db"), "{errors}");
+    assert!(errors.contains("/no/such/place.db can't be created"), "{errors}");
+}
+
+#[test]
+fn d12_copies_at_two_processes_on_one_file_are_accepted_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let db = directory.path().join("q.db");
+    let processes = [Quickstart::start(&db), Quickstart::start(&db)];
+    let copies: Vec<_> = (0..64)
+        .map(|n| {
+            let (url, id) = (processes[n % 2].url.clone(), format!("wh_{}", n % 4));
+            thread::spawn(move || {
+                loop {
+                    match post(&url, &id, "link.created", "https://example.com").unwrap() {
+                        // The other process holds the lock: the partner comes again.
+                        503 => {}
+                        status => return status,
+                    }
+                }
+            })
+        })
+        .collect();
+    for copy in copies {
+        assert_eq!(copy.join().unwrap(), 200);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while ledger(&db, State::Done).len() < 4 {
+        assert!(Instant::now() < deadline);
+        thread::sleep(Duration::from_millis(20));
+    }
+    let ends = processes.map(|process| process.end(Signal::SIGTERM));
+    let handled: Vec<Handled> = ends.into_iter().flat_map(|(_, handled)| handled).collect();
+    assert_eq!(handled.len(), 4, "{handled:?}");
 }
 
 #[test]

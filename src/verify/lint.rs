@@ -5,8 +5,12 @@ use crate::scheme::{Encoding, Field, Identity, Layout, Part, Scheme, SentAt};
 
 /// Refuses a scheme that would let something unsigned through.
 pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
+    if scheme.deadline.is_zero() {
+        return Err(ConfigError::Deadline);
+    }
     lint_content(scheme)?;
     lint_separator(scheme)?;
+    lint_headers(scheme)?;
     match &scheme.sent_at {
         Some(SentAt { field: Field::Header(_), .. }) if !scheme.content.contains(&Part::SentAt) => {
             return Err(ConfigError::UncoveredTime);
@@ -58,12 +62,43 @@ fn lint_separator(scheme: &Scheme) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// Each header is looked for once, so it can't mean two things.
+fn lint_headers(scheme: &Scheme) -> Result<(), ConfigError> {
+    let header = |field: &Field| match field {
+        Field::Header(name) => Some(name.to_ascii_lowercase()),
+        Field::Pointer(_) => None,
+    };
+    let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
+    let event = scheme.event.as_ref().and_then(header);
+    let mut names = vec![scheme.signature.header.to_ascii_lowercase()];
+    names.extend([scheme.id.as_ref(), sent_at].into_iter().flatten().filter_map(header));
+    let mut aliased = Vec::new();
+    for (name, other) in scheme.aliases.iter() {
+        let (name, other) = (name.to_ascii_lowercase(), other.to_ascii_lowercase());
+        if !(names.contains(&name) || event.as_ref() == Some(&name)) || aliased.contains(&name) {
+            return Err(ConfigError::Alias { name });
+        }
+        aliased.push(name);
+        names.push(other);
+    }
+    names.sort();
+    match names.iter().zip(names.iter().skip(1)).find(|(name, next)| name == next) {
+        Some((header, _)) => Err(ConfigError::HeaderTwice { header: header.clone() }),
+        None => Ok(()),
+    }
+}
+
 fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
     let wrong = |problem| Err(ConfigError::Identity { problem });
     let body_time = matches!(&scheme.sent_at, Some(SentAt { field: Field::Pointer(_), .. }));
     match &scheme.identity {
         Identity::Fields(fields) if fields.is_empty() => {
             wrong("`Fields` is empty; name at least one signed field")
+        }
+        Identity::Fields(fields)
+            if scheme.sent_at.as_ref().is_some_and(|sent_at| fields.contains(&sent_at.field)) =>
+        {
+            wrong("has the time of the attempt among its fields, so no retry would be a duplicate")
         }
         Identity::Fields(fields) => {
             let covered = |field: &&Field| match field {

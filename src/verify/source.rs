@@ -230,9 +230,19 @@ impl Source {
         text_in_header(self.event.as_ref()?.as_header()?, headers)
     }
 
-    /// What no other delivery has, for [`Identity::None`].
-    pub(crate) fn nonce(&self) -> ([u8; 32], u64) {
-        (self.seed, self.count.fetch_add(1, Ordering::Relaxed))
+    /// What no other delivery has, for [`Identity::None`]: 32 random bytes. The seed and the count
+    /// keep it unique should the operating system ever have none.
+    pub(crate) fn nonce(&self) -> [u8; 72] {
+        let mut nonce = [0; 72];
+        let (random, rest) = nonce.split_at_mut(32);
+        if getrandom::fill(random).is_err() {
+            tracing::warn!("the operating system has no random numbers; a key is made without");
+        }
+        let count = self.count.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        for (to, from) in rest.iter_mut().zip(self.seed.iter().chain(&count)) {
+            *to = *from;
+        }
+        nonce
     }
 }
 
