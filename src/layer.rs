@@ -21,18 +21,16 @@
 //! - **Rate limits by peer** belong outside, where the peer's real address is known; this layer
 //!   bounds what it holds in memory by itself.
 
-use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header, request};
 use http_body::Body;
-use http_body_util::{Full, LengthLimitError};
+use http_body_util::Full;
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 use tower_layer::Layer;
@@ -41,8 +39,11 @@ use tower_service::Service;
 use crate::error::BoxError;
 use crate::verify::{Rejection, Verifier};
 
-/// How many frames of one body are taken before others run.
-const FRAMES_AT_ONCE: usize = 64;
+mod budget;
+mod received;
+
+pub use budget::BodyBudget;
+use received::Received;
 
 /// Verifies each request before the inner service sees it, and refuses the others.
 ///
@@ -95,25 +96,6 @@ impl<S> Layer<S> for VerifyLayer {
     }
 }
 
-/// How many bytes of bodies may be in memory: those that are arriving, and those whose request is
-/// not answered yet. They count as they arrive; nothing is reserved on a sender's word.
-#[derive(Debug, Clone)]
-pub struct BodyBudget {
-    shared: Arc<Budget>,
-}
-
-impl BodyBudget {
-    /// A budget of this many bytes.
-    pub fn new(max: usize) -> Self {
-        Self { shared: Arc::new(Budget { max, used: AtomicUsize::new(0) }) }
-    }
-
-    /// How many bytes are in memory now.
-    pub fn used(&self) -> usize {
-        self.shared.used.load(Ordering::Relaxed)
-    }
-}
-
 /// The service that [`VerifyLayer`] makes.
 #[derive(Debug, Clone)]
 pub struct Verify<S> {
@@ -149,11 +131,7 @@ where
                 deadline: tokio::time::sleep(self.config.body_deadline),
             },
         };
-        let received = Received {
-            first: Bytes::new(),
-            rest: BytesMut::new(),
-            held: Held { budget: self.config.budget.shared.clone(), bytes: 0 },
-        };
+        let received = Received::new(&self.config.budget);
         VerifyFuture { config: self.config.clone(), received, state }
     }
 }
@@ -293,115 +271,4 @@ impl Config {
         response.extensions_mut().insert(rejection);
         response
     }
-}
-
-#[derive(Debug)]
-struct Budget {
-    max: usize,
-    used: AtomicUsize,
-}
-
-/// The share of the budget that one request uses; given back when the request is answered or
-/// dropped.
-#[derive(Debug)]
-struct Held {
-    budget: Arc<Budget>,
-    bytes: usize,
-}
-
-impl Held {
-    fn add(&mut self, bytes: usize) -> Result<(), Rejection> {
-        let max = self.budget.max;
-        let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= max);
-        let added = self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
-        added.map_err(|_| Rejection::Overloaded { max })?;
-        self.bytes = self.bytes.saturating_add(bytes);
-        Ok(())
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
-/// The body as far as it has arrived. One frame, the usual case, is not copied.
-#[derive(Debug)]
-struct Received {
-    first: Bytes,
-    rest: BytesMut,
-    held: Held,
-}
-
-impl Received {
-    fn poll<B>(
-        &mut self,
-        mut body: Pin<&mut B>,
-        deadline: Pin<&mut Sleep>,
-        config: &Config,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Bytes, Rejection>>
-    where
-        B: Body,
-        B::Error: Into<BoxError>,
-    {
-        // Most bodies are there at once, and never start the timer.
-        let late = |()| Err(Rejection::BodyTimeout { deadline: config.body_deadline });
-        for _ in 0..FRAMES_AT_ONCE {
-            let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {
-                return deadline.poll(cx).map(late);
-            };
-            match frame {
-                None => return Poll::Ready(Ok(self.take())),
-                Some(Ok(frame)) => {
-                    // Trailers are not signed, so they are dropped.
-                    let Ok(data) = frame.into_data() else { continue };
-                    if let Err(rejection) = self.push(data, config.max_body) {
-                        return Poll::Ready(Err(rejection));
-                    }
-                }
-                Some(Err(error)) => {
-                    // An outer layer may have a cap of its own.
-                    return Poll::Ready(Err(match is_length_limit(&*error.into()) {
-                        true => Rejection::TooLarge { max: config.max_body },
-                        false => Rejection::BodyAborted,
-                    }));
-                }
-            }
-        }
-        // A body that always has a frame, if an empty one, lets others run, and has its deadline.
-        cx.waker().wake_by_ref();
-        deadline.poll(cx).map(late)
-    }
-
-    fn push(&mut self, mut data: impl Buf, max: usize) -> Result<(), Rejection> {
-        let held = self.held.bytes;
-        if data.remaining() > max.saturating_sub(held) {
-            return Err(Rejection::TooLarge { max });
-        }
-        self.held.add(data.remaining())?;
-        if held == 0 {
-            self.first = data.copy_to_bytes(data.remaining());
-        } else {
-            if self.rest.is_empty() {
-                self.rest.extend_from_slice(&self.first);
-            }
-            self.rest.extend_from_slice(&data.copy_to_bytes(data.remaining()));
-        }
-        Ok(())
-    }
-
-    fn take(&mut self) -> Bytes {
-        if self.rest.is_empty() {
-            std::mem::take(&mut self.first)
-        } else {
-            std::mem::take(&mut self.rest).freeze()
-        }
-    }
-}
-
-/// Whether a cap of somebody else's was reached; servers wrap such errors.
-fn is_length_limit(error: &(dyn Error + 'static)) -> bool {
-    error.is::<LengthLimitError>() || error.source().is_some_and(is_length_limit)
 }

@@ -63,7 +63,7 @@ pub struct Scheme {
     /// What makes two requests the same delivery.
     pub identity: Identity,
     /// Headers that the partner sends under a second name: `(name, other name)`. If both are
-    /// present they must be equal.
+    /// present they must be equal. Names of headers that the scheme does not use are ignored.
     pub aliases: Cow<'static, [(Cow<'static, str>, Cow<'static, str>)]>,
     /// For how long after its first attempt the partner retries. The dedup window is longer.
     pub retry_horizon: Duration,

@@ -8,26 +8,25 @@
 //!   until nothing else runs; then the suspect has the process to itself, for one lease at most. So a
 //!   killer takes its neighbours with it once, in the crash that made them suspects, and never again.
 
-use std::any::Any;
-use std::collections::HashMap;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use pin_project_lite::pin_project;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
-use tower::ServiceExt;
 use tower_service::Service;
 
 use crate::error::ConfigError;
 use crate::events::Handled;
-use crate::inbox::{Batch, Inbox, InboxError, Job, Lease, LeaseOptions, Outcome, Settled};
+use crate::inbox::{Batch, Inbox, InboxError, Job, Lease, LeaseOptions, Outcome};
 use crate::retry::{Backoff, Failure};
+
+mod attempt;
+mod running;
+
+use attempt::{attempt, settle};
+use running::Running;
 
 /// How often an idle worker looks for what another process accepted.
 const POLL: Duration = Duration::from_millis(250);
@@ -40,8 +39,6 @@ const ANSWER: Duration = Duration::from_secs(5);
 const RELEASE: Duration = Duration::from_secs(2);
 /// The longest lease.
 const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
-/// The longest error that is kept, in characters.
-const MAX_ERROR: usize = 2_000;
 
 /// Leases jobs from an inbox and runs a handler on them.
 ///
@@ -363,167 +360,8 @@ impl Wait {
     }
 }
 
-/// The tasks that run, by their leases.
-#[derive(Debug)]
-struct Running {
-    tasks: HashMap<Lease, AbortHandle>,
-    report: UnboundedSender<Lease>,
-    reports: UnboundedReceiver<Lease>,
-    store_failures: u32,
-}
-
-impl Running {
-    fn new() -> Self {
-        let (report, reports) = unbounded_channel();
-        Self { tasks: HashMap::new(), report, reports, store_failures: 0 }
-    }
-
-    fn len(&self) -> usize {
-        self.tasks.len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
-    }
-
-    fn has(&self, lease: Lease) -> bool {
-        self.tasks.contains_key(&lease)
-    }
-
-    /// What a task holds until it ends.
-    fn end(&self, lease: Lease) -> End {
-        End { lease, report: self.report.clone() }
-    }
-
-    /// Waits for the end of one task, and takes all that have ended.
-    async fn ended(&mut self) {
-        let mut next = self.reports.recv().await;
-        while let Some(lease) = next {
-            self.tasks.remove(&lease);
-            next = self.reports.try_recv().ok();
-        }
-    }
-
-    fn abort(&self, lost: &[Lease]) {
-        for task in lost.iter().filter_map(|lease| self.tasks.get(lease)) {
-            task.abort();
-        }
-    }
-
-    /// How long to leave a failing store alone.
-    fn store_pause(&self) -> Duration {
-        let (first, longest) = RETRY_STORE;
-        let doubled = 1u32.checked_shl(self.store_failures).unwrap_or(u32::MAX);
-        first.saturating_mul(doubled).min(longest)
-    }
-}
-
-impl Drop for Running {
-    /// A worker that is dropped instead of stopped leaves nothing running without a heartbeat.
-    fn drop(&mut self) {
-        self.tasks.values().for_each(AbortHandle::abort);
-    }
-}
-
-/// Reports the end of a task when it is dropped: whether it was settled, aborted, or panicked.
-struct End {
-    lease: Lease,
-    report: UnboundedSender<Lease>,
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        // Nobody listens any more when the worker itself was dropped.
-        let _ = self.report.send(self.lease);
-    }
-}
-
-/// Runs the handler once.
-async fn attempt<H>(handler: H, job: Job, config: Config) -> Outcome
-where
-    H: Service<Job, Response = Handled, Error = Failure>,
-{
-    let (number, key) = (job.attempt(), job.key());
-    let source = job.source().to_owned();
-    let run = CatchPanic { future: async move { handler.oneshot(job).await } };
-    let result = match config.timeout {
-        None => run.await,
-        Some(timeout) => tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| {
-            Err(Failure::retry(format!("the attempt took more than {timeout:?}")))
-        }),
-    };
-    match result {
-        Ok(Handled::Done) => Outcome::Done,
-        Ok(Handled::Skipped) => Outcome::Skipped,
-        Err(failure) => {
-            let error = shorten(failure.to_string());
-            if failure.is_permanent() || number >= config.backoff.max_attempts() {
-                tracing::error!(source, %key, attempt = number, error, "dead letter");
-                Outcome::Dead { error }
-            } else {
-                let after = config.backoff.delay(number);
-                tracing::warn!(source, %key, attempt = number, ?after, error, "trying again");
-                Outcome::Retry { after, error }
-            }
-        }
-    }
-}
-
-/// Records the outcome, however long the store takes to work again: the job is not run twice for
-/// that as long as its lease can be renewed.
-async fn settle<I: Inbox + ?Sized>(inbox: &I, lease: Lease, outcome: Outcome) {
-    let (mut pause, longest) = RETRY_STORE;
-    loop {
-        match inbox.settle(lease, outcome.clone()).await {
-            Ok(Settled::Recorded) => return,
-            Ok(Settled::Stale) => {
-                tracing::warn!(key = %lease.key(), "not recorded: another worker has the job");
-                return;
-            }
-            Err(error) => {
-                tracing::warn!(%error, key = %lease.key(), "not recorded; trying again");
-                tokio::time::sleep(pause).await;
-                pause = pause.saturating_mul(2).min(longest);
-            }
-        }
-    }
-}
-
 /// An answer that does not come is an error like any other.
 async fn in_time<T>(answer: impl Future<Output = Result<T, InboxError>>) -> Result<T, InboxError> {
     let late = |_| InboxError::Busy("it did not answer in time".into());
     tokio::time::timeout(ANSWER, answer).await.map_err(late)?
-}
-
-fn shorten(mut error: String) -> String {
-    if let Some((end, _)) = error.char_indices().nth(MAX_ERROR) {
-        error.truncate(end);
-        error.push('…');
-    }
-    error
-}
-
-pin_project! {
-    /// A panic of the handler is a failure of this attempt, and of nothing else.
-    struct CatchPanic<F> {
-        #[pin]
-        future: F,
-    }
-}
-
-impl<F: Future<Output = Result<Handled, Failure>>> Future for CatchPanic<F> {
-    type Output = Result<Handled, Failure>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let future = self.project().future;
-        // The future is dropped after a panic, never polled again.
-        std::panic::catch_unwind(AssertUnwindSafe(|| future.poll(cx)))
-            .unwrap_or_else(|panic| Poll::Ready(Err(Failure::retry(panic_message(&*panic)))))
-    }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let message = panic.downcast_ref::<&str>().copied();
-    let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the handler panicked: {}", message.unwrap_or("no message"))
 }

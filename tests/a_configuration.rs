@@ -657,7 +657,6 @@ fn config_errors() -> Vec<(&'static str, ConfigError)> {
                 ..standard.clone()
             }),
         ),
-        ("Alias", aliases(&[("x-unused", "x-other")])),
         ("Alias", aliases(&[("x-github-delivery", "x-one"), ("X-GitHub-Delivery", "x-two")])),
         ("HeaderTwice", aliases(&[("x-github-delivery", "x-hub-signature-256")])),
         ("Identity", identity(Identity::Fields(Cow::Borrowed(&[])))),

@@ -40,7 +40,7 @@ fn sign_mutate_verify_with_other_schemes() {
         for encoding in [Encoding::Hex, Encoding::Base64] {
             for layout in [Layout::Single, Layout::List(',')] {
                 let signature = Signature {
-                    header: "x-signature".into(),
+                    header: "webhook-signature".into(),
                     prefix: "v1:".into(),
                     layout,
                     encoding,

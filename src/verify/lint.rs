@@ -69,17 +69,19 @@ fn lint_headers(scheme: &Scheme) -> Result<(), ConfigError> {
         Field::Pointer(_) => None,
     };
     let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
-    let event = scheme.event.as_ref().and_then(header);
     let mut names = vec![scheme.signature.header.to_ascii_lowercase()];
     names.extend([scheme.id.as_ref(), sent_at].into_iter().flatten().filter_map(header));
     let mut aliased = Vec::new();
     for (name, other) in scheme.aliases.iter() {
         let (name, other) = (name.to_ascii_lowercase(), other.to_ascii_lowercase());
-        if !(names.contains(&name) || event.as_ref() == Some(&name)) || aliased.contains(&name) {
+        if aliased.contains(&name) {
             return Err(ConfigError::Alias { name });
         }
+        // A scheme that is built upon another one may not use all of its headers.
+        if names.contains(&name) {
+            names.push(other);
+        }
         aliased.push(name);
-        names.push(other);
     }
     names.sort();
     match names.iter().zip(names.iter().skip(1)).find(|(name, next)| name == next) {

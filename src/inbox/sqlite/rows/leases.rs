@@ -1,0 +1,261 @@
+//! Leases: who has a delivery, for how long, and how its attempt ended.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{RECORD, Rows, code, millis, record, state};
+use crate::delivery::Key;
+use crate::inbox::{Batch, Job, LAPSED, Lease, LeaseOptions, Outcome, Settled, State};
+
+/// How many lapsed leases one call looks at.
+const LAPSED_AT_ONCE: i64 = 1_024;
+
+impl Rows {
+    pub(in crate::inbox::sqlite) fn lease(
+        &mut self,
+        db: &Connection,
+        options: LeaseOptions,
+    ) -> rusqlite::Result<Batch> {
+        let now = self.now();
+        let lapsed = self.lapsed(db, now)?;
+        let mut batch = Batch::default();
+        let mut suspects = Vec::new();
+        for (position, key, attempts) in lapsed {
+            if attempts >= options.max_attempts {
+                bury(db, position, LAPSED)?;
+                self.moved(Some(State::Leased), Some(State::Dead));
+                batch.buried.push(key);
+            } else {
+                suspects.push(position);
+            }
+        }
+        // The lapsed first, then suspects that were given back.
+        let given_back = positions(db, true, now, options.max)?;
+        let chosen: Vec<i64> = if options.suspects {
+            suspects.iter().chain(&given_back).copied().take(options.max).collect()
+        } else {
+            positions(db, false, now, options.max)?
+        };
+        let due = suspects.len().saturating_add(given_back.len());
+        let taken = if options.suspects { chosen.len() } else { 0 };
+        batch.suspect_due = due > taken;
+        for position in &chosen {
+            batch.jobs.extend(self.grant(db, *position, now, options)?);
+        }
+        batch.next_due = next_due(db, now)?;
+        Ok(batch)
+    }
+
+    /// Leases one row. One that can't be read is a dead letter, so that it does not hold up others.
+    fn grant(
+        &mut self,
+        db: &Connection,
+        position: i64,
+        now: i64,
+        options: LeaseOptions,
+    ) -> rusqlite::Result<Option<Job>> {
+        // RETURNING shows the row as it is now, so whether it was pending or lapsed is asked first.
+        let before: i64 = db
+            .prepare_cached("SELECT state FROM delivery WHERE position = ?")?
+            .query_row([position], |row| row.get(0))?;
+        let until = now.saturating_add(millis(options.lease));
+        let sql = format!(
+            "UPDATE delivery SET due_at = ?2, fence = fence + 1, attempts = attempts + 1,
+                total_attempts = total_attempts + 1, suspect = ?3, state = 1
+             WHERE position = ?1 RETURNING {RECORD}, fence, attempts"
+        );
+        let (record, fence, attempt) = db
+            .prepare_cached(&sql)?
+            .query_row(params![position, until, options.suspects], |row| {
+                Ok((record(row), row.get::<_, i64>(11)?, row.get::<_, u32>(12)?))
+            })?;
+        match record {
+            Ok(record) => {
+                self.moved(state(before), Some(State::Leased));
+                let lease = Lease::new(record.key, fence.unsigned_abs());
+                self.remember(lease, options.lease);
+                Ok(Some(Job::new(record, lease, attempt)))
+            }
+            Err(error) => {
+                self.moved(state(before), Some(State::Dead));
+                let error = format!("the stored delivery can't be read: {error}");
+                tracing::error!(position, error, "dead letter");
+                bury(db, position, &error)?;
+                Ok(None)
+            }
+        }
+    }
+
+    pub(in crate::inbox::sqlite) fn extend(
+        &mut self,
+        db: &Connection,
+        leases: &[Lease],
+        by: Duration,
+    ) -> rusqlite::Result<Vec<Lease>> {
+        let until = self.now().saturating_add(millis(by));
+        let mut lost = Vec::new();
+        for lease in leases {
+            let held = db
+                .prepare_cached(
+                    "UPDATE delivery SET due_at = ?3 WHERE key = ?1 AND fence = ?2 AND state = 1",
+                )?
+                .execute(params![lease.key().as_bytes(), fence(lease), until])?;
+            if held > 0 {
+                self.remember(*lease, by);
+            } else if fence_of(db, &lease.key())?.is_some_and(|now| now != fence(lease)) {
+                lost.push(*lease);
+            }
+        }
+        Ok(lost)
+    }
+
+    pub(in crate::inbox::sqlite) fn settle(
+        &mut self,
+        db: &Connection,
+        lease: Lease,
+        outcome: &Outcome,
+    ) -> rusqlite::Result<Settled> {
+        let now = self.now();
+        let (key, fence) = (lease.key(), fence(&lease));
+        let (changed, to) = match outcome {
+            Outcome::Done => (self.finish(db, &key, fence, State::Done, now)?, State::Done),
+            Outcome::Skipped => {
+                (self.finish(db, &key, fence, State::Skipped, now)?, State::Skipped)
+            }
+            Outcome::Retry { after, error } => {
+                let due = now.saturating_add(millis(*after));
+                let changed = db
+                    .prepare_cached(
+                        "UPDATE delivery SET state = 0, suspect = 0, due_at = ?3, last_error = ?4
+                         WHERE key = ?1 AND fence = ?2 AND state = 1",
+                    )?
+                    .execute(params![key.as_bytes(), fence, due, error])?;
+                (changed, State::Pending)
+            }
+            Outcome::Dead { error } => {
+                let changed = db
+                    .prepare_cached(
+                        "UPDATE delivery SET state = 4, suspect = 0, due_at = NULL, last_error = ?3
+                         WHERE key = ?1 AND fence = ?2 AND state = 1",
+                    )?
+                    .execute(params![key.as_bytes(), fence, error])?;
+                (changed, State::Dead)
+            }
+            // The suspicion stays: only an attempt that ended clears it.
+            Outcome::Released => {
+                let changed = db
+                    .prepare_cached(
+                        "UPDATE delivery SET state = 0, due_at = ?3, attempts = attempts - 1,
+                            total_attempts = total_attempts - 1
+                         WHERE key = ?1 AND fence = ?2 AND state = 1",
+                    )?
+                    .execute(params![key.as_bytes(), fence, now])?;
+                (changed, State::Pending)
+            }
+        };
+        if changed == 0 {
+            return Ok(Settled::Stale);
+        }
+        self.granted.remove(&key);
+        self.moved(Some(State::Leased), Some(to));
+        Ok(Settled::Recorded)
+    }
+
+    /// Done or Skipped: the key gets its expiry, and the bytes theirs.
+    fn finish(
+        &self,
+        db: &Connection,
+        key: &Key,
+        fence: i64,
+        to: State,
+        now: i64,
+    ) -> rusqlite::Result<usize> {
+        let sql = "UPDATE delivery SET state = ?3, suspect = 0, due_at = NULL,
+                headers = CASE WHEN ?5 = 0 THEN NULL ELSE headers END,
+                body = CASE WHEN ?5 = 0 THEN NULL ELSE body END,
+                expires_at = max(started_at + ttl, ?4 + freshness),
+                sweep_at = CASE WHEN ?5 = 0 THEN max(started_at + ttl, ?4 + freshness)
+                    ELSE ?4 + ?5 END
+             WHERE key = ?1 AND fence = ?2 AND state = 1";
+        let retain = millis(self.retain_done);
+        db.prepare_cached(sql)?.execute(params![key.as_bytes(), fence, code(to), now, retain])
+    }
+
+    fn remember(&mut self, lease: Lease, length: Duration) {
+        let now = self.clock.instant();
+        // Leases that were never settled here would stay for ever.
+        if self.granted.len() > 4_096 {
+            self.granted.retain(|_, (_, until)| *until > now);
+        }
+        let until = now.checked_add(length).unwrap_or(now);
+        self.granted.insert(lease.key(), (lease.fence(), until));
+    }
+
+    pub(super) fn is_granted(&self, key: &Key, fence: i64) -> bool {
+        self.granted.get(key).is_some_and(|(granted, until)| {
+            *granted == fence.unsigned_abs() && *until > self.clock.instant()
+        })
+    }
+
+    /// The leases that lapsed: position, key, attempts.
+    fn lapsed(&self, db: &Connection, now: i64) -> rusqlite::Result<Vec<(i64, Key, u32)>> {
+        let mut statement = db.prepare_cached(
+            "SELECT position, key, fence, attempts FROM delivery
+             WHERE state = 1 AND due_at <= ? ORDER BY due_at, position LIMIT ?",
+        )?;
+        let mut rows = statement.query([now, LAPSED_AT_ONCE])?;
+        let mut lapsed = Vec::new();
+        while let Some(row) = rows.next()? {
+            let key = Key::from_bytes(row.get(1)?);
+            if !self.is_granted(&key, row.get(2)?) {
+                lapsed.push((row.get(0)?, key, row.get(3)?));
+            }
+        }
+        Ok(lapsed)
+    }
+}
+
+fn bury(db: &Connection, position: i64, error: &str) -> rusqlite::Result<usize> {
+    db.prepare_cached(
+        "UPDATE delivery SET state = 4, due_at = NULL, last_error = ?2 WHERE position = ?1",
+    )?
+    .execute(params![position, error])
+}
+
+/// Pending deliveries that are due, suspects or not.
+fn positions(db: &Connection, suspects: bool, now: i64, max: usize) -> rusqlite::Result<Vec<i64>> {
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    db.prepare_cached(
+        "SELECT position FROM delivery WHERE state = 0 AND suspect = ? AND due_at <= ?
+         ORDER BY due_at, position LIMIT ?",
+    )?
+    .query_map(params![suspects, now, max], |row| row.get(0))?
+    .collect()
+}
+
+/// How long until something that is not due now becomes due.
+fn next_due(db: &Connection, now: i64) -> rusqlite::Result<Option<Duration>> {
+    let next: Option<i64> = db
+        .prepare_cached(
+            "SELECT min(due) FROM (
+                SELECT min(due_at) AS due FROM delivery WHERE state = 0 AND suspect = 0 AND due_at > ?1
+                UNION ALL
+                SELECT min(due_at) FROM delivery WHERE state = 0 AND suspect = 1 AND due_at > ?1
+                UNION ALL
+                SELECT min(due_at) FROM delivery WHERE state = 1 AND due_at > ?1)",
+        )?
+        .query_row([now], |row| row.get(0))?;
+    Ok(next.map(|next| Duration::from_millis(next.saturating_sub(now).unsigned_abs())))
+}
+
+/// The fence as it is; a lease that was settled leaves it alone.
+fn fence_of(db: &Connection, key: &Key) -> rusqlite::Result<Option<i64>> {
+    db.prepare_cached("SELECT fence FROM delivery WHERE key = ?")?
+        .query_row([key.as_bytes()], |row| row.get(0))
+        .optional()
+}
+
+fn fence(lease: &Lease) -> i64 {
+    i64::try_from(lease.fence()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,102 @@
+//! One attempt: the handler's run, whatever it does, and the record of how it ended.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+use tower::ServiceExt;
+use tower_service::Service;
+
+use super::{Config, RETRY_STORE};
+use crate::events::Handled;
+use crate::inbox::{Inbox, Job, Lease, Outcome, Settled};
+use crate::retry::Failure;
+
+/// The longest error that is kept, in characters.
+const MAX_ERROR: usize = 2_000;
+
+/// Runs the handler once.
+pub(super) async fn attempt<H>(handler: H, job: Job, config: Config) -> Outcome
+where
+    H: Service<Job, Response = Handled, Error = Failure>,
+{
+    let (number, key) = (job.attempt(), job.key());
+    let source = job.source().to_owned();
+    let run = CatchPanic { future: async move { handler.oneshot(job).await } };
+    let result = match config.timeout {
+        None => run.await,
+        Some(timeout) => tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| {
+            Err(Failure::retry(format!("the attempt took more than {timeout:?}")))
+        }),
+    };
+    match result {
+        Ok(Handled::Done) => Outcome::Done,
+        Ok(Handled::Skipped) => Outcome::Skipped,
+        Err(failure) => {
+            let error = shorten(failure.to_string());
+            if failure.is_permanent() || number >= config.backoff.max_attempts() {
+                tracing::error!(source, %key, attempt = number, error, "dead letter");
+                Outcome::Dead { error }
+            } else {
+                let after = config.backoff.delay(number);
+                tracing::warn!(source, %key, attempt = number, ?after, error, "trying again");
+                Outcome::Retry { after, error }
+            }
+        }
+    }
+}
+
+/// Records the outcome, however long the store takes to work again: the job is not run twice for
+/// that as long as its lease can be renewed.
+pub(super) async fn settle<I: Inbox + ?Sized>(inbox: &I, lease: Lease, outcome: Outcome) {
+    let (mut pause, longest) = RETRY_STORE;
+    loop {
+        match inbox.settle(lease, outcome.clone()).await {
+            Ok(Settled::Recorded) => return,
+            Ok(Settled::Stale) => {
+                tracing::warn!(key = %lease.key(), "not recorded: another worker has the job");
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(%error, key = %lease.key(), "not recorded; trying again");
+                tokio::time::sleep(pause).await;
+                pause = pause.saturating_mul(2).min(longest);
+            }
+        }
+    }
+}
+
+fn shorten(mut error: String) -> String {
+    if let Some((end, _)) = error.char_indices().nth(MAX_ERROR) {
+        error.truncate(end);
+        error.push('…');
+    }
+    error
+}
+
+pin_project! {
+    /// A panic of the handler is a failure of this attempt, and of nothing else.
+    struct CatchPanic<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future<Output = Result<Handled, Failure>>> Future for CatchPanic<F> {
+    type Output = Result<Handled, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let future = self.project().future;
+        // The future is dropped after a panic, never polled again.
+        std::panic::catch_unwind(AssertUnwindSafe(|| future.poll(cx)))
+            .unwrap_or_else(|panic| Poll::Ready(Err(Failure::retry(panic_message(&*panic)))))
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let message = panic.downcast_ref::<&str>().copied();
+    let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the handler panicked: {}", message.unwrap_or("no message"))
+}
