@@ -148,8 +148,8 @@ impl Signature {
 pub enum Layout {
     /// One, which must carry the prefix.
     Single,
-    /// A list with this separator. Entries without the prefix (other versions) are ignored, and
-    /// any one of at most 16 entries with it may match.
+    /// A list with this separator. Entries without the prefix (other versions), or of another length
+    /// than a tag has, are ignored; any one of at most 16 others may match.
     List(char),
 }
 
