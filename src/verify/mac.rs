@@ -41,9 +41,9 @@ impl Key {
     /// The MAC of the parts, one after the other.
     pub(crate) fn mac<'a>(&self, parts: impl Iterator<Item = &'a [u8]>) -> Tag {
         match self {
-            Self::Sha1(key) => mac(key.clone(), parts),
-            Self::Sha256(key) => mac(key.clone(), parts),
-            Self::Sha512(key) => mac(key.clone(), parts),
+            Self::Sha1(key) => mac(key, parts),
+            Self::Sha256(key) => mac(key, parts),
+            Self::Sha512(key) => mac(key, parts),
         }
     }
 }
@@ -122,7 +122,8 @@ fn prepare<M: KeyInit>(key: &[u8]) -> M {
     M::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
-fn mac<'a, M: Mac>(mut mac: M, parts: impl Iterator<Item = &'a [u8]>) -> Tag {
+fn mac<'a, M: Mac + Clone>(key: &M, parts: impl Iterator<Item = &'a [u8]>) -> Tag {
+    let mut mac = key.clone();
     for part in parts {
         mac.update(part);
     }
