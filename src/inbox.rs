@@ -5,7 +5,7 @@
 //! crate::SqliteInbox) is the durable default, [`MemoryInbox`](crate::MemoryInbox) loses everything
 //! with the process. A backend of your own implements [`Inbox`] and [`Ledger`] over [`Record`]s and
 //! shows with [`testing::conformance::inbox`](crate::testing::conformance::inbox) that it keeps the
-//! rules.
+//! rules; both are `async_trait` traits, so it needs that crate.
 //!
 //! # Only what was verified is stored
 //!

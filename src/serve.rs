@@ -40,7 +40,8 @@ pub fn serve<S>(listener: TcpListener, service: S) -> Serve<S> {
     }
 }
 
-/// Completes on Ctrl-C, and on SIGTERM where there is one.
+/// Completes on Ctrl-C, and on SIGTERM where there is one. Further signals of these kinds do nothing:
+/// what is being drained has its time.
 pub async fn stop_signal() {
     #[cfg(unix)]
     let terminated = async {

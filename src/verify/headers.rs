@@ -51,31 +51,28 @@ pub(crate) struct Wanted {
     headers: [Option<Header>; 3],
     /// Their names and their other names, and whose each is.
     names: Vec<(HeaderName, usize, usize)>,
-    /// Bit n is set if a wanted name has n bytes (modulo 64): most other headers end there.
-    lengths: u64,
+    /// The marks of the wanted names: most other headers have another one.
+    marks: u64,
 }
 
 impl Wanted {
     pub(crate) fn new(signature: Header, id: Option<Header>, time: Option<Header>) -> Self {
         let headers = [Some(signature), id, time];
-        let names: Vec<(HeaderName, usize, usize)> = headers
-            .iter()
-            .enumerate()
-            .filter_map(|(whose, header)| Some((whose, header.as_ref()?)))
-            .flat_map(|(whose, header)| {
-                let alias = header.alias.clone().map(|alias| (alias, whose, 1));
-                std::iter::once((header.name.clone(), whose, 0)).chain(alias)
-            })
-            .collect();
-        let lengths = names.iter().fold(0, |lengths, (name, ..)| lengths | bit(name));
-        Self { headers, names, lengths }
+        let named = headers.iter().enumerate();
+        let named = named.filter_map(|(whose, header)| Some((whose, header.as_ref()?)));
+        let mut names: Vec<(HeaderName, usize, usize)> =
+            named.clone().map(|(whose, header)| (header.name.clone(), whose, 0)).collect();
+        // Second names are rare, so they are compared last.
+        names.extend(named.filter_map(|(whose, header)| Some((header.alias.clone()?, whose, 1))));
+        let marks = names.iter().fold(0, |marks, (name, ..)| marks | mark(name));
+        Self { headers, names, marks }
     }
 
     /// The one value of each. Under two names it must be the same; twice under one it never counts.
     fn find<'h>(&self, headers: &'h HeaderMap) -> Result<[Option<&'h [u8]>; 3], Rejection> {
         let mut found = [[None; 2]; 3];
         for (name, value) in headers {
-            if self.lengths & bit(name) == 0 {
+            if self.marks & mark(name) == 0 {
                 continue;
             }
             let Some((_, whose, which)) = self.names.iter().find(|(wanted, ..)| wanted == name)
@@ -101,8 +98,11 @@ impl Wanted {
     }
 }
 
-fn bit(name: &HeaderName) -> u64 {
-    1u64.rotate_left(u32::try_from(name.as_str().len() % 64).unwrap_or_default())
+/// One of 64 marks, by the name's length and first letter.
+fn mark(name: &HeaderName) -> u64 {
+    let name = name.as_str().as_bytes();
+    let first = name.first().copied().map(usize::from).unwrap_or_default();
+    1u64.rotate_left(u32::try_from(name.len().wrapping_add(first) % 64).unwrap_or_default())
 }
 
 impl Source {
