@@ -115,7 +115,7 @@ impl Verifier {
         for (label, key) in &keys.keys {
             let tag = key.mac(self.source.signed_parts(&envelope, &body));
             // Which key it was is no secret; that every key is tried is cheap and constant.
-            let candidates = self.source.candidates(envelope.signature);
+            let candidates = self.source.candidates(&envelope);
             let matches = tag.matches_any(candidates, self.source.encoding());
             if matches && matched.is_none() {
                 matched = Some(label.clone());

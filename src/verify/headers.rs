@@ -17,6 +17,8 @@ const MAX_CANDIDATES: usize = 16;
 pub(crate) struct Envelope<'h> {
     /// The header's whole value: [`Source::candidates`] takes it apart.
     pub(crate) signature: &'h [u8],
+    /// What separates its entries; `None` where there is but one.
+    separator: Option<u8>,
     /// The id, where it is in a header; empty where that is missing.
     pub(crate) id: &'h [u8],
     pub(crate) time: &'h [u8],
@@ -113,8 +115,8 @@ impl Source {
         now: SystemTime,
     ) -> Result<Envelope<'h>, Rejection> {
         let [signature, id, time] = self.wanted.find(headers)?;
-        let signature = self.read_signatures(signature)?;
-        let mut envelope = Envelope { signature, id: &[], time: &[], sent_at: None };
+        let (signature, separator) = self.read_signatures(signature)?;
+        let mut envelope = Envelope { signature, separator, id: &[], time: &[], sent_at: None };
         if let Some(header) = self.id_header() {
             envelope.id = self.read_id(header, id)?;
         }
@@ -129,17 +131,22 @@ impl Source {
     /// The signatures of the version that is understood, without their prefix.
     pub(crate) fn candidates<'h>(
         &self,
-        value: &'h [u8],
+        envelope: &Envelope<'h>,
     ) -> impl Iterator<Item = &'h [u8]> + use<'_, 'h> {
-        entries(value, self.signature.separator)
+        entries(envelope.signature, envelope.separator)
             .filter_map(|entry| entry.strip_prefix(&*self.signature.prefix))
     }
 
-    fn read_signatures<'h>(&self, value: Option<&'h [u8]>) -> Result<&'h [u8], Rejection> {
+    fn read_signatures<'h>(
+        &self,
+        value: Option<&'h [u8]>,
+    ) -> Result<(&'h [u8], Option<u8>), Rejection> {
         let header = &self.signature.header;
         let value = value.ok_or_else(|| header.missing())?;
+        // Most lists have one entry, and `contains` is much faster than a search byte by byte.
+        let separator = self.signature.separator.filter(|separator| value.contains(separator));
         let mut count = 0usize;
-        for entry in entries(value, self.signature.separator) {
+        for entry in entries(value, separator) {
             match entry.strip_prefix(&*self.signature.prefix) {
                 Some(candidate) if candidate.len() == self.signature.length => {
                     count = count.saturating_add(1);
@@ -151,7 +158,7 @@ impl Source {
         }
         match count {
             0 => Err(header.malformed()),
-            1..=MAX_CANDIDATES => Ok(value),
+            1..=MAX_CANDIDATES => Ok((value, separator)),
             _ => Err(Rejection::TooManySignatures {
                 header: header.name.clone(),
                 max: MAX_CANDIDATES,
@@ -174,8 +181,6 @@ impl Source {
 
 /// The entries of a list; all of it where there is no separator.
 fn entries(value: &[u8], separator: Option<u8>) -> impl Iterator<Item = &[u8]> {
-    // Most lists have one entry, and `contains` is much faster than a search byte by byte.
-    let separator = separator.filter(|separator| value.contains(separator));
     let mut rest = Some(value);
     std::iter::from_fn(move || {
         let list = rest.take()?;
