@@ -1,33 +1,21 @@
 //! What verifying costs beside the bare HMAC of the same bytes, in one run:
 //! `cargo bench --bench verify`.
 
-use std::borrow::Cow;
 use std::hint::black_box;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderValue, Request};
-use inhook::scheme::{Field, Identity, Scheme, SentAt, Signature, TimeFormat};
+use inhook::scheme::Scheme;
 use inhook::sign::{Message, Signer};
 use inhook::{Verifier, presets};
 use sha2::Sha256;
 
-const SHORTLINKS: Scheme = Scheme {
-    name: Cow::Borrowed("shortlinks"),
-    signature: Signature {
-        header: Cow::Borrowed("x-webhook-signature"),
-        prefix: Cow::Borrowed("sha256="),
-        ..Signature::BASE
-    },
-    id: Some(Field::pointer("/webhook_id")),
-    event: Some(Field::pointer("/event")),
-    sent_at: Some(SentAt { field: Field::pointer("/delivered_at"), format: TimeFormat::Rfc3339 }),
-    identity: Identity::Fields(Cow::Borrowed(&[Field::pointer("/webhook_id")])),
-    ..Scheme::BASE
-};
+#[path = "../tests/common/mod.rs"]
+mod common;
+use common::{SECRET, SHORTLINKS};
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const ROUNDS: usize = 4_001;
 /// As many as stay in the cache.
 const CALLS: usize = 32;
