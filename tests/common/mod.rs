@@ -18,6 +18,8 @@ use inhook::scheme::{
 use inhook::testing::FakeClock;
 use inhook::verify::VerifierBuilder;
 
+pub(crate) mod store;
+
 /// Usable as raw text and, decoded, as 24 bytes.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
