@@ -220,6 +220,24 @@ fn b5_other_versions_are_ignored_and_never_match() {
 }
 
 #[test]
+fn b5_a_tag_of_another_length_is_ignored_beside_the_right_one() {
+    for scheme in schemes() {
+        let Layout::List(separator) = scheme.signature.layout else { continue };
+        let verifier = verifier(scheme.clone());
+        let right = right(&scheme);
+        for other in ["", "AAAA", &right[1..], &format!("{right}AAAA"), &right.repeat(20)] {
+            refused(&verifier, carrying(&format!("v1,{other}{separator}v1,{other}"), BODY));
+            for list in [
+                format!("v1,{other}{separator}v1,{right}"),
+                format!("v1,{right}{separator}v1,{other}"),
+            ] {
+                verifier.verify(carrying(&list, BODY)).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
 fn b6_base64_has_one_spelling() {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for scheme in with(Encoding::Base64) {
