@@ -119,8 +119,10 @@ pub trait Inbox: Send + Sync + 'static {
     /// Nothing is recorded; the caller tries again until the lease ends.
     async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<Settled, InboxError>;
 
-    /// Waits until [`put`](Self::put) in this process, or a settlement, may have made something
-    /// due. It may complete for no reason, and need not notice other processes: workers also poll.
+    /// Waits until something may have become due that was not at the last [`lease`](Self::lease): at
+    /// once after a [`put`](Self::put) or a settlement in this process, within 250 ms after one in
+    /// another. It may complete for no reason. What is due at a known time is in
+    /// [`Batch::next_due`], and need not end the wait.
     async fn ready(&self);
 
     /// Whether deliveries can be accepted right now.

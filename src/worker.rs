@@ -28,8 +28,8 @@ mod running;
 use attempt::{attempt, settle};
 use running::Running;
 
-/// How often an idle worker looks for what another process accepted.
-const POLL: Duration = Duration::from_millis(250);
+/// The longest wait: an inbox says when there is work, but the clock that it judges by may jump.
+const LOOK: Duration = Duration::from_secs(5);
 /// The first and the longest pause between two tries of an inbox that does not work.
 const RETRY_STORE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// How long an inbox may take to answer: a worker whose inbox hangs can still be stopped. What was
@@ -176,7 +176,7 @@ where
                 Turn::Ordinary { suspects_from } => {
                     let free = concurrency.saturating_sub(running.len());
                     if free == 0 {
-                        return Wait::at_most(POLL);
+                        return Wait::at_most(LOOK);
                     }
                     let options = LeaseOptions::new(free, lease, backoff.max_attempts());
                     let Ok(batch) = self.take(options, running).await else {
@@ -189,9 +189,11 @@ where
                         let until = now.checked_add(lease).unwrap_or(now);
                         *turn = Turn::Clearing { until };
                     } else if full {
-                        return Wait::at_most(POLL);
+                        return Wait::at_most(LOOK);
                     } else {
-                        return Wait::for_work(next_due);
+                        let suspects = suspect_due.then(|| suspects_from.duration_since(now));
+                        let due = next_due.into_iter().chain(suspects).min();
+                        return Wait::for_work(due.unwrap_or(LOOK).min(LOOK));
                     }
                 }
             }
@@ -354,9 +356,8 @@ impl Wait {
         Self { at_most, for_work: false }
     }
 
-    /// There may be work of other processes, or something becomes due.
-    fn for_work(next_due: Option<Duration>) -> Self {
-        Self { at_most: next_due.unwrap_or(POLL).min(POLL), for_work: true }
+    fn for_work(at_most: Duration) -> Self {
+        Self { at_most, for_work: true }
     }
 }
 

@@ -320,6 +320,30 @@ async fn f8_a_handler_that_takes_longer_than_its_lease_keeps_it() {
 }
 
 #[tokio::test]
+async fn an_idle_worker_soon_sees_what_another_process_has_stored() {
+    let directory = tempfile::tempdir().unwrap();
+    let (here, elsewhere) = (sqlite(directory.path()).await, sqlite(directory.path()).await);
+    let (send, mut handled) = mpsc::unbounded_channel();
+    let events = Events::builder().on("push", move |event: Event<serde_json::Value>| {
+        send.send(event.id().map(str::to_owned)).unwrap();
+        async { Ok::<_, Failure>(()) }
+    });
+    let worker = start(&here, events.build().unwrap(), |worker| worker);
+    // From here on it waits.
+    put(&*here, "here", "push").await;
+    assert_eq!(handled.recv().await.unwrap().as_deref(), Some("here"));
+    settled(&*here, State::Done, 1).await;
+    for n in 0..3 {
+        let id = format!("elsewhere-{n}");
+        put(&*elsewhere, &id, "push").await;
+        // Far less than the pause after which it would look in any case.
+        let next = tokio::time::timeout(Duration::from_secs(2), handled.recv()).await;
+        assert_eq!(next.expect("it is seen soon").unwrap(), Some(id));
+    }
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn a_stop_waits_for_what_runs_and_leases_nothing_more() {
     let inbox = Arc::new(MemoryInbox::new());
     put(&*inbox, "1", "push").await;

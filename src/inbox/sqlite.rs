@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Notify;
 
 use super::record::to_millis;
 use super::{
@@ -50,7 +49,6 @@ pub struct SqliteInbox {
     writer: Writer,
     reader: Reader,
     clock: Arc<dyn Clock>,
-    ready: Notify,
 }
 
 impl SqliteInbox {
@@ -88,7 +86,7 @@ impl Inbox for SqliteInbox {
         let put =
             self.writer.run(bytes, Accepts::Yes, move |rows, db| rows.put(db, &record)).await?;
         if put != Put::Duplicate {
-            self.ready.notify_one();
+            self.writer.notify_ready();
         }
         Ok(put)
     }
@@ -98,7 +96,7 @@ impl Inbox for SqliteInbox {
             self.writer.run(0, Accepts::No, move |rows, db| rows.lease(db, options)).await?;
         if batch.jobs.len() == options.max {
             // There may be more, and another worker may be idle.
-            self.ready.notify_one();
+            self.writer.notify_ready();
         }
         Ok(batch)
     }
@@ -113,13 +111,13 @@ impl Inbox for SqliteInbox {
         let settle = move |rows: &mut Rows, db: &_| rows.settle(db, lease, &outcome);
         let settled = self.writer.run(0, Accepts::No, settle).await?;
         if wakes {
-            self.ready.notify_one();
+            self.writer.notify_ready();
         }
         Ok(settled)
     }
 
     async fn ready(&self) {
-        self.ready.notified().await;
+        self.writer.ready().await;
     }
 
     async fn health(&self) -> Result<(), InboxError> {
@@ -144,7 +142,7 @@ impl Ledger for SqliteInbox {
 
     async fn replay(&self, key: Key) -> Result<(), LedgerError> {
         self.writer.run(0, Accepts::No, move |rows, db| rows.replay(db, key)).await??;
-        self.ready.notify_one();
+        self.writer.notify_ready();
         Ok(())
     }
 
@@ -199,7 +197,7 @@ impl SqliteOptions {
             let rows = Rows::new(self.clock.clone(), self.retain_done, self.on_dead_duplicate);
             let writer = Writer::start(path.clone(), rows)?;
             let reader = Reader::open(&path)?;
-            Ok(SqliteInbox { writer, reader, clock: self.clock, ready: Notify::new() })
+            Ok(SqliteInbox { writer, reader, clock: self.clock })
         })
         .await?
     }

@@ -46,18 +46,13 @@ impl Header {
     fn missing(&self) -> Rejection {
         Rejection::MissingHeader { header: self.name.clone() }
     }
-
-    fn repeated(&self) -> Rejection {
-        Rejection::RepeatedHeader { header: self.name.clone() }
-    }
 }
 
 /// The headers that decide, looked for in one pass over all headers.
 #[derive(Debug)]
 pub(crate) struct Wanted {
-    /// The signature, the id and the time.
-    headers: [Option<Header>; 3],
-    /// Their names and their other names, and the place of each in what was found.
+    /// The names of the signature, the id and the time, then their other names, each with its place
+    /// in what was found.
     names: Vec<(HeaderName, usize)>,
     /// The marks of the wanted names: most other headers have another one.
     marks: u64,
@@ -73,7 +68,7 @@ impl Wanted {
         let names: Vec<(HeaderName, usize)> =
             names.filter_map(|(place, name)| Some((name?, place))).collect();
         let marks = names.iter().fold(0, |marks, (name, _)| marks | mark(name));
-        Self { headers, names, marks }
+        Self { names, marks }
     }
 
     /// The one value of each. Under two names it must be the same; twice under one it never counts.
@@ -88,20 +83,23 @@ impl Wanted {
             };
             let slot = found.get_mut(*place);
             if slot.is_some_and(|slot| slot.replace(value.as_bytes()).is_some()) {
-                return Err(self.repeated(place % self.headers.len()));
+                return Err(Rejection::RepeatedHeader { header: name.clone() });
             }
         }
-        let one = |whose, name: Option<&'h [u8]>, alias: Option<&'h [u8]>| match (name, alias) {
-            (Some(name), Some(alias)) if name != alias => Err(self.repeated(whose)),
+        let one = |place, name: Option<&'h [u8]>, alias: Option<&'h [u8]>| match (name, alias) {
+            (Some(name), Some(alias)) if name != alias => Err(self.contradicted(place)),
             _ => Ok(name.or(alias)),
         };
         let [signature, id, time, other_signature, other_id, other_time] = found;
         Ok([one(0, signature, other_signature)?, one(1, id, other_id)?, one(2, time, other_time)?])
     }
 
-    fn repeated(&self, whose: usize) -> Rejection {
-        let header = self.headers.get(whose).and_then(Option::as_ref);
-        header.map_or(Rejection::WrongSignature, Header::repeated)
+    /// A header whose other name has another value.
+    fn contradicted(&self, place: usize) -> Rejection {
+        let name = self.names.iter().find(|(_, at)| *at == place);
+        name.map_or(Rejection::WrongSignature, |(name, _)| Rejection::RepeatedHeader {
+            header: name.clone(),
+        })
     }
 }
 

@@ -20,6 +20,8 @@ const BATCH_KIB: u32 = 8 << 10;
 /// How often what has expired is looked for: while there is more of it, and otherwise.
 const SWEEP_MORE: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(60);
+/// How often the thread looks whether another process has written to the file.
+const LOOK: Duration = Duration::from_millis(250);
 /// After about how many KiB the log is checkpointed, and how long the log may get in bytes.
 const CHECKPOINT_KIB: u32 = 8 << 10;
 const MAX_WAL: u64 = 64 << 20;
@@ -41,6 +43,9 @@ pub(super) struct Thread {
     /// About how much the log grew since the last checkpoint.
     written_kib: u32,
     next_sweep: Instant,
+    next_look: Instant,
+    /// SQLite's mark of what others have committed.
+    data_version: i64,
 }
 
 impl Thread {
@@ -58,12 +63,15 @@ impl Thread {
             shared,
             written_kib: 0,
             next_sweep: Instant::now(),
+            next_look: Instant::now(),
+            data_version: 0,
         })
     }
 
     pub(super) fn run(&mut self, steps: &Receiver<Step>) {
         loop {
-            let wait = self.next_sweep.saturating_duration_since(Instant::now());
+            let wake = self.next_sweep.min(self.next_look);
+            let wait = wake.saturating_duration_since(Instant::now());
             let first = match steps.recv_timeout(wait) {
                 Ok(first) => Some(first),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -79,9 +87,30 @@ impl Thread {
                     break;
                 }
             }
-            self.turn(batch);
-            self.written_kib = self.written_kib.saturating_add(kib);
-            self.checkpoint_when_long();
+            if !batch.is_empty() || self.next_sweep <= Instant::now() {
+                self.turn(batch);
+                self.written_kib = self.written_kib.saturating_add(kib);
+                self.checkpoint_when_long();
+            }
+            self.look_at_others();
+        }
+    }
+
+    /// Wakes a worker here if another process has written to the file: it may be work.
+    fn look_at_others(&mut self) {
+        let now = Instant::now();
+        if now < self.next_look {
+            return;
+        }
+        self.next_look = now.checked_add(LOOK).unwrap_or(now);
+        let Some(connection) = &self.connection else { return };
+        let version = connection
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut pragma| pragma.query_row([], |row| row.get(0)));
+        // What goes wrong here goes wrong in the next transaction, and is reported there.
+        let Ok(version) = version else { return };
+        if std::mem::replace(&mut self.data_version, version) != version {
+            self.shared.ready.notify_one();
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::rows::Rows;
 use super::thread::Thread;
@@ -87,6 +87,16 @@ impl Writer {
         self.shared.commits.load(Ordering::Relaxed)
     }
 
+    /// Ends the wait of one worker.
+    pub(super) fn notify_ready(&self) {
+        self.shared.ready.notify_one();
+    }
+
+    /// Waits until something may be due, for this process or by the doing of another one.
+    pub(super) async fn ready(&self) {
+        self.shared.ready.notified().await;
+    }
+
     /// Whether an accept in the last second shows that the store works.
     pub(super) fn accepted_just_now(&self) -> bool {
         self.shared.last_accept().is_some_and(|last| last.elapsed() < FRESH)
@@ -98,6 +108,8 @@ impl Writer {
 pub(super) struct Shared {
     commits: AtomicU64,
     last_accept: Mutex<Option<Instant>>,
+    /// Something may be due.
+    pub(super) ready: Notify,
 }
 
 impl Shared {
