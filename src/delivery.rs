@@ -143,6 +143,12 @@ impl Delivery {
         self.source.window.freshness
     }
 
+    /// Whether another request can be the same delivery.
+    #[cfg(feature = "tower")]
+    pub(crate) fn has_identity(&self) -> bool {
+        !matches!(self.source.identity, IdentitySpec::None)
+    }
+
     #[cfg(feature = "tower")]
     pub(crate) fn into_parts(self) -> Parts {
         let Self { source, secret, headers, body, .. } = self;

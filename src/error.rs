@@ -172,6 +172,12 @@ pub enum ConfigError {
         /// What is wrong, and what would be right.
         problem: &'static str,
     },
+    /// A setting of a [`DedupLayer`](https://docs.rs/inhook) that can't work.
+    #[error("deduplication: {problem}")]
+    Dedup {
+        /// What is wrong, and what would be right.
+        problem: &'static str,
+    },
     /// Two handlers for the same events.
     #[error("two handlers are registered for event `{event}`{}", source_suffix(.source_name))]
     DuplicateHandler {

@@ -11,6 +11,7 @@ use tower_service::Service;
 
 use crate::error::{BoxFuture, ConfigError};
 use crate::inbox::Job;
+use crate::payload;
 use crate::retry::Failure;
 
 /// Routes jobs to handlers by event type and source: the usual handler of a
@@ -254,9 +255,9 @@ where
     R: Into<Handled>,
     E: Into<Failure>,
 {
-    Handler(Box::new(move |job| match payload(&job) {
+    Handler(Box::new(move |job: Job| match payload::from_json(job.body()) {
         Ok(payload) => finish(handler(Event { payload, job })),
-        Err(failure) => Box::pin(std::future::ready(Err(failure))),
+        Err(error) => Box::pin(std::future::ready(Err(Failure::permanent(error)))),
     }))
 }
 
@@ -267,17 +268,4 @@ where
     E: Into<Failure>,
 {
     Box::pin(async move { future.await.map(Into::into).map_err(Into::into) })
-}
-
-fn payload<T: DeserializeOwned>(job: &Job) -> Result<T, Failure> {
-    let mut json = serde_json::Deserializer::from_slice(job.body());
-    let payload = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        Failure::permanent(format!(
-            "the payload does not deserialize at `{path}`: {}",
-            error.inner()
-        ))
-    })?;
-    json.end().map_err(Failure::permanent)?;
-    Ok(payload)
 }

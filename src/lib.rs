@@ -68,10 +68,14 @@
 #[cfg(feature = "tower")]
 mod answer;
 pub mod clock;
+#[cfg(feature = "tower")]
+pub mod dedup;
 pub mod delivery;
 mod error;
 #[cfg(feature = "worker")]
 pub mod events;
+#[cfg(feature = "axum")]
+pub mod extract;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 #[cfg(feature = "tower")]
@@ -80,6 +84,10 @@ pub mod inbox;
 pub mod intake;
 #[cfg(feature = "tower")]
 pub mod layer;
+#[cfg(feature = "tower")]
+mod panic;
+#[cfg(any(feature = "axum", feature = "worker"))]
+mod payload;
 mod pointer;
 #[cfg(feature = "worker")]
 pub mod retry;
@@ -94,9 +102,17 @@ pub mod sign;
 pub mod testing;
 mod timestamp;
 pub mod verify;
+#[cfg(feature = "tower")]
+mod window;
 #[cfg(feature = "worker")]
 pub mod worker;
 
+#[cfg(feature = "moka")]
+pub use dedup::memory::MemoryDedup;
+#[cfg(feature = "redis")]
+pub use dedup::redis::{RedisDedup, RedisOptions};
+#[cfg(feature = "tower")]
+pub use dedup::{Dedup, DedupLayer, DedupStatus};
 pub use delivery::Delivery;
 #[cfg(feature = "tower")]
 pub use error::BoxFuture;
@@ -104,13 +120,15 @@ pub use error::{BoxError, ConfigError};
 #[cfg(feature = "worker")]
 pub use events::{Event, Events};
 #[cfg(feature = "tower")]
-pub use inbox::memory::{MemoryInbox, WhenFull};
+pub use inbox::memory::MemoryInbox;
 #[cfg(feature = "sqlite")]
 pub use inbox::sqlite::{SqliteInbox, SqliteOptions};
 #[cfg(feature = "tower")]
 pub use intake::Intake;
 #[cfg(feature = "tower")]
 pub use layer::VerifyLayer;
+#[cfg(any(feature = "axum", feature = "worker"))]
+pub use payload::PayloadError;
 #[cfg(feature = "worker")]
 pub use retry::{Backoff, Failure};
 #[cfg(all(feature = "serve", feature = "worker"))]
@@ -120,6 +138,8 @@ pub use secret::Secret;
 #[cfg(feature = "serve")]
 pub use serve::{serve, stop_signal};
 pub use verify::{Rejection, Verifier};
+#[cfg(feature = "tower")]
+pub use window::WhenFull;
 #[cfg(feature = "worker")]
 pub use worker::Worker;
 

@@ -139,6 +139,22 @@ impl Message {
     }
 }
 
+#[cfg(feature = "testing")]
+impl Message {
+    pub(crate) fn has_id(&self) -> bool {
+        self.id.is_some()
+    }
+
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.body
+    }
+
+    pub(crate) fn body(mut self, body: Bytes) -> Self {
+        self.body = body;
+        self
+    }
+}
+
 /// A message that can't be signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -1,4 +1,25 @@
-//! Helpers for tests: a clock that a test moves, and the suite that every inbox passes.
+//! Helpers for tests: a partner that signs, a clock that a test moves, stores that fail, and the suites
+//! that every backend passes.
+//!
+//! ```
+//! use axum::{Router, routing::post};
+//! use inhook::{Verifier, VerifyLayer, presets, sign::Message, testing::Partner};
+//! use tower::ServiceExt;
+//!
+//! # const SECRET: &str = "It's a Secret to Everybody";
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let verify = VerifyLayer::new(Verifier::new("github-acme", presets::GITHUB, SECRET)?);
+//! let app: Router = Router::new().route("/hook", post(async || "done")).route_layer(verify);
+//!
+//! let github = Partner::new(presets::GITHUB, SECRET).uri("/hook");
+//! let push = Message::new(r#"{"ref":"refs/heads/main"}"#).event("push");
+//! assert_eq!(app.clone().oneshot(github.valid(&push)).await?.status(), 200);
+//! assert_eq!(app.clone().oneshot(github.tampered(&push)).await?.status(), 401);
+//! assert_eq!(app.clone().oneshot(github.wrong_secret(&push)).await?.status(), 401);
+//! # Ok::<(), inhook::BoxError>(())
+//! # })?;
+//! # Ok::<(), inhook::BoxError>(())
+//! ```
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -6,6 +27,11 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::clock::Clock;
 
 pub mod conformance;
+mod failing;
+mod partner;
+
+pub use failing::{Failing, Mode};
+pub use partner::Partner;
 
 /// A clock that stands still until a test moves it.
 ///

@@ -1,18 +1,19 @@
-//! Both inboxes keep the rules that every backend keeps.
+//! The stores keep the rules that every backend keeps. Redis has a file of its own.
 
 use std::sync::Arc;
 
-use inhook::testing::conformance::{self, Capabilities};
-use inhook::{MemoryInbox, SqliteInbox};
+use inhook::dedup::cached::CachedDedup;
+use inhook::testing::conformance::{self, Capabilities, Time};
+use inhook::{MemoryDedup, MemoryInbox, SqliteInbox, WhenFull};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn memory() {
+async fn memory_inbox() {
     let capabilities = Capabilities { durable: false, retains_done: false };
     conformance::inbox(async |clock| Arc::new(MemoryInbox::new().clock(clock)), capabilities).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sqlite() {
+async fn sqlite_inbox() {
     let directory = tempfile::tempdir().unwrap();
     let count = std::sync::atomic::AtomicU32::new(0);
     let open = async |clock| {
@@ -22,4 +23,20 @@ async fn sqlite() {
     };
     let capabilities = Capabilities { durable: true, retains_done: true };
     conformance::inbox(open, capabilities).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_dedup() {
+    for when_full in [WhenFull::Refuse, WhenFull::ShortenWindow] {
+        let open = async |clock| Arc::new(MemoryDedup::new().clock(clock).when_full(when_full));
+        conformance::dedup(open, Time::Given).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cached_dedup() {
+    let open = async |clock: Arc<dyn inhook::clock::Clock>| {
+        Arc::new(CachedDedup::new(MemoryDedup::new().clock(clock.clone())).clock(clock))
+    };
+    conformance::dedup(open, Time::Given).await;
 }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::clock::{Clock, SystemClock};
 use crate::delivery::{Delivery, Key};
+use crate::window::WhenFull;
 
 mod keys;
 mod shelf;
@@ -37,18 +38,6 @@ pub struct MemoryInbox {
     limits: Limits,
     clock: Arc<dyn Clock>,
     ready: Notify,
-}
-
-/// What a [`MemoryInbox`] does when it has no room for another key.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WhenFull {
-    /// It accepts nothing until keys expire: 503.
-    #[default]
-    Refuse,
-    /// It forgets the half of its keys that would expire first, so a replay of one of them is
-    /// accepted. [`MemoryInbox::shortened_by`] tells how much is missing.
-    ShortenWindow,
 }
 
 impl MemoryInbox {

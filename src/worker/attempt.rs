@@ -1,17 +1,12 @@
 //! One attempt: the handler's run, whatever it does, and the record of how it ended.
 
-use std::any::Any;
-use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use pin_project_lite::pin_project;
 use tower::ServiceExt;
 use tower_service::Service;
 
 use super::{Config, RETRY_STORE};
 use crate::events::Handled;
 use crate::inbox::{Inbox, Job, Lease, Outcome, Settled};
+use crate::panic::CatchPanic;
 use crate::retry::Failure;
 
 /// The longest error that is kept, in characters.
@@ -25,6 +20,7 @@ where
     let (number, key) = (job.attempt(), job.key());
     let source = job.source().to_owned();
     let run = CatchPanic { future: async move { handler.oneshot(job).await } };
+    let run = async { run.await.unwrap_or_else(|panic| Err(Failure::retry(panic))) };
     let result = match config.timeout {
         None => run.await,
         Some(timeout) => tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| {
@@ -74,29 +70,4 @@ fn shorten(mut error: String) -> String {
         error.push('…');
     }
     error
-}
-
-pin_project! {
-    /// A panic of the handler is a failure of this attempt, and of nothing else.
-    struct CatchPanic<F> {
-        #[pin]
-        future: F,
-    }
-}
-
-impl<F: Future<Output = Result<Handled, Failure>>> Future for CatchPanic<F> {
-    type Output = Result<Handled, Failure>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let future = self.project().future;
-        // The future is dropped after a panic, never polled again.
-        std::panic::catch_unwind(AssertUnwindSafe(|| future.poll(cx)))
-            .unwrap_or_else(|panic| Poll::Ready(Err(Failure::retry(panic_message(&*panic)))))
-    }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let message = panic.downcast_ref::<&str>().copied();
-    let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the handler panicked: {}", message.unwrap_or("no message"))
 }

@@ -1,10 +1,10 @@
 //! The keys of settled deliveries: 20 bytes each, with an expiry of their own.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::delivery::Key;
+use crate::window::{KeyHash, ceil, floor, from_seconds, short};
 
 /// Growing one map rehashes all of it; with shards no caller waits for more than a sixteenth.
 const SHARDS: usize = 16;
@@ -97,58 +97,20 @@ impl Keys {
 
     /// The latest expiry of the keys that were dropped before it.
     pub(crate) fn forgotten_until(&self) -> SystemTime {
-        let since_1970 = Duration::from_secs(self.forgotten_until.into());
-        SystemTime::UNIX_EPOCH.checked_add(since_1970).unwrap_or(SystemTime::UNIX_EPOCH)
+        from_seconds(self.forgotten_until)
     }
 }
 
-/// Keys are SHA-256, so any eight bytes of them are a hash already.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct KeyHash(u64);
-
-impl BuildHasher for KeyHash {
-    type Hasher = KeyHash;
-
-    fn build_hasher(&self) -> KeyHash {
-        KeyHash(0)
-    }
-}
-
-impl Hasher for KeyHash {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(bytes) = bytes.first_chunk() {
-            self.0 = u64::from_ne_bytes(*bytes);
-        }
-    }
-
-    /// The length of an array comes before it and says nothing.
-    fn write_usize(&mut self, _: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// The shard of a key, and the 16 bytes of it that are kept: it is a SHA-256, so they are enough.
+/// The shard of a key, and what is kept of it.
 fn place(key: &Key) -> (usize, [u8; 16]) {
     let [.., last] = key.as_bytes();
-    let short = key.as_bytes().first_chunk::<16>().copied().unwrap_or_default();
-    (usize::from(last & 0x0f), short)
-}
-
-/// Seconds since 1970, as far as 2106.
-fn floor(time: SystemTime) -> u32 {
-    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    u32::try_from(seconds).unwrap_or(u32::MAX)
-}
-
-/// The next whole second, so that no key is forgotten early.
-fn ceil(time: SystemTime) -> u32 {
-    floor(time).saturating_add(1)
+    (usize::from(last & 0x0f), short(key))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn key(n: u64) -> Key {

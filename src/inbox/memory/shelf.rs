@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::WhenFull;
-use super::keys::{KeyHash, Keys};
+use super::keys::Keys;
 use crate::delivery::Key;
 use crate::inbox::{
     Batch, Entry, InboxError, Job, LAPSED, Lease, LeaseOptions, LedgerError, OnDeadDuplicate,
     Outcome, Put, REVIVAL_INTERVAL, Record, Settled, State, log_changed,
 };
+use crate::window::{KeyHash, WhenFull};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {

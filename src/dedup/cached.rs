@@ -1,0 +1,99 @@
+//! Two levels: what is known in memory is not asked of the store behind it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::memory::Committed;
+use super::{Claim, Dedup, DedupError, Ticket};
+use crate::clock::{Clock, SystemClock};
+use crate::inbox::Settled;
+use crate::window::WhenFull;
+
+/// How many deliveries are kept in front unless told otherwise.
+const DELIVERIES: usize = 100_000;
+/// For how long a delivery is known here that another process has handled: the store behind knows
+/// when its window ends, and does not say.
+const LEARNED: Duration = Duration::from_secs(60);
+
+/// Finds duplicates in memory, without a round trip, and asks the store behind it about the rest.
+///
+/// Only committed deliveries are kept in front, so what it says of them stays true; claims are always
+/// made in the store behind. When it is full it forgets what was used longest ago, which costs a round
+/// trip and nothing else.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use inhook::{DedupLayer, RedisDedup, dedup::cached::CachedDedup};
+///
+/// # async fn example() -> Result<(), inhook::BoxError> {
+/// let redis = RedisDedup::connect("redis://127.0.0.1/").await?;
+/// let layer = DedupLayer::new(Arc::new(CachedDedup::new(redis)));
+/// # Ok(()) }
+/// ```
+pub struct CachedDedup<D> {
+    front: Committed,
+    back: D,
+    clock: Arc<dyn Clock>,
+}
+
+impl<D: Dedup> CachedDedup<D> {
+    /// A cache of 100,000 deliveries, about 32 MiB, in front of a store.
+    pub fn new(back: D) -> Self {
+        Self::build(back, DELIVERIES, Arc::new(SystemClock))
+    }
+
+    /// How many deliveries are kept in front.
+    pub fn max_deliveries(self, deliveries: usize) -> Self {
+        Self::build(self.back, deliveries, self.clock)
+    }
+
+    /// Another clock, for tests.
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self::build(self.back, self.front.max(), clock)
+    }
+
+    fn build(back: D, deliveries: usize, clock: Arc<dyn Clock>) -> Self {
+        let front = Committed::new(deliveries, WhenFull::ShortenWindow, clock.clone());
+        Self { front, back, clock }
+    }
+
+    fn remember(&self, ticket: &Ticket, length: Duration) {
+        let now = self.clock.now();
+        self.front.insert(&ticket.key(), now, now.checked_add(length).unwrap_or(now));
+    }
+}
+
+#[async_trait]
+impl<D: Dedup> Dedup for CachedDedup<D> {
+    async fn claim(&self, ticket: &Ticket) -> Result<Claim, DedupError> {
+        if self.front.contains(&ticket.key(), self.clock.now()) {
+            return Ok(Claim::Committed);
+        }
+        let claim = self.back.claim(ticket).await?;
+        if claim == Claim::Committed {
+            self.remember(ticket, ticket.ttl().min(LEARNED));
+        }
+        Ok(claim)
+    }
+
+    async fn commit(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
+        let settled = self.back.commit(ticket).await?;
+        if settled == Settled::Recorded {
+            self.remember(ticket, ticket.ttl());
+        }
+        Ok(settled)
+    }
+
+    async fn release(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
+        self.back.release(ticket).await
+    }
+}
+
+impl<D: fmt::Debug> fmt::Debug for CachedDedup<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedDedup").field("back", &self.back).finish_non_exhaustive()
+    }
+}

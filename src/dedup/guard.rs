@@ -1,0 +1,221 @@
+//! One request behind a [`DedupLayer`](super::DedupLayer): claim, run, settle. It runs in a task that
+//! no client can cancel.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode, header};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tower_service::Service;
+
+use super::{Claim, Dedup, DedupError, DedupStatus, Ticket};
+use crate::answer::retry_after;
+use crate::inbox::Settled;
+use crate::panic::CatchPanic;
+
+/// How long one operation of a store may take.
+const OPERATION: Duration = Duration::from_millis(500);
+/// How long a request waits for the same delivery in flight.
+const WAIT: Duration = Duration::from_secs(1);
+/// The first and the longest pause between two looks at a delivery in flight.
+const LOOK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
+/// The first and the longest pause between two tries of a commit or a release.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// The longest lease.
+pub(super) const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What all requests of one layer share.
+pub(super) struct Config<D: ?Sized> {
+    pub(super) dedup: Arc<D>,
+    pub(super) timeout: Duration,
+    pub(super) lease: Duration,
+    pub(super) fail_open: bool,
+    pub(super) tasks: TaskTracker,
+    pub(super) passed_unchecked: AtomicU64,
+}
+
+impl<D: ?Sized> fmt::Debug for Config<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("timeout", &self.timeout)
+            .field("lease", &self.lease)
+            .field("fail_open", &self.fail_open)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Claims the delivery and hands the request to the inner service, or answers it.
+pub(super) async fn run<D, S, B, R>(
+    config: Arc<Config<D>>,
+    mut inner: S,
+    mut request: Request<B>,
+    ticket: Ticket,
+) -> Result<Response<R>, S::Error>
+where
+    D: Dedup + ?Sized,
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Default,
+{
+    let key = ticket.key();
+    let status = match claim(&*config.dedup, &ticket).await {
+        Ok(Claim::Granted) => DedupStatus::Claimed,
+        Ok(Claim::Committed) => {
+            tracing::debug!(%key, "duplicate");
+            return Ok(Answer::Duplicate.into_response());
+        }
+        Ok(Claim::InFlight) => {
+            tracing::info!(%key, "the same delivery is in flight");
+            return Ok(Answer::Unavailable.into_response());
+        }
+        Err(error) if config.fail_open && !matches!(error, DedupError::Full) => {
+            tracing::warn!(%key, %error, "passed on without deduplication");
+            config.passed_unchecked.fetch_add(1, Ordering::Relaxed);
+            DedupStatus::Unknown
+        }
+        Err(error) => {
+            tracing::warn!(%key, %error, "not claimed");
+            // The claim may have been made all the same.
+            if !matches!(error, DedupError::Full) {
+                settle_later(&config, ticket, End::Release);
+            }
+            let mut response = Answer::Unavailable.into_response::<R>();
+            response.extensions_mut().insert(error);
+            return Ok(response);
+        }
+    };
+    request.extensions_mut().insert(status);
+    let (answer, end) = handle(&config, async { inner.call(request).await }).await;
+    settle(&config, ticket, end).await;
+    answer
+}
+
+/// Runs the inner service, whatever it does, and says how the claim ends.
+pub(super) async fn handle<D: ?Sized, R: Default, E>(
+    config: &Config<D>,
+    inner: impl Future<Output = Result<Response<R>, E>>,
+) -> (Result<Response<R>, E>, End) {
+    // By value, so that the inner future is gone when this returns, whatever the outcome.
+    let outcome = tokio::time::timeout(config.timeout, CatchPanic { future: inner }).await;
+    match outcome {
+        Ok(Ok(Ok(response))) if response.status().is_success() => (Ok(response), End::Commit),
+        Ok(Ok(answer)) => (answer, End::Release),
+        Ok(Err(panic)) => {
+            tracing::error!(panic, "the inner service panicked");
+            (Ok(Answer::Panicked.into_response()), End::Release)
+        }
+        Err(_) => {
+            tracing::warn!(timeout = ?config.timeout, "the inner service took too long");
+            (Ok(Answer::Unavailable.into_response()), End::Release)
+        }
+    }
+}
+
+/// How a claim ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum End {
+    Commit,
+    Release,
+}
+
+impl End {
+    async fn settle<D: Dedup + ?Sized>(
+        self,
+        dedup: &D,
+        ticket: &Ticket,
+    ) -> Result<Settled, DedupError> {
+        in_time(match self {
+            Self::Commit => dedup.commit(ticket),
+            Self::Release => dedup.release(ticket),
+        })
+        .await
+    }
+}
+
+/// Asks until the delivery is no longer in flight, or the wait is over.
+async fn claim<D: Dedup + ?Sized>(dedup: &D, ticket: &Ticket) -> Result<Claim, DedupError> {
+    let start = Instant::now();
+    let (mut pause, longest) = LOOK;
+    loop {
+        let claim = in_time(dedup.claim(ticket)).await?;
+        if claim != Claim::InFlight || start.elapsed() > WAIT {
+            return Ok(claim);
+        }
+        tokio::time::sleep(pause).await;
+        pause = pause.saturating_mul(2).min(longest);
+    }
+}
+
+/// Tries once while the client waits for its answer, and then goes on without it.
+async fn settle<D: Dedup + ?Sized>(config: &Arc<Config<D>>, ticket: Ticket, end: End) {
+    match end.settle(&*config.dedup, &ticket).await {
+        Ok(Settled::Recorded) => {}
+        Ok(Settled::Stale) => stale(&ticket, end),
+        Err(error) => {
+            tracing::warn!(key = %ticket.key(), %error, ?end, "not recorded; trying again");
+            settle_later(config, ticket, end);
+        }
+    }
+}
+
+/// Tries until the lease has ended: from then on it makes no difference.
+fn settle_later<D: Dedup + ?Sized>(config: &Arc<Config<D>>, ticket: Ticket, end: End) {
+    let (dedup, deadline) = (config.dedup.clone(), tokio::time::sleep(ticket.lease()));
+    config.tasks.spawn(async move {
+        let key = ticket.key();
+        let tries = async {
+            let (mut pause, longest) = RETRY;
+            loop {
+                tokio::time::sleep(pause).await;
+                pause = pause.saturating_mul(2).min(longest);
+                if let Ok(settled) = end.settle(&*dedup, &ticket).await {
+                    return settled;
+                }
+            }
+        };
+        tokio::select! {
+            settled = tries => if settled == Settled::Stale { stale(&ticket, end) },
+            () = deadline => {
+                tracing::error!(%key, ?end, "not recorded before the lease ended; the delivery may run again");
+            }
+        }
+    });
+}
+
+fn stale(ticket: &Ticket, end: End) {
+    if let End::Commit = end {
+        tracing::warn!(key = %ticket.key(), "another request has taken the delivery over; it may have run twice");
+    }
+}
+
+async fn in_time<T>(
+    operation: impl Future<Output = Result<T, DedupError>>,
+) -> Result<T, DedupError> {
+    tokio::time::timeout(OPERATION, operation).await.map_err(|_| DedupError::Late(OPERATION))?
+}
+
+/// What is answered in place of the inner service.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Answer {
+    Duplicate,
+    Unavailable,
+    Panicked,
+    Unverified,
+}
+
+impl Answer {
+    pub(super) fn into_response<R: Default>(self) -> Response<R> {
+        let mut response = Response::new(R::default());
+        *response.status_mut() = match self {
+            Self::Duplicate => StatusCode::OK,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Panicked | Self::Unverified => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if let Self::Unavailable = self {
+            response.headers_mut().insert(header::RETRY_AFTER, retry_after());
+        }
+        response
+    }
+}

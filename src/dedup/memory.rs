@@ -1,0 +1,280 @@
+//! Deduplication in the memory of one process.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+use moka::Expiry;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+
+use super::{Claim, Dedup, DedupError, Ticket, Token};
+use crate::clock::{Clock, SystemClock};
+use crate::delivery::Key;
+use crate::inbox::Settled;
+use crate::window::{KeyHash, WhenFull, ceil, floor, from_seconds, short};
+
+/// How many deliveries are remembered unless told otherwise.
+const DELIVERIES: usize = 200_000;
+/// How often a full store looks for what has expired.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// Remembers deliveries in this process, in a [`moka`](https://docs.rs/moka) cache.
+///
+/// **A restart forgets everything**, so the partner's retries of what was handled before it run
+/// again, and two processes don't know of each other. It is bounded; at the bound [`WhenFull`] decides.
+/// The cache evicts what was used longest ago, and only where a shorter window was chosen: moka's
+/// default policy forgets ids that were seen once, which is what nearly all ids are.
+///
+/// | what | default |
+/// |---|---|
+/// | deliveries that are remembered | 200,000, about 64 MiB |
+/// | when there is no room | [`WhenFull::Refuse`]: 503 |
+pub struct MemoryDedup {
+    /// What is being handled: few, and gone when they end. What is handled goes into the cache.
+    claims: Mutex<HashMap<Key, Held, KeyHash>>,
+    committed: Committed,
+    clock: Arc<dyn Clock>,
+    /// When a full store may look for what has expired again.
+    next_sweep: Mutex<Option<Instant>>,
+}
+
+impl MemoryDedup {
+    /// An empty store with the default bound.
+    pub fn new() -> Self {
+        Self {
+            claims: Mutex::default(),
+            committed: Committed::new(DELIVERIES, WhenFull::Refuse, Arc::new(SystemClock)),
+            clock: Arc::new(SystemClock),
+            next_sweep: Mutex::default(),
+        }
+    }
+
+    /// How many deliveries are remembered. Every source needs as many as it sends in its window, which
+    /// is 96 h at least.
+    pub fn max_deliveries(mut self, deliveries: usize) -> Self {
+        self.committed.max = deliveries;
+        self.rebuild()
+    }
+
+    /// What happens when there is no room.
+    pub fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.committed.when_full = when_full;
+        self.rebuild()
+    }
+
+    /// Another clock, for tests.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self.rebuild()
+    }
+
+    fn rebuild(mut self) -> Self {
+        let Committed { max, when_full, .. } = self.committed;
+        self.committed = Committed::new(max, when_full, self.clock.clone());
+        self
+    }
+
+    /// By how much the window is shorter than it should be: zero unless it had to be shortened.
+    pub fn shortened_by(&self) -> Duration {
+        let forgotten = from_seconds(self.committed.forgotten_until());
+        forgotten.duration_since(self.clock.now()).unwrap_or_default()
+    }
+
+    fn claims(&self) -> MutexGuard<'_, HashMap<Key, Held, KeyHash>> {
+        // Nothing under the lock panics; if it did, the map is as good as any other.
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether another delivery would still be remembered.
+    fn has_room(&self, claims: usize) -> bool {
+        let has_room = || match self.committed.when_full {
+            WhenFull::ShortenWindow => true,
+            WhenFull::Refuse => self.committed.len().saturating_add(claims) < self.committed.max,
+        };
+        if has_room() {
+            return true;
+        }
+        let now = self.clock.instant();
+        let mut next = self.next_sweep.lock().unwrap_or_else(PoisonError::into_inner);
+        if next.is_some_and(|next| now < next) {
+            return false;
+        }
+        *next = now.checked_add(SWEEP);
+        self.committed.sweep(floor(self.clock.now()));
+        has_room()
+    }
+}
+
+impl Default for MemoryDedup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Dedup for MemoryDedup {
+    async fn claim(&self, ticket: &Ticket) -> Result<Claim, DedupError> {
+        let (key, now) = (ticket.key(), self.clock.instant());
+        let mut claims = self.claims();
+        // In this order: a commit fills the cache before it gives up the claim.
+        if let Some(held) = claims.get(&key)
+            && held.token != ticket.token()
+            && held.until > now
+        {
+            return Ok(Claim::InFlight);
+        }
+        if self.committed.contains(&key, self.clock.now()) {
+            return Ok(Claim::Committed);
+        }
+        if !self.has_room(claims.len()) {
+            return Err(DedupError::Full);
+        }
+        if claims.len() == claims.capacity() {
+            // Those that nobody settled would stay for ever.
+            claims.retain(|_, held| held.until > now);
+        }
+        let until = now.checked_add(ticket.lease()).unwrap_or(now);
+        claims.insert(key, Held { token: ticket.token(), until });
+        Ok(Claim::Granted)
+    }
+
+    async fn commit(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
+        let (key, instant) = (ticket.key(), self.clock.instant());
+        let mut claims = self.claims();
+        let other = claims.get(&key).filter(|held| held.token != ticket.token());
+        if other.is_some_and(|other| other.until > instant) {
+            return Ok(Settled::Stale);
+        }
+        let now = self.clock.now();
+        self.committed.insert(&key, now, now.checked_add(ticket.ttl()).unwrap_or(now));
+        claims.remove(&key);
+        Ok(Settled::Recorded)
+    }
+
+    async fn release(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
+        let mut claims = self.claims();
+        match claims.get(&ticket.key()) {
+            Some(held) if held.token == ticket.token() => {
+                claims.remove(&ticket.key());
+                Ok(Settled::Recorded)
+            }
+            _ => Ok(Settled::Stale),
+        }
+    }
+}
+
+impl fmt::Debug for MemoryDedup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryDedup")
+            .field("remembered", &self.committed.len())
+            .field("max", &self.committed.max)
+            .field("when_full", &self.committed.when_full)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who holds a claim, and until when.
+#[derive(Debug)]
+struct Held {
+    token: Token,
+    until: Instant,
+}
+
+/// The keys of deliveries that were handled, and when each expires: seconds since 1970. The first 16
+/// bytes of a key are kept: it is a SHA-256, so they are enough.
+pub(super) struct Committed {
+    cache: Cache<[u8; 16], u32, KeyHash>,
+    max: usize,
+    when_full: WhenFull,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// How many are in the cache; moka's own count lags behind.
+    count: AtomicUsize,
+    /// Keys that would have expired until then may be missing.
+    forgotten_until: AtomicU32,
+}
+
+impl Committed {
+    pub(super) fn new(max: usize, when_full: WhenFull, clock: Arc<dyn Clock>) -> Self {
+        let shared = Arc::new(Shared::default());
+        let removed = shared.clone();
+        let builder = Cache::builder()
+            .eviction_policy(EvictionPolicy::lru())
+            .expire_after(AtExpiry { clock })
+            .eviction_listener(move |_, expires, cause| {
+                removed.count.fetch_sub(1, Ordering::Relaxed);
+                if cause == moka::notification::RemovalCause::Size {
+                    removed.forgotten_until.fetch_max(expires, Ordering::Relaxed);
+                }
+            });
+        let builder = match when_full {
+            WhenFull::Refuse => builder,
+            WhenFull::ShortenWindow => builder.max_capacity(u64::try_from(max).unwrap_or(u64::MAX)),
+        };
+        let cache = builder.build_with_hasher(KeyHash::default());
+        Self { cache, max, when_full, shared }
+    }
+
+    pub(super) fn contains(&self, key: &Key, now: SystemTime) -> bool {
+        self.cache.get(&short(key)).is_some_and(|expires| expires > floor(now))
+    }
+
+    pub(super) fn insert(&self, key: &Key, now: SystemTime, expires: SystemTime) {
+        let expires = ceil(expires);
+        if expires > floor(now) {
+            self.shared.count.fetch_add(1, Ordering::Relaxed);
+            self.cache.insert(short(key), expires);
+        }
+    }
+
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
+    fn len(&self) -> usize {
+        self.shared.count.load(Ordering::Relaxed)
+    }
+
+    fn forgotten_until(&self) -> u32 {
+        self.shared.forgotten_until.load(Ordering::Relaxed)
+    }
+
+    /// Drops what has expired by our clock; moka has one of its own.
+    fn sweep(&self, now: u32) {
+        for (key, expires) in &self.cache {
+            if expires <= now {
+                self.cache.invalidate(&*key);
+            }
+        }
+        self.cache.run_pending_tasks();
+    }
+}
+
+/// Lets moka, which has a clock of its own, drop what has expired about then. Whether it has expired is
+/// judged by ours.
+struct AtExpiry {
+    clock: Arc<dyn Clock>,
+}
+
+impl Expiry<[u8; 16], u32> for AtExpiry {
+    fn expire_after_create(&self, _: &[u8; 16], expires: &u32, _: Instant) -> Option<Duration> {
+        Some(from_seconds(*expires).duration_since(self.clock.now()).unwrap_or_default())
+    }
+
+    fn expire_after_update(
+        &self,
+        key: &[u8; 16],
+        expires: &u32,
+        at: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(key, expires, at)
+    }
+}
