@@ -114,7 +114,9 @@ async fn run() -> Result<(), BoxError> {
         .heartbeat(Duration::from_secs(1))
         .backoff(Backoff::new().base(Duration::from_millis(50)).attempts(5));
 
-    let listener = tokio::net::TcpListener::bind(&listen).await?;
+    let busy =
+        |error| format!("{listen} can't be listened on: {error}; choose another with --listen");
+    let listener = tokio::net::TcpListener::bind(&listen).await.map_err(busy)?;
     let address = listener.local_addr()?;
     eprintln!(
         "listening on http://{address}\n\nsend it an event (signed for the next five minutes):\n"

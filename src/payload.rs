@@ -4,17 +4,13 @@ use serde::de::DeserializeOwned;
 
 /// A body that is not JSON, or not what the type says. It names the field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the payload does not deserialize{}: {problem}", at(.path))]
+#[error("the payload does not deserialize at `{path}`: {problem}")]
 #[non_exhaustive]
 pub struct PayloadError {
     /// Where it went wrong, such as `repository.owner.id`; `.` for the whole payload.
     pub path: String,
     /// What is wrong there.
     pub problem: String,
-}
-
-fn at(path: &str) -> String {
-    if path == "." { String::new() } else { format!(" at `{path}`") }
 }
 
 pub(crate) fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, PayloadError> {

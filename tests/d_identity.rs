@@ -242,6 +242,32 @@ fn d7_no_two_identities_look_alike() {
 }
 
 #[test]
+fn d7_a_signed_id_counts_in_whatever_case_and_however_often_it_is_named() {
+    let named = |names: &[&'static str]| {
+        let fields = names.iter().copied().map(Field::header).collect();
+        builder(presets::STANDARD_WEBHOOKS).identity(Identity::Fields(fields)).build().unwrap()
+    };
+    let plain = verifier(presets::STANDARD_WEBHOOKS);
+    for names in [&["webhook-id"][..], &["Webhook-Id"], &["webhook-id", "WEBHOOK-ID"]] {
+        let verifier = named(names);
+        for id in ["msg_1", "msg_2"] {
+            let key = standard(&verifier, id, NOW, "no JSON").key();
+            assert_eq!(key, standard(&plain, id, NOW, BODY).key(), "{names:?}");
+        }
+    }
+    // Together with a field of the body, whose absence is refused.
+    let fields = vec![Field::header("Webhook-Id"), Field::pointer("/n")];
+    let both = builder(presets::STANDARD_WEBHOOKS).identity(Identity::Fields(fields.into()));
+    let both = both.build().unwrap();
+    let keys: HashSet<Key> = [("msg_1", "a"), ("msg_1", "b"), ("msg_2", "a")]
+        .map(|(id, n)| standard(&both, id, NOW, &format!(r#"{{"n":"{n}"}}"#)).key())
+        .into();
+    assert_eq!(keys.len(), 3);
+    both.verify(standard_request("msg_1", NOW, BODY)).unwrap_err();
+    both.verify(standard_request("msg_1", NOW, "no JSON")).unwrap_err();
+}
+
+#[test]
 fn d7_an_id_in_a_header_is_short_visible_text() {
     let standard = verifier(presets::STANDARD_WEBHOOKS);
     let github = verifier(presets::GITHUB);

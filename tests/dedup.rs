@@ -81,23 +81,22 @@ impl Counted {
         self.runs.load(Ordering::SeqCst)
     }
 
-    fn handler(
-        &self,
-        statuses: &'static [u16],
-    ) -> impl FnMut(
-        Request<Full<Bytes>>,
-    ) -> Pin<Box<dyn Future<Output = Result<Answer, BoxError>> + Send>>
-    + Clone
-    + Send
-    + 'static {
+    fn handler(&self, statuses: &'static [u16]) -> impl Handler {
         let runs = self.runs.clone();
         move |_| {
             let run = runs.fetch_add(1, Ordering::SeqCst) as usize;
             let status = statuses[run.min(statuses.len() - 1)];
-            Box::pin(async move { Ok(answer(status)) })
+            let answer: AnswerFuture = Box::pin(async move { Ok(answer(status)) });
+            answer
         }
     }
 }
+
+type AnswerFuture = Pin<Box<dyn Future<Output = Result<Answer, BoxError>> + Send>>;
+
+trait Handler: FnMut(Request<Full<Bytes>>) -> AnswerFuture + Clone + Send + 'static {}
+
+impl<H: FnMut(Request<Full<Bytes>>) -> AnswerFuture + Clone + Send + 'static> Handler for H {}
 
 #[tokio::test]
 async fn a_duplicate_is_answered_200_and_does_not_reach_the_handler() {

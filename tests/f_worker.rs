@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use inhook::events::{Handled, Unhandled};
@@ -163,6 +164,78 @@ async fn f7_panics_and_timeouts_count_as_attempts_and_hurt_nobody_else() {
         .collect();
     assert_eq!(errors[0], "the handler panicked: attempt 2");
     assert!(errors[1].contains("50ms"), "{errors:?}");
+}
+
+#[derive(Debug)]
+struct Unspeakable;
+
+impl std::fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("it can't be said")
+    }
+}
+
+impl std::error::Error for Unspeakable {}
+
+/// Panics when it is dropped, as a handler is that takes too long.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped")
+    }
+}
+
+#[tokio::test]
+async fn f7_a_panic_beside_the_handlers_code_counts_as_an_attempt_too() {
+    let inbox = Arc::new(MemoryInbox::new());
+    put(&*inbox, "1", "errors").await;
+    put(&*inbox, "2", "hangs").await;
+    let events = Events::builder()
+        .on("errors", async |_: Event<serde_json::Value>| Err::<(), _>(Failure::retry(Unspeakable)))
+        .on("hangs", async |_: Event<serde_json::Value>| {
+            let _bomb = Bomb;
+            std::future::pending::<Result<(), Failure>>().await
+        });
+    let worker = start(&inbox, events.build().unwrap(), |worker| {
+        worker.backoff(fast(2)).timeout(Duration::from_millis(50))
+    });
+    settled(&*inbox, State::Dead, 2).await;
+    worker.stop().await;
+    for entry in inbox.list(Filter::state(State::Dead)).await.unwrap() {
+        assert_eq!(entry.attempts, 2);
+        let error = entry.last_error.unwrap();
+        assert!(error.starts_with("the handler panicked"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_put_whose_caller_has_gone_is_run_as_soon_as_any_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = sqlite(directory.path()).await;
+    let (send, mut handled) = mpsc::unbounded_channel();
+    let events = Events::builder().on("push", move |event: Event<serde_json::Value>| {
+        send.send(event.id().map(str::to_owned)).unwrap();
+        async { Ok::<_, Failure>(()) }
+    });
+    let worker = start(&inbox, events.build().unwrap(), |worker| worker);
+    for n in 0..20u32 {
+        let id = format!("{n}");
+        // It is polled once, so the step is queued, and then dropped.
+        let mut put = Box::pin(inbox.put(delivery("acme", &id, "push", "{}")));
+        std::future::poll_fn(|cx| Poll::Ready(put.as_mut().poll(cx).is_ready())).await;
+        // Whether the writer has begun when the caller goes is a race; both ends are tried.
+        if n % 2 == 0 {
+            tokio::task::yield_now().await;
+        }
+        drop(put);
+        // What was not stored then is stored now, and what was is a duplicate.
+        let put = inbox.put(delivery("acme", &id, "push", "{}")).await.unwrap();
+        assert!(matches!(put, Put::New | Put::Duplicate));
+        let next = tokio::time::timeout(Duration::from_secs(2), handled.recv()).await;
+        assert_eq!(next.expect("it runs soon").unwrap(), Some(id));
+    }
+    worker.stop().await;
 }
 
 #[derive(Deserialize)]

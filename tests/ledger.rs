@@ -246,8 +246,10 @@ async fn files_that_are_not_an_inbox_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("other.db");
     Connection::open(&path).unwrap().execute_batch("CREATE TABLE users (id)").unwrap();
+    let before = std::fs::read(&path).unwrap();
     let error = SqliteInbox::open(&path).await.unwrap_err().to_string();
     assert!(error.contains("not an inbox"), "{error}");
+    assert!(std::fs::read(&path).unwrap() == before, "somebody else's file was changed");
 
     let text = directory.path().join("text.db");
     std::fs::write(&text, "this is no database".repeat(100)).unwrap();

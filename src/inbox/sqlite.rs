@@ -83,22 +83,11 @@ impl Inbox for SqliteInbox {
     async fn put(&self, delivery: Delivery) -> Result<Put, InboxError> {
         let record = Record::new(delivery, true);
         let bytes = record.bytes();
-        let put =
-            self.writer.run(bytes, Accepts::Yes, move |rows, db| rows.put(db, &record)).await?;
-        if put != Put::Duplicate {
-            self.writer.notify_ready();
-        }
-        Ok(put)
+        self.writer.run(bytes, Accepts::Yes, move |rows, db| rows.put(db, &record)).await
     }
 
     async fn lease(&self, options: LeaseOptions) -> Result<Batch, InboxError> {
-        let batch =
-            self.writer.run(0, Accepts::No, move |rows, db| rows.lease(db, options)).await?;
-        if batch.jobs.len() == options.max {
-            // There may be more, and another worker may be idle.
-            self.writer.notify_ready();
-        }
-        Ok(batch)
+        self.writer.run(0, Accepts::No, move |rows, db| rows.lease(db, options)).await
     }
 
     async fn extend(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Lease>, InboxError> {
@@ -107,13 +96,8 @@ impl Inbox for SqliteInbox {
     }
 
     async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<Settled, InboxError> {
-        let wakes = matches!(outcome, Outcome::Released | Outcome::Retry { .. });
         let settle = move |rows: &mut Rows, db: &_| rows.settle(db, lease, &outcome);
-        let settled = self.writer.run(0, Accepts::No, settle).await?;
-        if wakes {
-            self.writer.notify_ready();
-        }
-        Ok(settled)
+        self.writer.run(0, Accepts::No, settle).await
     }
 
     async fn ready(&self) {
@@ -141,9 +125,7 @@ impl Ledger for SqliteInbox {
     }
 
     async fn replay(&self, key: Key) -> Result<(), LedgerError> {
-        self.writer.run(0, Accepts::No, move |rows, db| rows.replay(db, key)).await??;
-        self.writer.notify_ready();
-        Ok(())
+        self.writer.run(0, Accepts::No, move |rows, db| rows.replay(db, key)).await?
     }
 
     async fn discard(&self, key: Key) -> Result<(), LedgerError> {

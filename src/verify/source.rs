@@ -126,7 +126,13 @@ impl Source {
             None => None,
         };
         let identity = match &scheme.identity {
-            Identity::Fields(fields) if fields.iter().eq(&scheme.id) => IdentitySpec::SignedId,
+            // The only header that the lint lets through is the signed id, in whatever case it is named.
+            Identity::Fields(fields)
+                if fields.iter().eq(&scheme.id)
+                    || fields.iter().all(|field| matches!(field, Field::Header(_))) =>
+            {
+                IdentitySpec::SignedId
+            }
             Identity::Fields(fields) => {
                 IdentitySpec::Fields(fields.iter().map(&mut place).collect::<Result<_, _>>()?)
             }

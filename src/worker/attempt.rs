@@ -19,20 +19,24 @@ where
 {
     let (number, key) = (job.attempt(), job.key());
     let source = job.source().to_owned();
-    let run = CatchPanic { future: async move { handler.oneshot(job).await } };
-    let run = async { run.await.unwrap_or_else(|panic| Err(Failure::retry(panic))) };
-    let result = match config.timeout {
-        None => run.await,
-        Some(timeout) => tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| {
-            Err(Failure::retry(format!("the attempt took more than {timeout:?}")))
-        }),
+    let run = async move {
+        // The error becomes text here, where it may panic as well.
+        let describe = |failure: Failure| (failure.is_permanent(), failure.to_string());
+        let run = async { handler.oneshot(job).await.map_err(describe) };
+        match config.timeout {
+            None => run.await,
+            Some(timeout) => tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| {
+                Err((false, format!("the attempt took more than {timeout:?}")))
+            }),
+        }
     };
+    let result = CatchPanic { future: run }.await.unwrap_or_else(|panic| Err((false, panic)));
     match result {
         Ok(Handled::Done) => Outcome::Done,
         Ok(Handled::Skipped) => Outcome::Skipped,
-        Err(failure) => {
-            let error = shorten(failure.to_string());
-            if failure.is_permanent() || number >= config.backoff.max_attempts() {
+        Err((permanent, error)) => {
+            let error = shorten(error);
+            if permanent || number >= config.backoff.max_attempts() {
                 tracing::error!(source, %key, attempt = number, error, "dead letter");
                 Outcome::Dead { error }
             } else {

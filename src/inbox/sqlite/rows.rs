@@ -59,6 +59,8 @@ pub(super) struct Rows {
     granted: HashMap<Key, (u64, Instant)>,
     /// What the open transaction changes in the table of counts, by state.
     deltas: [i64; 6],
+    /// Whether the open transaction made something due, or left something due unleased.
+    wakes: bool,
 }
 
 impl Rows {
@@ -67,7 +69,8 @@ impl Rows {
         retain_done: Duration,
         on_dead_duplicate: OnDeadDuplicate,
     ) -> Self {
-        Self { clock, retain_done, on_dead_duplicate, granted: HashMap::new(), deltas: [0; 6] }
+        let granted = HashMap::new();
+        Self { clock, retain_done, on_dead_duplicate, granted, deltas: [0; 6], wakes: false }
     }
 
     pub(super) fn put(&mut self, db: &Connection, record: &Record) -> rusqlite::Result<Put> {
@@ -170,7 +173,13 @@ impl Rows {
         to_millis(self.clock.now())
     }
 
+    /// Whether a worker has to look, said once.
+    pub(super) fn take_wakes(&mut self) -> bool {
+        std::mem::take(&mut self.wakes)
+    }
+
     fn moved(&mut self, from: Option<State>, to: Option<State>) {
+        self.wakes |= to == Some(State::Pending);
         for (state, step) in [(from, -1), (to, 1)] {
             if let Some(state) = state {
                 self.add(code(state), step);

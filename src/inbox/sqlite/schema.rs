@@ -12,6 +12,7 @@ const APPLICATION_ID: i32 = 0x696e_686b;
 const VERSION: i32 = 1;
 /// The first release without a known way to lose a committed transaction in WAL mode.
 const MIN_SQLITE: i32 = 3_051_003;
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 /// How long a lock of another process is waited for.
 const BUSY: Duration = Duration::from_millis(400);
 /// The same while the file is created, when nobody is waiting for an answer.
@@ -58,6 +59,7 @@ const SCHEMA: &str = "
 /// Creates the file if it is missing, and makes it an inbox.
 pub(super) fn create(path: &Path) -> Result<(), BoxError> {
     create_private(path)?;
+    refuse_foreign(path)?;
     // Others may be creating it at the same time.
     let mut connection = connect(path, CREATE_BUSY)?;
     claim(&mut connection, path)
@@ -90,8 +92,7 @@ fn connect(path: &Path, busy: Duration) -> Result<Connection, BoxError> {
         let found = rusqlite::version();
         return Err(format!("SQLite {found} is too old: 3.51.3 or newer is needed; feature `sqlite-bundled` brings one").into());
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = Connection::open_with_flags(path, FLAGS)?;
     connection.busy_timeout(busy)?;
     connection.set_prepared_statement_cache_capacity(32);
     let mode: String =
@@ -126,15 +127,21 @@ fn claim(connection: &mut Connection, path: &Path) -> Result<(), BoxError> {
         transaction.commit()?;
     }
     let (path, version) = (path.display(), pragma(connection, "user_version")?);
-    if pragma(connection, "application_id")? != APPLICATION_ID {
-        return Err(
-            format!("{path} is a SQLite file, but not an inbox; choose another path").into()
-        );
-    }
     if version != VERSION {
         return Err(format!("{path} has version {version}, and this Inhook reads version {VERSION}: use the Inhook that wrote it").into());
     }
     Ok(())
+}
+
+/// Looks before anything is changed, be it only the journal's mode.
+fn refuse_foreign(path: &Path) -> Result<(), BoxError> {
+    let connection = Connection::open_with_flags(path, FLAGS)?;
+    connection.busy_timeout(CREATE_BUSY)?;
+    if is_empty(&connection)? || pragma(&connection, "application_id")? == APPLICATION_ID {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(format!("{path} is a SQLite file, but not an inbox; choose another path").into())
 }
 
 fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {

@@ -138,6 +138,10 @@ impl Thread {
             self.next_sweep = self.next_sweep.max(now.checked_add(SWEEP).unwrap_or(now));
             tracing::error!(%error, path = %self.path.display(), "the inbox could not commit");
         }
+        // Here and not where the answer is awaited: a caller may be gone by then.
+        if self.rows.take_wakes() {
+            self.shared.ready.notify_one();
+        }
         self.note_health(&result, &ended, wrote);
         for step in ended {
             step.reply(result.clone());
@@ -182,6 +186,8 @@ impl Thread {
             None => {
                 self.unsynced = true;
                 self.wal_file = None;
+                // It counts anew for each connection.
+                self.data_version = 0;
                 schema::open(&self.path).map_err(InboxError::unavailable)
             }
         }

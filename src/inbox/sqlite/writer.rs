@@ -87,11 +87,6 @@ impl Writer {
         self.shared.commits.load(Ordering::Relaxed)
     }
 
-    /// Ends the wait of one worker.
-    pub(super) fn notify_ready(&self) {
-        self.shared.ready.notify_one();
-    }
-
     /// Waits until something may be due, for this process or by the doing of another one.
     pub(super) async fn ready(&self) {
         self.shared.ready.notified().await;

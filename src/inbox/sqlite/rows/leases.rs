@@ -44,6 +44,8 @@ impl Rows {
             batch.jobs.extend(self.grant(db, *position, now, options)?);
         }
         batch.next_due = next_due(db, now)?;
+        // There may be more, and another worker may be idle.
+        self.wakes |= batch.jobs.len() == options.max;
         Ok(batch)
     }
 
