@@ -107,11 +107,11 @@ impl Verifier {
     /// Why the request is refused, and with which status: see [`Rejection`].
     #[inline(never)] // Inlined into a large caller it is slower.
     pub fn verify(&self, request: Request<Bytes>) -> Result<Delivery, Rejection> {
+        let keys = self.keys.load();
         let (parts, body) = request.into_parts();
         let now = self.clock.now();
         let envelope = self.source.read(&parts.headers, now)?;
 
-        let keys = self.keys.load();
         let mut matched = None;
         for (label, key) in &keys.keys {
             let tag = key.mac(self.source.signed_parts(&envelope, &body));

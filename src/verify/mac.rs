@@ -131,6 +131,7 @@ fn prepare<M: KeyInit>(key: &[u8]) -> M {
     M::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
+#[inline(never)]
 fn mac<'a, M: Mac + Clone>(key: &M, parts: impl Iterator<Item = &'a [u8]>) -> Tag {
     let mut mac = key.clone();
     for part in parts {
