@@ -14,7 +14,10 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use bytes::Bytes;
 use inhook::sign::{Message, Signer};
-use inhook::{Events, Failure, Intake, MemoryInbox, Verifier, VerifyLayer, Worker, presets};
+use inhook::{
+    DedupLayer, Events, Failure, Intake, MemoryDedup, MemoryInbox, Verifier, VerifyLayer, Worker,
+    presets,
+};
 use tower::ServiceBuilder;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -40,6 +43,11 @@ async fn serve(what: &str) {
     let app = match what {
         "bare" => Router::new().route("/", reads_body),
         "verify" => Router::new().route("/", reads_body).route_layer(layer),
+        "dedup" => {
+            let dedup = MemoryDedup::new().max_deliveries(REQUESTS);
+            let guard = ServiceBuilder::new().layer(layer).layer(DedupLayer::new(Arc::new(dedup)));
+            Router::new().route("/", reads_body).route_layer(guard)
+        }
         _ => {
             let intake = ServiceBuilder::new().layer(layer).service(Intake::new(inbox.clone()));
             Router::new().route_service("/", intake)
@@ -55,7 +63,7 @@ async fn serve(what: &str) {
 fn compare() {
     let directory = tempfile::tempdir().unwrap();
     let script = write_load(directory.path());
-    let modes = ["bare", "verify", "memory"];
+    let modes = ["bare", "verify", "dedup", "memory"];
     let mut rounds = modes.map(|_| Vec::new());
     for _ in 0..ROUNDS {
         for (mode, rounds) in modes.iter().zip(&mut rounds) {
@@ -67,7 +75,12 @@ fn compare() {
         "{:<32}{:>10}{:>7}{:>7}{:>11}{:>7}",
         "", "requests/s", "ratio", "busy", "per CPU-s", "ratio"
     );
-    let names = ["bare axum route", "VerifyLayer (target 0.82)", "… MemoryInbox, Worker (0.75)"];
+    let names = [
+        "bare axum route",
+        "VerifyLayer (target 0.82)",
+        "… MemoryDedup (0.70)",
+        "… MemoryInbox, Worker (0.75)",
+    ];
     let mut bare = None;
     for (name, rounds) in names.iter().zip(rounds) {
         let rate = median(rounds.iter().map(|(rate, _)| *rate));

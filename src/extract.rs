@@ -51,13 +51,18 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Payload<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PayloadRejection> {
         let delivery = parts.extensions.get::<Delivery>().ok_or(MissingDelivery)?;
-        match payload::from_json(delivery.body()) {
-            Ok(payload) => Ok(Self(payload)),
-            Err(error) => {
-                tracing::warn!(source = delivery.source(), key = %delivery.key(), %error, "refused");
-                Err(error.into())
-            }
-        }
+        Ok(Self::try_from(delivery)?)
+    }
+}
+
+/// For handlers that look at the event type first.
+impl<T: DeserializeOwned> TryFrom<&Delivery> for Payload<T> {
+    type Error = PayloadError;
+
+    fn try_from(delivery: &Delivery) -> Result<Self, PayloadError> {
+        payload::from_json(delivery.body()).map(Self).inspect_err(|error| {
+            tracing::warn!(source = delivery.source(), key = %delivery.key(), %error, "refused");
+        })
     }
 }
 
@@ -93,8 +98,15 @@ impl IntoResponse for PayloadRejection {
     fn into_response(self) -> Response {
         match self {
             Self::Missing(missing) => missing.into_response(),
-            Self::Payload(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+            Self::Payload(error) => error.into_response(),
         }
+    }
+}
+
+/// 400, with what is wrong where.
+impl IntoResponse for PayloadError {
+    fn into_response(self) -> Response {
+        (StatusCode::BAD_REQUEST, self.to_string()).into_response()
     }
 }
 

@@ -1,0 +1,102 @@
+//! What a claim costs beside a bare `SET key value NX PX` of the same client, in one run:
+//! `cargo bench --features redis --bench redis`. It starts a `redis-server` of its own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use inhook::dedup::{Claim, Dedup, Ticket};
+use inhook::sign::{Message, Signer};
+use inhook::{RedisDedup, Verifier, presets};
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+
+#[path = "../tests/common/redis.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod redis_server;
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const CALLERS: usize = 64;
+/// Of each caller, in each round.
+const CALLS: usize = 100;
+const ROUNDS: usize = 30;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let server = redis_server::Server::start(&[]).expect("redis-server is needed");
+    let dedup = Arc::new(RedisDedup::connect(&server.url()).await.unwrap());
+    let client = redis::Client::open(server.url()).unwrap();
+    let config = ConnectionManagerConfig::new();
+    let bare = ConnectionManager::new_with_config(client, config).await.unwrap();
+
+    let (mut claims, mut sets) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        for caller in times(|caller| set(bare.clone(), format!("{round}-{caller}"))).await {
+            sets.extend(caller);
+        }
+        let tickets = |caller| tickets(round, caller);
+        for caller in times(|caller| claim(dedup.clone(), tickets(caller))).await {
+            claims.extend(caller);
+        }
+    }
+    println!("{CALLERS} callers               p50       p99");
+    let (bare, bare_p99) = (percentile(&mut sets, 50), percentile(&mut sets, 99));
+    println!("bare SET NX PX     {bare:>7.0} µs{bare_p99:>7.0} µs");
+    let (claim, claim_p99) = (percentile(&mut claims, 50), percentile(&mut claims, 99));
+    println!("RedisDedup::claim  {claim:>7.0} µs{claim_p99:>7.0} µs");
+    println!("ratio              {:>7.2}    (target 1.30)", claim / bare);
+}
+
+/// What each of the callers measured.
+async fn times<F: Future<Output = Vec<Duration>> + Send + 'static>(
+    caller: impl Fn(usize) -> F,
+) -> Vec<Vec<Duration>> {
+    let callers: Vec<_> = (0..CALLERS).map(|n| tokio::spawn(caller(n))).collect();
+    let mut times = Vec::new();
+    for caller in callers {
+        times.push(caller.await.unwrap());
+    }
+    times
+}
+
+async fn set(mut connection: ConnectionManager, prefix: String) -> Vec<Duration> {
+    let mut times = Vec::with_capacity(CALLS);
+    for n in 0..CALLS {
+        // As long as what a claim sends.
+        let (key, value) =
+            (format!("bench:{prefix:-<58}-{n:->10}"), "0123456789abcdef0123456789abcdef");
+        let start = Instant::now();
+        let mut command = redis::cmd("SET");
+        command.arg(key).arg(value).arg("NX").arg("PX").arg(30_000);
+        let answer: redis::Value = command.query_async(&mut connection).await.unwrap();
+        times.push(start.elapsed());
+        assert_eq!(answer, redis::Value::Okay);
+    }
+    times
+}
+
+async fn claim(dedup: Arc<RedisDedup>, tickets: Vec<Ticket>) -> Vec<Duration> {
+    let mut times = Vec::with_capacity(CALLS);
+    for ticket in tickets {
+        let start = Instant::now();
+        let claim = dedup.claim(&ticket).await.unwrap();
+        times.push(start.elapsed());
+        assert_eq!(claim, Claim::Granted);
+    }
+    times
+}
+
+fn tickets(round: usize, caller: usize) -> Vec<Ticket> {
+    let signer = Signer::new(presets::STANDARD_WEBHOOKS, SECRET).unwrap();
+    let verifier = Verifier::new("acme", presets::STANDARD_WEBHOOKS, SECRET).unwrap();
+    let ticket = |n| {
+        let message = Message::new("{}").id(format!("msg_{round}_{caller}_{n}"));
+        let delivery = verifier.verify(signer.request(&message).unwrap()).unwrap();
+        Ticket::new(&delivery, Duration::from_secs(30))
+    };
+    (0..CALLS).map(ticket).collect()
+}
+
+/// In microseconds.
+fn percentile(times: &mut [Duration], percent: usize) -> f64 {
+    times.sort_unstable();
+    times[times.len() * percent / 100].as_secs_f64() * 1e6
+}
