@@ -229,7 +229,7 @@ pub enum TimeFormat {
     /// Whole milliseconds since 1970.
     UnixMillis,
     /// [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339), upper-case `T` and `Z`, at most nine
-    /// fractional digits: `2026-01-15T09:30:00.142Z`.
+    /// fractional digits, no leap second: `2026-01-15T09:30:00.142Z`.
     Rfc3339,
 }
 
