@@ -123,9 +123,17 @@ pub enum ConfigError {
         "the list separator must be one ASCII character that neither the prefix nor the encoding uses"
     )]
     Separator,
+    /// A parameter of the signature header that can't be read.
+    #[error("parameter `{name}` of the signature header {problem}")]
+    Parameter {
+        /// The parameter's name.
+        name: String,
+        /// What is wrong, and what would be right.
+        problem: &'static str,
+    },
     /// A time outside the signed content would be used for freshness.
     #[error(
-        "`sent_at` is a header that the MAC does not cover: add `Part::SentAt` to the content, or leave `sent_at` out"
+        "`sent_at` is in a header, and the MAC does not cover it: add `Part::SentAt` to the content, or leave `sent_at` out"
     )]
     UncoveredTime,
     /// A part of the identity is outside the signed content.

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 use crate::clock::Clock;
-use crate::scheme::presets::{GITHUB, STANDARD_WEBHOOKS};
+use crate::scheme::presets::{GITHUB, SHOPIFY, SLACK, STANDARD_WEBHOOKS, STRIPE};
 use crate::scheme::{
     Algorithm, Encoding, Field, Identity, Layout, Part, Scheme, SentAt, Signature, TimeFormat,
 };
@@ -29,7 +29,9 @@ use crate::timestamp;
 use crate::verify::{Rejection, Verifier};
 
 mod capture;
+mod json;
 mod mutation;
+mod time;
 
 use capture::Capture;
 use mutation::Mutation;
@@ -51,16 +53,52 @@ pub fn signature_headers(data: &[u8]) -> bool {
     accepted.contains(&true)
 }
 
-/// [`sign_mutate_verify_with`] for one of three schemes, which the first byte chooses: [`GITHUB`],
-/// [`STANDARD_WEBHOOKS`], and one that has everything inside the JSON body.
+/// [`signature_headers`] for lists that hold the time as well: that of [`STRIPE`], and one with tags
+/// in base64 and another separator.
+///
+/// # Panics
+///
+/// A property is broken.
+pub fn signature_lists(data: &[u8]) -> bool {
+    let capture = Capture::parse(data);
+    let accepted = [STRIPE_HEADER, KEYED].map(|scheme| capture.judge(&scheme));
+    accepted.contains(&true)
+}
+
+/// Any text as a time, in each format: accepted are exactly the canonical spellings of the time that
+/// an independent computation makes of them, and what is written again is that time. Returns whether
+/// one of the formats accepted it.
+///
+/// # Panics
+///
+/// A property is broken.
+pub fn timestamps(data: &[u8]) -> bool {
+    time::check(data)
+}
+
+/// JSON pointers looked up in one pass find what they find in the tree that `serde_json` builds.
+///
+/// The data is lines with a pointer each, an empty line, and the body. Returns whether the body is
+/// JSON in which every pointer leads to something.
+///
+/// # Panics
+///
+/// A property is broken.
+pub fn json_pointers(data: &[u8]) -> bool {
+    json::check(data)
+}
+
+/// [`sign_mutate_verify_with`] for one of six schemes, which the first byte chooses: [`GITHUB`],
+/// [`STANDARD_WEBHOOKS`], one that has everything inside the JSON body, [`STRIPE`], [`SLACK`] and
+/// [`SHOPIFY`].
 ///
 /// # Panics
 ///
 /// A property is broken.
 pub fn sign_mutate_verify(data: &[u8]) -> bool {
     let (choice, data) = data.split_first().unwrap_or((&0, &[]));
-    let scheme = &[GITHUB, STANDARD_WEBHOOKS, IN_BODY][usize::from(*choice) % 3];
-    sign_mutate_verify_with(scheme, &Secret::new(SECRETS[0]), data)
+    let schemes = [GITHUB, STANDARD_WEBHOOKS, IN_BODY, STRIPE, SLACK, SHOPIFY];
+    sign_mutate_verify_with(&schemes[usize::from(*choice) % 6], &Secret::new(SECRETS[0]), data)
 }
 
 /// What a partner signs is accepted, and what somebody changed on its way is not.
@@ -127,6 +165,24 @@ const LISTED: Scheme = Scheme {
         Part::Body,
     ]),
     sent_at: Some(SentAt { field: Field::header("x-timestamp"), format: TimeFormat::UnixMillis }),
+    ..Scheme::BASE
+};
+
+/// Stripe's, without what is inside the body.
+const STRIPE_HEADER: Scheme =
+    Scheme { id: None, event: None, identity: Identity::Content, ..STRIPE };
+
+/// Tags in base64 and the time in one list.
+const KEYED: Scheme = Scheme {
+    algorithm: Algorithm::HmacSha1,
+    signature: Signature {
+        header: Cow::Borrowed("x-signature"),
+        prefix: Cow::Borrowed("h1="),
+        layout: Layout::List(';'),
+        encoding: Encoding::Base64,
+    },
+    content: Cow::Borrowed(&[Part::SentAt, Part::Literal(Cow::Borrowed(":")), Part::Body]),
+    sent_at: Some(SentAt { field: Field::parameter("ts"), format: TimeFormat::UnixMillis }),
     ..Scheme::BASE
 };
 

@@ -59,7 +59,8 @@ impl Pointers {
         Ok(Self { paths })
     }
 
-    /// Looks all of them up. The body has to be one valid JSON value, to its last byte.
+    /// Looks all of them up. The body has to be one JSON value, to its last byte. What no pointer
+    /// leads to is skipped: numbers there have no range, and text need not be UTF-8.
     pub(crate) fn find<'de>(&self, body: &'de [u8]) -> Result<Found<'de>, NotJson> {
         let mut found = Found::default();
         let alive = (0..self.paths.len()).fold(Alive(0), |alive, path| alive.with(path));

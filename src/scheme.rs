@@ -148,8 +148,8 @@ impl Signature {
 pub enum Layout {
     /// One, which must carry the prefix.
     Single,
-    /// A list with this separator. Entries without the prefix (other versions), or of another length
-    /// than a tag has, are ignored; any one of at most 16 others may match.
+    /// A list with this separator. Entries without the prefix (other versions, [`Field::Parameter`]),
+    /// or of another length than a tag has, are ignored; any one of at most 16 others may match.
     List(char),
 }
 
@@ -171,7 +171,7 @@ pub enum Part {
     Body,
     /// The value of the header that [`Scheme::id`] names.
     Id,
-    /// The text of the header that [`Scheme::sent_at`] names.
+    /// The text of the header or parameter that [`Scheme::sent_at`] names.
     SentAt,
     /// Constant text, such as the dots in `id.timestamp.body`.
     Literal(Cow<'static, str>),
@@ -187,6 +187,10 @@ pub enum Field {
     /// ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)). Read only after the MAC holds; where
     /// a key is repeated the last one counts, as in serde_json.
     Pointer(Cow<'static, str>),
+    /// A parameter of the signature header, where that is a [`Layout::List`]: `t` in
+    /// `t=1492774577,v1=…`. Only for [`Scheme::sent_at`]. It must be there exactly once, at any
+    /// place in the list.
+    Parameter(Cow<'static, str>),
 }
 
 impl Field {
@@ -199,13 +203,18 @@ impl Field {
     pub const fn pointer(pointer: &'static str) -> Field {
         Field::Pointer(Cow::Borrowed(pointer))
     }
+
+    /// A parameter of the signature header, in a constant.
+    pub const fn parameter(name: &'static str) -> Field {
+        Field::Parameter(Cow::Borrowed(name))
+    }
 }
 
 /// When an attempt was sent: a time that the partner writes anew at each attempt and signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a place and a format is all it is")]
 pub struct SentAt {
-    /// Where it is. A header must also be in [`Scheme::content`], as [`Part::SentAt`].
+    /// Where it is. A header or parameter must also be in [`Scheme::content`], as [`Part::SentAt`].
     pub field: Field,
     /// How it is written.
     pub format: TimeFormat,
@@ -220,7 +229,7 @@ pub enum TimeFormat {
     /// Whole milliseconds since 1970.
     UnixMillis,
     /// [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339), upper-case `T` and `Z`, at most nine
-    /// fractional digits: `2026-01-15T09:30:00.142Z`.
+    /// fractional digits, no leap second: `2026-01-15T09:30:00.142Z`.
     Rfc3339,
 }
 

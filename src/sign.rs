@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::error::ConfigError;
-use crate::scheme::{Field, Part, Scheme, SentAt};
+use crate::scheme::{Field, Layout, Part, Scheme, SentAt};
 use crate::secret::{KeyRing, Secret};
 use crate::timestamp;
 use crate::verify::mac;
@@ -72,12 +72,18 @@ impl Signer {
             Part::Literal(text) => text.as_bytes(),
         });
         let tag = mac::encode(scheme.signature.encoding, &self.key.mac(parts));
-        let signature = format!("{}{tag}", scheme.signature.prefix);
-
-        insert(&mut headers, &scheme.signature.header, &signature)?;
-        if let Some(SentAt { field: Field::Header(name), .. }) = &scheme.sent_at {
-            insert(&mut headers, name, time.as_deref().unwrap_or_default())?;
+        let mut signature = format!("{}{tag}", scheme.signature.prefix);
+        let time = time.as_deref().unwrap_or_default();
+        match (&scheme.sent_at, scheme.signature.layout) {
+            (Some(SentAt { field: Field::Header(name), .. }), _) => {
+                insert(&mut headers, name, time)?;
+            }
+            (Some(SentAt { field: Field::Parameter(name), .. }), Layout::List(separator)) => {
+                signature = format!("{name}={time}{separator}{signature}");
+            }
+            _ => {}
         }
+        insert(&mut headers, &scheme.signature.header, &signature)?;
         for (field, value) in [(&scheme.id, id), (&scheme.event, message.event.as_deref())] {
             if let (Some(Field::Header(name)), Some(value)) = (field, value) {
                 insert(&mut headers, name, value)?;

@@ -25,8 +25,8 @@ pub(crate) fn write(format: TimeFormat, time: SystemTime) -> String {
         TimeFormat::UnixSeconds => since_1970.as_secs().to_string(),
         TimeFormat::UnixMillis => since_1970.as_millis().to_string(),
         TimeFormat::Rfc3339 => {
-            let millis = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
-            let time = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+            let time = time.max(SystemTime::UNIX_EPOCH);
+            let time = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::MAX);
             format!("{time:.3}")
         }
     }
@@ -80,8 +80,12 @@ fn is_rfc3339_shape(text: &[u8]) -> bool {
         }
         _ => rest,
     };
+    // The parser takes second 60 for second 59, and offsets of more than a day.
+    let below = |text: Option<&[u8]>, end: &[u8]| text.is_some_and(|text| text < end);
+    let is_offset = shaped(zone, b"+00:00") || shaped(zone, b"-00:00");
     shaped(date_time, b"0000-00-00T00:00:00")
-        && (zone == b"Z" || shaped(zone, b"+00:00") || shaped(zone, b"-00:00"))
+        && below(date_time.get(17..), b"60")
+        && (zone == b"Z" || is_offset && below(zone.get(1..3), b"24"))
 }
 
 #[cfg(test)]
@@ -133,6 +137,10 @@ mod tests {
             "2026-13-15T09:30:00Z",
             "2026-01-15T09:30:00+0100",
             "2026-01-15T09:30:00Z[UTC]",
+            "2026-01-15T09:30:60Z",
+            "2016-12-31T23:59:60.5Z",
+            "2026-01-15T09:30:00+24:00",
+            "2026-01-15T09:30:00-25:59",
             "+002026-01-15T09:30:00Z",
             "2026-01-15T09:30:00,142Z",
             "2026-01-15T09:30:00Z ",
@@ -153,5 +161,16 @@ mod tests {
         ] {
             assert_eq!(parse(format, write(format, time).as_bytes()), Some(time), "{format:?}");
         }
+        // In the calendar's last second, after it, and before the first that is written.
+        for (seconds, nanos, text) in [
+            (253_402_207_200, 990_000_000, "9999-12-30T22:00:00.990Z"),
+            (253_402_207_200, 999_999_999, "9999-12-30T22:00:00.999Z"),
+            (253_402_207_201, 0, "9999-12-30T22:00:00.999Z"),
+        ] {
+            let time = at(seconds, nanos).unwrap();
+            assert_eq!(write(TimeFormat::Rfc3339, time), text);
+        }
+        let before_1970 = SystemTime::UNIX_EPOCH - Duration::from_millis(1);
+        assert_eq!(write(TimeFormat::Rfc3339, before_1970), "1970-01-01T00:00:00.000Z");
     }
 }

@@ -23,7 +23,7 @@ use tower::{Layer, ServiceBuilder, ServiceExt};
 
 mod common;
 
-use common::{NOW, SECRET, SHORTLINKS, at, builder, set, shortlink, signed, verifier};
+use common::{NOW, PRESETS, SECRET, SHORTLINKS, at, builder, set, shortlink, signed, verifier};
 
 const OTHER_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const BODY: &str = r#"{"type":"contact.created"}"#;
@@ -42,7 +42,7 @@ fn github(secret: impl Into<Secret>) -> Request<Bytes> {
 #[test]
 fn a1_empty_secret_is_refused() {
     let empty = ConfigError::EmptySecret { label: "0".into() };
-    for scheme in [presets::GITHUB, presets::STANDARD_WEBHOOKS, SHORTLINKS] {
+    for scheme in PRESETS.into_iter().chain([SHORTLINKS]) {
         assert_eq!(error(scheme.clone(), ""), empty);
         assert_eq!(error(scheme.clone(), Secret::new(Vec::new())), empty);
         let weak = Verifier::builder("acme", scheme.clone(), "").allow_weak_secret().build();
@@ -525,8 +525,10 @@ fn a11_the_default_windows() {
     let tolerances = Duration::from_secs(600);
     assert_eq!(window(presets::STANDARD_WEBHOOKS, false), (96 * HOUR, 96 * HOUR));
     assert_eq!(window(slow, false), (200 * HOUR + tolerances, 200 * HOUR + tolerances));
+    assert_eq!(window(presets::SLACK, false), (96 * HOUR, 96 * HOUR));
     // Where no time is judged a capture never goes stale.
     assert_eq!(window(presets::GITHUB, false), (96 * HOUR, 30 * 24 * HOUR));
+    assert_eq!(window(presets::SHOPIFY, false), (96 * HOUR, 30 * 24 * HOUR));
     assert_eq!(window(presets::STANDARD_WEBHOOKS, true), (96 * HOUR, 30 * 24 * HOUR));
 }
 
@@ -555,6 +557,18 @@ fn config_errors() -> Vec<(&'static str, ConfigError)> {
     };
     let identity = |identity| builder(SHORTLINKS).identity(identity).build().unwrap_err();
     let header_time = |name| SentAt { field: Field::header(name), format: TimeFormat::UnixSeconds };
+    let parameter = |name: &'static str, format, layout, prefix: &'static str| {
+        build(Scheme {
+            signature: Signature {
+                layout,
+                prefix: Cow::Borrowed(prefix),
+                ..presets::STRIPE.signature
+            },
+            sent_at: Some(SentAt { field: Field::parameter(name), format }),
+            ..presets::STRIPE
+        })
+    };
+    let (unix, rfc, comma) = (TimeFormat::UnixSeconds, TimeFormat::Rfc3339, Layout::List(','));
     let many = |count: usize| {
         let more = (1..count).map(|n| Secret::new(format!("secret number {n} of many")));
         more.fold(builder(presets::GITHUB), |builder, secret| builder.secret(secret))
@@ -614,9 +628,44 @@ fn config_errors() -> Vec<(&'static str, ConfigError)> {
         ("Separator", separator('\u{0}', Encoding::Hex, "")),
         ("Separator", separator('é', Encoding::Hex, "")),
         ("Separator", separator('→', Encoding::Hex, "")),
+        ("Parameter", parameter("t", unix, Layout::Single, "v1=")),
+        ("Parameter", parameter("", unix, comma, "v1=")),
+        ("Parameter", parameter("t ", unix, comma, "v1=")),
+        ("Parameter", parameter("t=", unix, comma, "v1=")),
+        ("Parameter", parameter("zeit·", unix, comma, "v1=")),
+        // Entries that could be the time or a signature.
+        ("Parameter", parameter("v1", unix, comma, "v1=")),
+        ("Parameter", parameter("v1", unix, comma, "v1")),
+        ("Parameter", parameter("t", unix, comma, "t=v1:")),
+        ("Parameter", parameter("t", unix, comma, "")),
+        // The separator would cut the time in two.
+        ("Parameter", parameter("t,s", unix, comma, "v1=")),
+        ("Parameter", parameter("t", unix, Layout::List('='), "v1:")),
+        ("Parameter", parameter("t", rfc, Layout::List(':'), "v1=")),
+        ("Parameter", parameter("t", rfc, Layout::List('-'), "v1=")),
+        ("Parameter", build(Scheme { id: Some(Field::parameter("id")), ..presets::STRIPE })),
+        ("Parameter", build(Scheme { event: Some(Field::parameter("type")), ..presets::STRIPE })),
+        ("UncoveredTime", build(Scheme { content: Scheme::BASE.content, ..presets::STRIPE })),
         (
             "UncoveredTime",
             build(Scheme { sent_at: Some(header_time("x-time")), ..presets::GITHUB }),
+        ),
+        (
+            "UncoveredIdentity",
+            builder(presets::STRIPE)
+                .identity(Identity::Fields(Cow::Owned(vec![Field::parameter("id")])))
+                .build()
+                .unwrap_err(),
+        ),
+        (
+            "Identity",
+            builder(presets::STRIPE)
+                .identity(Identity::Fields(Cow::Owned(vec![
+                    Field::pointer("/id"),
+                    Field::parameter("t"),
+                ])))
+                .build()
+                .unwrap_err(),
         ),
         (
             "UncoveredIdentity",
@@ -713,6 +762,7 @@ fn every_wrong_configuration_has_its_own_error() {
         "TooManyPointers",
         "Content",
         "Separator",
+        "Parameter",
         "UncoveredTime",
         "Deadline",
         "HeaderTwice",
@@ -738,6 +788,10 @@ fn the_limits_themselves_are_accepted() {
     assert_eq!(error, ConfigError::TooManyPointers { count: 9, max: 8 });
     let raw = Scheme { key: KeyFormat::Raw, ..presets::STANDARD_WEBHOOKS };
     builder(raw).build().unwrap();
+    // A parameter whose name only begins like the prefix.
+    let v1 = Signature { prefix: Cow::Borrowed("v1a="), ..presets::STRIPE.signature };
+    let sent_at = Some(SentAt { field: Field::parameter("v1"), format: TimeFormat::Rfc3339 });
+    builder(Scheme { signature: v1, sent_at, ..presets::STRIPE }).build().unwrap();
 }
 
 #[test]

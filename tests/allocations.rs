@@ -10,6 +10,9 @@ mod common;
 
 use common::{NOW, SHORTLINKS, set, shortlink, signed, verifier};
 
+/// What Stripe sends, in short.
+const STRIPE: &str = r#"{"id":"evt_1","created":1768469390,"type":"charge.succeeded"}"#;
+
 /// The request as an HTTP server has it: the values of its headers are slices of one buffer.
 fn as_received(request: &Request<Bytes>) -> Request<Bytes> {
     let values: Vec<u8> =
@@ -116,8 +119,35 @@ fn a_full_list_of_wrong_signatures_is_refused_without_allocating() {
 }
 
 #[test]
+fn a_time_in_the_signature_header_is_read_without_allocating() {
+    let scheme = presets::STRIPE;
+    let verifier = verifier(scheme.clone());
+    let good = request(&scheme, STRIPE.into());
+    let with = |signature: String| {
+        let mut request = good.clone();
+        set(&mut request, "stripe-signature", signature);
+        count(&verifier, &request)
+    };
+    let tag = "0".repeat(64);
+    let stale = Rejection::Stale { age: std::time::Duration::from_secs(301) };
+    let malformed = Rejection::MalformedHeader { header: "stripe-signature".parse().unwrap() };
+    for (signature, reason) in [
+        (format!("t={NOW},v1={tag},v0={tag}"), &Rejection::WrongSignature),
+        (format!("v1={tag},t={NOW}"), &Rejection::WrongSignature),
+        (format!("t={},v1={tag}", NOW - 301), &stale),
+        (format!("v1={tag}"), &malformed),
+        (format!("t={NOW},t={NOW},v1={tag}"), &malformed),
+        (format!("t=0{NOW},v1={tag}"), &malformed),
+    ] {
+        let (allocations, result) = with(signature);
+        assert_eq!((allocations, &result.unwrap_err()), (0, reason));
+    }
+}
+
+#[test]
 fn an_accepted_request_costs_at_most_four_allocations() {
-    for (scheme, request) in schemes() {
+    let stripe = (presets::STRIPE, request(&presets::STRIPE, STRIPE.into()));
+    for (scheme, request) in schemes().into_iter().chain([stripe]) {
         let verifier = verifier(scheme.clone());
         let (allocations, result) = count(&verifier, &request);
         assert_eq!(result.unwrap().body(), request.body());

@@ -11,9 +11,13 @@ use tower::{ServiceBuilder, ServiceExt};
 
 mod common;
 
-use common::{NOW, SECRET, SHORTLINKS, builder, mac, set, shortlink, signed, text, verifier};
+use common::{
+    NOW, PRESETS, SECRET, SHORTLINKS, builder, mac, set, shortlink, signed, text, verifier,
+};
 
 const BODY: &[u8] = br#"{"type":"contact.created","data":{"id":1}}"#;
+
+const STRIPE_BODY: &str = r#"{"id":"evt_1","type":"charge.succeeded","created":946684800}"#;
 
 /// A scheme that signs the body only.
 fn scheme(algorithm: Algorithm, encoding: Encoding, layout: Layout) -> Scheme {
@@ -63,8 +67,9 @@ fn wrong(scheme: &Scheme, n: u64) -> String {
 }
 
 /// One request for each preset and one more, with the names of the headers that have to be there.
-fn presets() -> [(Scheme, Request<Bytes>, &'static [&'static str]); 4] {
+fn presets() -> [(Scheme, Request<Bytes>, &'static [&'static str]); 7] {
     const STANDARD: &[&str] = &["webhook-signature", "webhook-id", "webhook-timestamp"];
+    const SLACK: &[&str] = &["x-slack-signature", "x-slack-request-timestamp"];
     let time = NOW.to_string();
     let make = |scheme: Scheme, body: Bytes, needed: &'static [&'static str]| {
         let request = signed(&scheme, Some(b"msg_1"), time.as_bytes(), body);
@@ -74,7 +79,10 @@ fn presets() -> [(Scheme, Request<Bytes>, &'static [&'static str]); 4] {
     [
         make(presets::GITHUB, body.clone(), &["x-hub-signature-256"]),
         make(presets::STANDARD_WEBHOOKS, body.clone(), STANDARD),
-        make(presets::SVIX, body, STANDARD),
+        make(presets::SVIX, body.clone(), STANDARD),
+        make(presets::SHOPIFY, body.clone(), &["x-shopify-hmac-sha256"]),
+        make(presets::SLACK, body, SLACK),
+        make(presets::STRIPE, STRIPE_BODY.into(), &["stripe-signature"]),
         make(SHORTLINKS, shortlink("wh_1").into(), &["x-webhook-signature"]),
     ]
 }
@@ -387,7 +395,11 @@ fn b9_a_good_signature_under_the_other_name_does_not_make_up_for_a_bad_one() {
 fn b10_repeated_headers_are_refused_even_with_equal_values() {
     for (scheme, request, needed) in presets() {
         let verifier = verifier(scheme.clone());
-        let id = (scheme.name == "github").then_some("x-github-delivery");
+        let id = match &*scheme.name {
+            "github" => Some("x-github-delivery"),
+            "shopify" => Some("x-shopify-webhook-id"),
+            _ => None,
+        };
         for name in needed.iter().copied().chain(id) {
             let value = request.headers()[name].clone();
             for second in [value, HeaderValue::from_static("other")] {
@@ -561,7 +573,8 @@ fn b15_a_body_need_not_be_text() {
     let body = Bytes::from_static(b"\xff\xfe\x00\x80{\r\n\xc3");
     let time = NOW.to_string();
     let own = schemes().into_iter();
-    for scheme in own.chain([presets::GITHUB, presets::STANDARD_WEBHOOKS]) {
+    // Stripe's is JSON, or it has no id.
+    for scheme in own.chain(PRESETS.into_iter().filter(|scheme| scheme.name != "stripe")) {
         let request = signed(&scheme, Some(b"msg_1"), time.as_bytes(), body.clone());
         let delivery = verifier(scheme).verify(request).unwrap();
         assert_eq!(delivery.body(), &body);
@@ -573,7 +586,7 @@ fn b15_a_body_need_not_be_text() {
 fn b16_an_empty_body_is_accepted() {
     let time = NOW.to_string();
     let own = schemes().into_iter();
-    for scheme in own.chain([presets::GITHUB, presets::STANDARD_WEBHOOKS, presets::SVIX]) {
+    for scheme in own.chain(PRESETS.into_iter().filter(|scheme| scheme.name != "stripe")) {
         let request = signed(&scheme, Some(b"msg_1"), time.as_bytes(), Bytes::new());
         let verifier = verifier(scheme);
         assert_eq!(verifier.verify(request.clone()).unwrap().body(), "");
@@ -587,22 +600,30 @@ fn b16_an_empty_body_is_accepted() {
 #[test]
 fn b16_an_empty_body_lacks_what_the_scheme_needs_of_it() {
     // Nobody but the partner can sign an empty body, so it is its mistake, not an attack.
-    let rejection = verifier(SHORTLINKS).verify(signed(&SHORTLINKS, None, b"", "")).unwrap_err();
-    assert!(matches!(rejection, Rejection::NotJson { .. }), "{rejection}");
-    assert_eq!(rejection.status(), StatusCode::BAD_REQUEST);
+    let time = NOW.to_string();
+    for scheme in [SHORTLINKS, presets::STRIPE] {
+        let request = signed(&scheme, None, time.as_bytes(), "");
+        let rejection = verifier(scheme).verify(request).unwrap_err();
+        assert!(matches!(rejection, Rejection::NotJson { .. }), "{rejection}");
+        assert_eq!(rejection.status(), StatusCode::BAD_REQUEST);
+    }
 }
 
 #[test]
 fn b16_an_empty_id_is_rejected() {
     let time = NOW.to_string();
-    for scheme in [presets::STANDARD_WEBHOOKS, presets::SVIX, presets::GITHUB] {
+    for scheme in [presets::STANDARD_WEBHOOKS, presets::SVIX, presets::GITHUB, presets::SHOPIFY] {
         let request = signed(&scheme, Some(b""), time.as_bytes(), BODY);
         assert!(matches!(refused(&verifier(scheme), request), Rejection::MalformedHeader { .. }));
     }
-    let request = signed(&SHORTLINKS, None, b"", shortlink(""));
-    let rejection = verifier(SHORTLINKS).verify(request).unwrap_err();
-    assert!(matches!(rejection, Rejection::IdentityField { .. }), "{rejection}");
-    assert_eq!(rejection.status(), StatusCode::BAD_REQUEST);
+    for (scheme, body) in
+        [(SHORTLINKS, shortlink("")), (presets::STRIPE, STRIPE_BODY.replace("evt_1", ""))]
+    {
+        let request = signed(&scheme, None, time.as_bytes(), body);
+        let rejection = verifier(scheme).verify(request).unwrap_err();
+        assert!(matches!(rejection, Rejection::IdentityField { .. }), "{rejection}");
+        assert_eq!(rejection.status(), StatusCode::BAD_REQUEST);
+    }
 }
 
 #[test]

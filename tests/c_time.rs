@@ -7,13 +7,15 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use inhook::clock::Clock;
-use inhook::scheme::{Field, Identity, Part, Scheme, SentAt, Signature, TimeFormat, Tolerance};
+use inhook::scheme::{
+    Field, Identity, Layout, Part, Scheme, SentAt, Signature, TimeFormat, Tolerance,
+};
 use inhook::testing::FakeClock;
 use inhook::{ConfigError, Rejection, Verifier, presets};
 
 mod common;
 
-use common::{NOW, NOW_RFC3339, SECRET, SHORTLINKS, at, builder, set, signed, verifier};
+use common::{NOW, NOW_RFC3339, PRESETS, SECRET, SHORTLINKS, at, builder, set, signed, verifier};
 
 const SECOND: Duration = Duration::from_secs(1);
 const FORMATS: [TimeFormat; 3] =
@@ -23,6 +25,16 @@ const FORMATS: [TimeFormat; 3] =
 fn in_header(format: TimeFormat) -> Scheme {
     let sent_at = Some(SentAt { field: Field::header("webhook-timestamp"), format });
     Scheme { sent_at, ..presets::STANDARD_WEBHOOKS }
+}
+
+/// The time is a parameter of the signature header.
+fn in_parameter(format: TimeFormat) -> Scheme {
+    Scheme {
+        signature: Signature { layout: Layout::List(';'), ..presets::STRIPE.signature },
+        sent_at: Some(SentAt { field: Field::parameter("t"), format }),
+        identity: Identity::Content,
+        ..presets::STRIPE
+    }
 }
 
 /// The time is in the signed body, at `/t`.
@@ -40,6 +52,11 @@ fn header_time(format: TimeFormat, time: &str) -> Request<Bytes> {
     signed(&in_header(format), Some(b"msg_1"), time.as_bytes(), "{}")
 }
 
+/// A request with this text as its parameter `t`, signed as it stands.
+fn parameter_time(format: TimeFormat, time: &str) -> Request<Bytes> {
+    signed(&in_parameter(format), None, time.as_bytes(), "{}")
+}
+
 /// A request whose body has this JSON at `/t`.
 fn body_time(format: TimeFormat, json: &str) -> Request<Bytes> {
     signed(&in_body(format), None, b"", format!(r#"{{"id":"1","t":{json}}}"#))
@@ -49,6 +66,7 @@ fn body_time(format: TimeFormat, json: &str) -> Request<Bytes> {
 fn verify(format: TimeFormat, time: &str) -> Vec<Result<SystemTime, Rejection>> {
     let mut results = vec![
         (in_header(format), header_time(format, time)),
+        (in_parameter(format), parameter_time(format, time)),
         (in_body(format), body_time(format, &serde_json::to_string(time).unwrap())),
     ];
     // A JSON number has the same digits without quotes. White space around it would be JSON's.
@@ -212,6 +230,9 @@ fn c2_rfc_3339_has_few_spellings() {
         "2026-W03-4T09:30:00Z",
         "2026-015T09:30:00Z",
         "2026-01-15T24:00:00Z",
+        "2026-01-15T09:29:60Z",
+        "2026-01-16T09:30:00+24:00",
+        "2026-01-14T08:30:00-25:00",
         "2026-02-30T09:30:00Z",
         "2026-13-15T09:30:00Z",
         "２026-01-15T09:30:00Z",
@@ -340,6 +361,10 @@ fn c5_both_directions_have_an_exact_bound() {
             };
             for (scheme, request) in [
                 (in_header(TimeFormat::UnixSeconds), header_time(TimeFormat::UnixSeconds, &time)),
+                (
+                    in_parameter(TimeFormat::UnixSeconds),
+                    parameter_time(TimeFormat::UnixSeconds, &time),
+                ),
                 (in_body(TimeFormat::UnixSeconds), body_time(TimeFormat::UnixSeconds, &time)),
             ] {
                 // By the scheme and by the builder.
@@ -387,6 +412,9 @@ fn c6_a_time_that_is_not_signed_is_a_wrong_configuration() {
         let content = [Part::Id, Part::Literal(Cow::Borrowed(".")), Part::Body].to_vec().into();
         let scheme = Scheme { sent_at, content, ..presets::STANDARD_WEBHOOKS };
         assert_eq!(builder(scheme).build().unwrap_err(), ConfigError::UncoveredTime);
+        // That it stands beside the tag does not sign it.
+        let scheme = Scheme { content: Scheme::BASE.content, ..in_parameter(format) };
+        assert_eq!(builder(scheme).build().unwrap_err(), ConfigError::UncoveredTime);
     }
 }
 
@@ -398,6 +426,21 @@ fn c7_a_time_that_was_changed_after_signing_is_refused() {
         for changed in [NOW + 1, NOW - 1, NOW + 10, NOW - 299] {
             let mut request = request.clone();
             set(&mut request, "webhook-timestamp", changed.to_string());
+            assert_eq!(refused(&verifier, request), Rejection::WrongSignature);
+        }
+    }
+    for (scheme, header, body) in [
+        (presets::SLACK, "x-slack-request-timestamp", "command=%2Fdeploy&text="),
+        (presets::STRIPE, "stripe-signature", r#"{"id":"evt_1"}"#),
+    ] {
+        let signed_at = (NOW - 1).to_string();
+        let request = signed(&scheme, None, signed_at.as_bytes(), body);
+        let verifier = common::verifier(scheme);
+        verifier.verify(request.clone()).unwrap();
+        let value = request.headers()[header].to_str().unwrap().to_owned();
+        for changed in [NOW, NOW + 1, NOW - 299, NOW + 300] {
+            let mut request = request.clone();
+            set(&mut request, header, value.replace(&signed_at, &changed.to_string()));
             assert_eq!(refused(&verifier, request), Rejection::WrongSignature);
         }
     }
@@ -416,12 +459,26 @@ fn c8_the_time_of_the_event_is_never_judged() {
         .unwrap();
     assert_eq!(delivery.signed_at(), Some(at(NOW)));
 
-    // Where the partner signs no time of the attempt there is none, whatever headers say.
-    let mut request = signed(&presets::GITHUB, Some(b"1"), b"", body);
-    for name in ["date", "x-timestamp", "x-hub-timestamp", "webhook-timestamp"] {
-        set(&mut request, name, "946684800");
+    // An old event in a new attempt, and a new event in an old attempt.
+    let event = r#"{"id":"evt_1","type":"a","created":946684800,"event_time":946684800}"#;
+    for scheme in [presets::STRIPE, presets::SLACK] {
+        let verifier = verifier(scheme.clone());
+        let delivery = verifier.verify(signed(&scheme, None, now.as_bytes(), event)).unwrap();
+        assert_eq!(delivery.signed_at(), Some(at(NOW)));
+        let event = event.replace("946684800", &now);
+        let rejection = refused(&verifier, signed(&scheme, None, b"946684800", event));
+        assert!(matches!(rejection, Rejection::Stale { .. }), "{rejection}");
     }
-    assert_eq!(verifier(presets::GITHUB).verify(request).unwrap().signed_at(), None);
+
+    // Where the partner signs no time of the attempt there is none, whatever headers say.
+    for scheme in [presets::GITHUB, presets::SHOPIFY] {
+        let mut request = signed(&scheme, Some(b"1"), b"", body);
+        for name in ["date", "x-timestamp", "x-hub-timestamp", "webhook-timestamp"] {
+            set(&mut request, name, "946684800");
+        }
+        set(&mut request, "x-shopify-triggered-at", "2000-01-01T00:00:00Z");
+        assert_eq!(verifier(scheme).verify(request).unwrap().signed_at(), None);
+    }
 
     let body = format!(
         r#"{{"webhook_id":"1","created_at":"2000-01-01T00:00:00Z","delivered_at":"{NOW_RFC3339}"}}"#
@@ -447,6 +504,7 @@ fn c9_a_clock_before_1970_refuses_and_does_not_panic() {
             };
             for (scheme, request) in [
                 (in_header(format), header_time(format, &time)),
+                (in_parameter(format), parameter_time(format, &time)),
                 (in_body(format), body_time(format, &format!("\"{time}\""))),
             ] {
                 let clock = Arc::new(FakeClock::at(now));
@@ -521,8 +579,9 @@ fn c9_one_request_is_judged_by_one_look_at_the_clock() {
 
 #[test]
 fn c10_every_preset_that_signs_a_time_judges_it() {
-    for scheme in [presets::STANDARD_WEBHOOKS, presets::SVIX, SHORTLINKS] {
-        assert!(scheme.sent_at.is_some());
+    let timed = PRESETS.into_iter().filter(|scheme| scheme.sent_at.is_some());
+    assert_eq!(timed.clone().count(), 4);
+    for scheme in timed.chain([SHORTLINKS]) {
         // The defaults of `Verifier::new`, at the time that it really is.
         let verifier = Verifier::new("acme", scheme.clone(), SECRET).unwrap();
         let body = r#"{"webhook_id":"1","delivered_at":"2001-09-09T01:46:40Z"}"#;
@@ -539,10 +598,12 @@ fn c10_every_preset_that_signs_a_time_judges_it() {
 
 #[test]
 fn c10_a_header_time_is_judged_before_the_body_is_read() {
-    let verifier = verifier(presets::STANDARD_WEBHOOKS);
-    for (time, fresh) in [(NOW, true), (NOW - 301, false), (NOW + 301, false)] {
-        let request = header_time(TimeFormat::UnixSeconds, &time.to_string());
-        assert_eq!(verifier.check_headers(request.headers()).is_ok(), fresh);
+    for scheme in [presets::STANDARD_WEBHOOKS, presets::SLACK, presets::STRIPE] {
+        let verifier = verifier(scheme.clone());
+        for (time, fresh) in [(NOW, true), (NOW - 301, false), (NOW + 301, false)] {
+            let request = signed(&scheme, Some(b"msg_1"), time.to_string().as_bytes(), "{}");
+            assert_eq!(verifier.check_headers(request.headers()).is_ok(), fresh);
+        }
     }
     assert_eq!(presets::STANDARD_WEBHOOKS.tolerance.past, 300 * SECOND);
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use inhook::scheme::{Algorithm, Encoding, Layout, Scheme, Signature};
+use inhook::scheme::{Algorithm, Encoding, Field, Layout, Scheme, SentAt, Signature, TimeFormat};
 use inhook::{Secret, fuzzing, presets};
 
 /// What a run of the fuzzer left there has another name, and only must not break a property.
@@ -28,6 +28,21 @@ fn signature_headers() {
 }
 
 #[test]
+fn signature_lists() {
+    replay("signature_lists", fuzzing::signature_lists);
+}
+
+#[test]
+fn timestamps() {
+    replay("timestamps", fuzzing::timestamps);
+}
+
+#[test]
+fn json_pointers() {
+    replay("json_pointers", fuzzing::json_pointers);
+}
+
+#[test]
 fn sign_mutate_verify() {
     replay("sign_mutate_verify", fuzzing::sign_mutate_verify);
 }
@@ -45,13 +60,23 @@ fn sign_mutate_verify_with_other_schemes() {
                     layout,
                     encoding,
                 };
-                let scheme = Scheme { algorithm, signature, ..presets::STANDARD_WEBHOOKS };
+                let header = Scheme { algorithm, signature, ..presets::STANDARD_WEBHOOKS };
+                let parameter = Scheme {
+                    sent_at: Some(SentAt {
+                        field: Field::parameter("t"),
+                        format: TimeFormat::UnixMillis,
+                    }),
+                    ..header.clone()
+                };
+                let schemes = match layout {
+                    Layout::List(_) => vec![header, parameter],
+                    _ => vec![header],
+                };
                 for (_, data) in seeds("sign_mutate_verify") {
-                    fuzzing::sign_mutate_verify_with(
-                        &scheme,
-                        &secret,
-                        data.get(1..).unwrap_or_default(),
-                    );
+                    let data = data.get(1..).unwrap_or_default();
+                    for scheme in &schemes {
+                        fuzzing::sign_mutate_verify_with(scheme, &secret, data);
+                    }
                 }
             }
         }

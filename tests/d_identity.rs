@@ -449,6 +449,72 @@ async fn d15_equal_bodies_under_new_ids_both_run() {
 }
 
 #[tokio::test]
+async fn d15_shopify_ids_are_bound_to_the_content() {
+    let shopify = |id: &str, body: &str| {
+        let request = signed(&presets::SHOPIFY, Some(id.as_bytes()), b"", body.to_owned());
+        verifier(presets::SHOPIFY).verify(request).unwrap()
+    };
+    let puts = put([
+        shopify("1", BODY),
+        shopify("1", BODY),
+        shopify("2", BODY),
+        // A guessed id does not swallow the real delivery.
+        shopify("1", OTHER_BODY),
+    ]);
+    assert_eq!(puts.await, [Put::New, Put::Duplicate, Put::New, Put::New]);
+}
+
+#[tokio::test]
+async fn d4_a_stripe_event_is_its_id_at_every_attempt() {
+    let stripe = |time: u64, body: &str| {
+        let request = signed(&presets::STRIPE, None, time.to_string().as_bytes(), body.to_owned());
+        verifier(presets::STRIPE).verify(request).unwrap()
+    };
+    let puts = put([
+        stripe(NOW, r#"{"id":"evt_1","pending_webhooks":2}"#),
+        stripe(NOW + 60, r#"{"id":"evt_1","pending_webhooks":1}"#),
+        stripe(NOW, r#"{"id":"evt_2","pending_webhooks":2}"#),
+    ]);
+    assert_eq!(puts.await, [Put::New, Put::Duplicate, Put::New]);
+}
+
+#[tokio::test]
+async fn d4_whatever_slack_sends_is_its_content_at_every_attempt() {
+    const COMMAND: &str = "command=%2Fdeploy&text=&trigger_id=398738663015.47445629121";
+    const VERIFICATION: &str = r#"{"challenge":"3eZbrw1aBm2rZgRN","type":"url_verification"}"#;
+    let slack = |verifier: &Verifier, time: u64, body: &str| {
+        let request = signed(&presets::SLACK, None, time.to_string().as_bytes(), body.to_owned());
+        verifier.verify(request)
+    };
+    let event = |id: &str| format!(r#"{{"event":{{"type":"app_mention"}},"event_id":"{id}"}}"#);
+
+    let by_content = verifier(presets::SLACK);
+    let attempt = |time, body: &str| slack(&by_content, time, body).unwrap();
+    let first = attempt(NOW, &event("Ev1"));
+    assert_eq!((first.id(), first.event()), (Some("Ev1"), Some("app_mention")));
+    let puts = put([
+        first,
+        attempt(NOW + 60, &event("Ev1")),
+        attempt(NOW, &event("Ev2")),
+        attempt(NOW, COMMAND),
+        attempt(NOW + 1, COMMAND),
+        attempt(NOW, VERIFICATION),
+    ]);
+    use Put::{Duplicate, New};
+    assert_eq!(puts.await, [New, Duplicate, New, New, Duplicate, New]);
+
+    // By the id alone an event is told as well, and nothing else is accepted.
+    let event_id = Identity::Fields(vec![Field::pointer("/event_id")].into());
+    let by_id = builder(presets::SLACK).identity(event_id).build().unwrap();
+    let attempt = |time, body: &str| slack(&by_id, time, body).unwrap();
+    let puts = put([attempt(NOW, &event("Ev1")), attempt(NOW + 60, &event("Ev1"))]);
+    assert_eq!(puts.await, [New, Duplicate]);
+    for body in [COMMAND, VERIFICATION] {
+        assert_eq!(slack(&by_id, NOW, body).unwrap_err().status(), 400);
+    }
+}
+
+#[tokio::test]
 async fn without_an_identity_every_request_is_a_delivery_of_its_own() {
     let verifier = builder(presets::GITHUB).identity(Identity::None).build().unwrap();
     let twin = builder(presets::GITHUB).identity(Identity::None).build().unwrap();

@@ -19,7 +19,7 @@ use proptest::sample::{Index, select};
 
 mod common;
 
-use common::{NOW, SECRET, at, set, text};
+use common::{NOW, PRESETS, SECRET, at, set, text};
 
 const HEADER: &str = "x-signature";
 
@@ -28,6 +28,7 @@ const HEADER: &str = "x-signature";
 enum Time {
     Nowhere,
     Header(TimeFormat),
+    Parameter(TimeFormat),
     Body(TimeFormat),
 }
 
@@ -35,6 +36,7 @@ fn scheme() -> impl Strategy<Value = Scheme> {
     let formats = [TimeFormat::UnixSeconds, TimeFormat::UnixMillis, TimeFormat::Rfc3339];
     let mut times = vec![Time::Nowhere];
     times.extend(formats.map(Time::Header));
+    times.extend(formats.map(Time::Parameter));
     times.extend(formats.map(Time::Body));
     (
         select(vec![Algorithm::HmacSha1, Algorithm::HmacSha256, Algorithm::HmacSha512]),
@@ -47,15 +49,25 @@ fn scheme() -> impl Strategy<Value = Scheme> {
     )
         .prop_map(|(algorithm, encoding, layout, prefix, key, time, id_first)| {
             let dot = || Part::Literal(Cow::Borrowed("."));
+            let (layout, prefix) = match time {
+                // A list, in which the time can be told from the signatures.
+                Time::Parameter(_) if prefix.is_empty() => (Layout::List(';'), "v1="),
+                Time::Parameter(_) => (Layout::List(';'), prefix),
+                _ => (layout, prefix),
+            };
             let (mut content, sent_at) = match time {
                 Time::Nowhere => (vec![Part::Id, dot()], None),
-                Time::Header(format) => {
+                Time::Header(format) | Time::Parameter(format) => {
                     let mut content = vec![Part::Id, dot(), Part::SentAt, dot()];
                     if !id_first {
                         content.rotate_left(2);
                         content.insert(0, Part::Literal(Cow::Borrowed("v0:")));
                     }
-                    (content, Some(SentAt { field: Field::header("x-time"), format }))
+                    let field = match time {
+                        Time::Parameter(_) => Field::parameter("t"),
+                        _ => Field::header("x-time"),
+                    };
+                    (content, Some(SentAt { field, format }))
                 }
                 Time::Body(format) => {
                     (vec![Part::Id, dot()], Some(SentAt { field: Field::pointer("/t"), format }))
@@ -174,13 +186,14 @@ proptest! {
         prop_assert!(verifier.verify(with_body(&request, longer)).is_err());
 
         // One byte of the tag, once decoded.
-        let prefix = &*scheme.signature.prefix;
-        let tag = request.headers()[HEADER].to_str().unwrap().strip_prefix(prefix).unwrap();
+        let value = request.headers()[HEADER].to_str().unwrap();
+        let tag_len = text(scheme.signature.encoding, &common::mac(&scheme, b"")).len();
+        let (start, tag) = value.split_at(value.len() - tag_len);
         let tag = match scheme.signature.encoding {
             Encoding::Hex => const_hex::decode(tag).unwrap(),
             _ => Base64::decode_vec(tag).unwrap(),
         };
-        let encoded = |tag: &[u8]| format!("{prefix}{}", text(scheme.signature.encoding, tag));
+        let encoded = |tag: &[u8]| format!("{start}{}", text(scheme.signature.encoding, tag));
         prop_assert!(verifier.verify(with_header(&request, HEADER, encoded(&tag))).is_ok());
         let wrong = mutate(&tag, byte, flip, |_| true).unwrap();
         prop_assert!(verifier.verify(with_header(&request, HEADER, encoded(&wrong))).is_err());
@@ -202,6 +215,16 @@ proptest! {
                 prop_assert!(verifier.verify(with_header(&request, "x-time", other)).is_err());
             }
         }
+        if let Some((time, rest)) = value.strip_prefix("t=").and_then(|list| list.split_once(';')) {
+            let digit = mutate(time.as_bytes(), byte, flip & 0x0f, |byte| byte.is_ascii_graphic());
+            if let Some(other) = digit.filter(|other| other != time.as_bytes()) {
+                let list = [b"t=", &*other, b";", rest.as_bytes()].concat();
+                prop_assert!(verifier.verify(with_header(&request, HEADER, list)).is_err());
+            }
+            // The order of the entries says nothing.
+            let list = format!("{rest};t={time}");
+            prop_assert!(verifier.verify(with_header(&request, HEADER, list)).is_ok());
+        }
 
         // What is not signed makes no difference.
         let other = verifier.verify(with_header(&request, "x-event", "other")).unwrap();
@@ -211,14 +234,44 @@ proptest! {
 
 #[test]
 fn every_preset_signs_what_it_verifies() {
-    for scheme in [presets::GITHUB, presets::STANDARD_WEBHOOKS, presets::SVIX] {
+    for scheme in PRESETS {
         let signer = Signer::new(scheme.clone(), SECRET).unwrap();
-        // Sent now, by the clock that both of them read.
-        let request = signer.request(&Message::new("{}").id("1")).unwrap();
+        // Sent now, by the clock that both of them read. The id is in a header or in the body.
+        let message = Message::new(r#"{"id":"1","event_id":"1"}"#).id("1");
+        let request = signer.request(&message).unwrap();
         assert_eq!(request.method(), http::Method::POST);
-        let verifier = Verifier::new("acme", scheme, SECRET).unwrap();
-        assert_eq!(verifier.verify(request).unwrap().id(), Some("1"));
+        let verifier = Verifier::new("acme", scheme.clone(), SECRET).unwrap();
+        let delivery = verifier.verify(request).unwrap();
+        assert_eq!(delivery.id(), Some("1"));
+        assert_eq!(delivery.signed_at().is_some(), scheme.sent_at.is_some());
     }
+}
+
+#[test]
+fn each_preset_signs_as_its_partner_writes_it() {
+    let header = |scheme: &Scheme, body: &'static str, name: &str| {
+        let message = Message::new(body).id("1").event("a").sent_at(at(NOW));
+        let headers = Signer::new(scheme.clone(), SECRET).unwrap().sign(&message).unwrap();
+        headers[name].to_str().unwrap().to_owned()
+    };
+    let tag = |scheme: &Scheme, content: &str| {
+        text(scheme.signature.encoding, &common::mac(scheme, content.as_bytes()))
+    };
+    let stripe = &presets::STRIPE;
+    assert_eq!(
+        header(stripe, "{}", "Stripe-Signature"),
+        format!("t={NOW},v1={}", tag(stripe, &format!("{NOW}.{{}}")))
+    );
+    let slack = &presets::SLACK;
+    assert_eq!(header(slack, "a=b", "X-Slack-Request-Timestamp"), NOW.to_string());
+    assert_eq!(
+        header(slack, "a=b", "X-Slack-Signature"),
+        format!("v0={}", tag(slack, &format!("v0:{NOW}:a=b")))
+    );
+    let shopify = &presets::SHOPIFY;
+    assert_eq!(header(shopify, "{}", "X-Shopify-Hmac-Sha256"), tag(shopify, "{}"));
+    assert_eq!(header(shopify, "{}", "X-Shopify-Webhook-Id"), "1");
+    assert_eq!(header(shopify, "{}", "X-Shopify-Topic"), "a");
 }
 
 #[test]

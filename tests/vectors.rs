@@ -1,4 +1,4 @@
-//! Requests that the partners' own libraries judged, against the presets.
+//! Requests that the partners' own libraries judged, or their documentation decides, against the presets.
 
 use std::sync::Arc;
 
@@ -105,4 +105,20 @@ fn standard_webhooks() {
 #[test]
 fn svix() {
     check(&presets::SVIX, &["standard-webhooks", "svix"], 18, 46);
+}
+
+#[test]
+fn stripe() {
+    check(&presets::STRIPE, &["stripe"], 8, 18);
+}
+
+/// Among them is the example in Slack's documentation, a slash command.
+#[test]
+fn slack() {
+    check(&presets::SLACK, &["slack"], 4, 7);
+}
+
+#[test]
+fn shopify() {
+    check(&presets::SHOPIFY, &["shopify"], 3, 9);
 }

@@ -78,7 +78,14 @@ impl Capture {
             _ => None,
         };
         let id = field(scheme.id.as_ref()).unwrap_or_default();
-        let time = field(scheme.sent_at.as_ref().map(|sent_at| &sent_at.field)).unwrap_or_default();
+        let time = match &scheme.sent_at {
+            Some(SentAt { field: Field::Parameter(name), .. }) => {
+                let signature = self.value(scheme, &scheme.signature.header).ok().flatten();
+                parameters(scheme, signature.unwrap_or_default(), name).first().copied()
+            }
+            sent_at => field(sent_at.as_ref().map(|sent_at| &sent_at.field)),
+        };
+        let time = time.unwrap_or_default();
         let [new, old] = SECRETS.map(|secret| tag(scheme, secret, id, time, &self.body));
         let mut capture = self.clone();
         for (name, value) in &mut capture.headers {
@@ -122,6 +129,12 @@ impl Capture {
             Some(SentAt { field: Field::Header(name), format }) => {
                 in_time(*format, self.value(scheme, name)?.ok_or(Refused)?)?
             }
+            Some(SentAt { field: Field::Parameter(name), format }) => {
+                match parameters(scheme, signature, name)[..] {
+                    [time] => in_time(*format, time)?,
+                    _ => return Err(Refused),
+                }
+            }
             _ => "",
         };
 
@@ -160,6 +173,13 @@ impl Capture {
             (value, other) => Ok(value.or(other)),
         }
     }
+}
+
+/// What stands behind `name=` in the entries of a list.
+fn parameters<'v>(scheme: &Scheme, list: &'v str, name: &str) -> Vec<&'v str> {
+    let Layout::List(separator) = scheme.signature.layout else { return Vec::new() };
+    let pairs = list.split(separator).filter_map(|entry| entry.split_once('='));
+    pairs.filter(|(key, _)| *key == name).map(|(_, value)| value).collect()
 }
 
 /// A line that is a header.

@@ -96,6 +96,16 @@ impl<'s> Mutation<'s> {
         }
     }
 
+    /// Whether an entry of the signature header is the time.
+    fn is_time(&self, entry: &[u8]) -> bool {
+        match &self.scheme.sent_at {
+            Some(SentAt { field: Field::Parameter(name), .. }) => {
+                entry.starts_with(format!("{name}=").as_bytes())
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it changed neither a signed byte nor the spelling of the tag.
     fn is_harmless(&self, before: &[u8], after: &[u8]) -> bool {
         match (self.target, self.scheme.signature.layout) {
@@ -103,7 +113,13 @@ impl<'s> Mutation<'s> {
             (Target::Id(_), _) => !self.scheme.content.contains(&Part::Id),
             (Target::Signature(_), Layout::Single) => false,
             (Target::Signature(_), Layout::List(separator)) => {
-                after.split(|byte| char::from(*byte) == separator).any(|entry| entry == before)
+                let entries = |list: &[u8]| -> Vec<Vec<u8>> {
+                    list.split(|byte| char::from(*byte) == separator).map(<[u8]>::to_vec).collect()
+                };
+                let after = entries(after);
+                // All that was signed is there, and no second time.
+                let times = after.iter().filter(|entry| self.is_time(entry)).count();
+                entries(before).iter().all(|entry| after.contains(entry)) && times <= 1
             }
         }
     }

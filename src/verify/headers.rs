@@ -31,6 +31,19 @@ enum Signatures<'h> {
     List(&'h [u8], u8),
 }
 
+impl<'h> Signatures<'h> {
+    /// What follows `start` in the one entry that begins with it. Of two, nobody could say which one
+    /// the partner meant.
+    fn parameter(&self, start: &[u8]) -> Option<&'h [u8]> {
+        let Self::List(value, separator) = self else { return None };
+        let mut found = entries(value, *separator).filter_map(|entry| entry.strip_prefix(start));
+        match (found.next(), found.next()) {
+            (Some(parameter), None) => Some(parameter),
+            _ => None,
+        }
+    }
+}
+
 /// A header and the other name it may have.
 #[derive(Debug, Clone)]
 pub(crate) struct Header {
@@ -123,10 +136,17 @@ impl Source {
         if let Some(header) = self.id_header() {
             envelope.id = self.read_id(header, id)?;
         }
+        let judged = |header: &Header, format, time| {
+            let sent_at = timestamp::parse(format, time);
+            self.judge(sent_at.ok_or_else(|| header.malformed())?, now)
+        };
         if let Some((header, format)) = self.sent_at_header() {
             envelope.time = time.ok_or_else(|| header.missing())?;
-            let sent_at = timestamp::parse(format, envelope.time);
-            envelope.sent_at = Some(self.judge(sent_at.ok_or_else(|| header.malformed())?, now)?);
+            envelope.sent_at = Some(judged(header, format, envelope.time)?);
+        } else if let SignatureSpec { header, time: Some((start, format)), .. } = &self.signature {
+            let time = envelope.signatures.parameter(start);
+            envelope.time = time.ok_or_else(|| header.malformed())?;
+            envelope.sent_at = Some(judged(header, *format, envelope.time)?);
         }
         Ok(envelope)
     }

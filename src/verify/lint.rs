@@ -1,7 +1,7 @@
 //! The schemes that are not safe to build.
 
 use crate::error::ConfigError;
-use crate::scheme::{Encoding, Field, Identity, Layout, Part, Scheme, SentAt};
+use crate::scheme::{Encoding, Field, Identity, Layout, Part, Scheme, SentAt, TimeFormat};
 
 /// Refuses a scheme that would let something unsigned through.
 pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
@@ -11,13 +11,19 @@ pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
     lint_content(scheme)?;
     lint_separator(scheme)?;
     lint_headers(scheme)?;
-    match &scheme.sent_at {
-        Some(SentAt { field: Field::Header(_), .. }) if !scheme.content.contains(&Part::SentAt) => {
-            return Err(ConfigError::UncoveredTime);
-        }
-        _ => {}
+    lint_parameter(scheme)?;
+    if time_in_header(scheme) && !scheme.content.contains(&Part::SentAt) {
+        return Err(ConfigError::UncoveredTime);
     }
     lint_identity(scheme)
+}
+
+/// Whether the time is outside the body, as a header or as a part of one.
+fn time_in_header(scheme: &Scheme) -> bool {
+    match &scheme.sent_at {
+        Some(SentAt { field: Field::Header(_) | Field::Parameter(_), .. }) => true,
+        Some(SentAt { field: Field::Pointer(_), .. }) | None => false,
+    }
 }
 
 fn lint_content(scheme: &Scheme) -> Result<(), ConfigError> {
@@ -32,9 +38,8 @@ fn lint_content(scheme: &Scheme) -> Result<(), ConfigError> {
     if count(&Part::Id) == 1 && !matches!(scheme.id, Some(Field::Header(_))) {
         return wrong("has `Part::Id`, which needs `id` to be a header");
     }
-    let header_time = matches!(&scheme.sent_at, Some(SentAt { field: Field::Header(_), .. }));
-    if count(&Part::SentAt) == 1 && !header_time {
-        return wrong("has `Part::SentAt`, which needs `sent_at` to be a header");
+    if count(&Part::SentAt) == 1 && !time_in_header(scheme) {
+        return wrong("has `Part::SentAt`, which needs `sent_at` to be a header or parameter");
     }
     // Without something between them, the end of one part could be read as the start of the next.
     let separates = |part: &Part| match part {
@@ -62,11 +67,35 @@ fn lint_separator(scheme: &Scheme) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// A parameter is an entry of a list, and what it begins with tells it from the signatures.
+fn lint_parameter(scheme: &Scheme) -> Result<(), ConfigError> {
+    let Some(SentAt { field: Field::Parameter(name), format }) = &scheme.sent_at else {
+        return Ok(());
+    };
+    let wrong = |problem| Err(ConfigError::Parameter { name: name.to_string(), problem });
+    let Layout::List(separator) = scheme.signature.layout else {
+        return wrong("needs `Layout::List`: a single signature leaves no room for it");
+    };
+    let (start, prefix) = (format!("{name}="), &*scheme.signature.prefix);
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) || name.contains('=') {
+        return wrong("needs a name of visible ASCII without `=`");
+    }
+    let in_time = *format == TimeFormat::Rfc3339 && "+-.:TZ".contains(separator);
+    if start.contains(separator) || in_time {
+        return wrong("contains the list separator: choose another one");
+    }
+    if start.starts_with(prefix) || prefix.starts_with(&start) {
+        return wrong("begins like a signature: the prefix must tell them apart");
+    }
+    Ok(())
+}
+
 /// Each header is looked for once, so it can't mean two things.
 fn lint_headers(scheme: &Scheme) -> Result<(), ConfigError> {
     let header = |field: &Field| match field {
         Field::Header(name) => Some(name.to_ascii_lowercase()),
-        Field::Pointer(_) => None,
+        // A parameter is in the signature's own header.
+        Field::Pointer(_) | Field::Parameter(_) => None,
     };
     let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
     let mut names = vec![scheme.signature.header.to_ascii_lowercase()];
@@ -109,9 +138,10 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
                     let is_id = |id: &Field| matches!(id, Field::Header(id) if id.eq_ignore_ascii_case(name));
                     scheme.content.contains(&Part::Id) && scheme.id.as_ref().is_some_and(is_id)
                 }
+                Field::Parameter(_) => false,
             };
             match fields.iter().find(|field| !covered(field)) {
-                Some(Field::Header(field) | Field::Pointer(field)) => {
+                Some(Field::Header(field) | Field::Pointer(field) | Field::Parameter(field)) => {
                     Err(ConfigError::UncoveredIdentity { field: field.to_string() })
                 }
                 None => Ok(()),

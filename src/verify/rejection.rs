@@ -49,8 +49,8 @@ pub enum Rejection {
         /// The header.
         header: HeaderName,
     },
-    /// A header's value can't be what it should be: it is empty, too long, not visible ASCII, or
-    /// has the wrong form.
+    /// A header's value can't be what it should be: it is empty, too long, not visible ASCII, has the
+    /// wrong form, or has the parameter that is the time not exactly once.
     #[error("header `{header}` is malformed")]
     MalformedHeader {
         /// The header.

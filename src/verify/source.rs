@@ -44,6 +44,7 @@ pub(crate) struct Source {
     pub(crate) deadline: Duration,
     pub(crate) id: Option<Place>,
     pub(crate) event: Option<Place>,
+    /// The signed time, where it is not a part of the signature header.
     pub(crate) sent_at: Option<(Place, TimeFormat)>,
     /// `None`: requests of any age are accepted.
     tolerance: Option<Tolerance>,
@@ -65,6 +66,8 @@ pub(crate) struct SignatureSpec {
     pub(crate) length: usize,
     /// What separates the signatures of a list.
     pub(crate) separator: Option<u8>,
+    /// What the signed time begins with, where it is an entry of the list.
+    pub(crate) time: Option<(Box<[u8]>, TimeFormat)>,
     encoding: Encoding,
 }
 
@@ -119,12 +122,20 @@ impl Source {
                 });
                 Ok(Place::Pointer(at, Arc::from(&**pointer)))
             }
+            Field::Parameter(name) => Err(ConfigError::Parameter {
+                name: name.to_string(),
+                problem: "can only be `sent_at`",
+            }),
         };
         let id = scheme.id.as_ref().map(&mut place).transpose()?;
-        let sent_at = match &scheme.sent_at {
-            Some(SentAt { field, format }) => Some((place(field)?, *format)),
-            None => None,
-        };
+        let (mut sent_at, mut parameter) = (None, None);
+        match &scheme.sent_at {
+            Some(SentAt { field: Field::Parameter(name), format }) => {
+                parameter = Some((format!("{name}=").into_bytes().into(), *format));
+            }
+            Some(SentAt { field, format }) => sent_at = Some((place(field)?, *format)),
+            None => {}
+        }
         let identity = match &scheme.identity {
             // The only header that the lint lets through is the signed id, in whatever case it is named.
             Identity::Fields(fields)
@@ -168,6 +179,7 @@ impl Source {
                     Layout::Single => None,
                     Layout::List(separator) => u8::try_from(separator).ok(),
                 },
+                time: parameter,
                 encoding: scheme.signature.encoding,
             },
             content: scheme.content.to_vec(),

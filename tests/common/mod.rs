@@ -11,12 +11,13 @@ use base64ct::{Base64, Encoding as _};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderName, HeaderValue, Request};
-use inhook::Verifier;
 use inhook::scheme::{
-    Algorithm, Encoding, Field, Identity, KeyFormat, Part, Scheme, SentAt, Signature, TimeFormat,
+    Algorithm, Encoding, Field, Identity, KeyFormat, Layout, Part, Scheme, SentAt, Signature,
+    TimeFormat,
 };
 use inhook::testing::FakeClock;
 use inhook::verify::VerifierBuilder;
+use inhook::{Verifier, presets};
 
 pub(crate) mod store;
 
@@ -26,6 +27,16 @@ pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// Where a new `FakeClock` stands, in seconds and in RFC 3339.
 pub(crate) const NOW: u64 = 1_768_469_400;
 pub(crate) const NOW_RFC3339: &str = "2026-01-15T09:30:00Z";
+
+/// All presets.
+pub(crate) const PRESETS: [Scheme; 6] = [
+    presets::GITHUB,
+    presets::SHOPIFY,
+    presets::SLACK,
+    presets::STANDARD_WEBHOOKS,
+    presets::STRIPE,
+    presets::SVIX,
+];
 
 /// A partner whose id, event type and time are all inside the signed body.
 pub(crate) const SHORTLINKS: Scheme = Scheme {
@@ -63,7 +74,8 @@ pub(crate) fn verifier(scheme: Scheme) -> Verifier {
 }
 
 /// The request that the partner would send with this content, made with [`SECRET`]. The id and the
-/// time go into headers if the scheme has them there, whatever bytes they are.
+/// time go into headers if the scheme has them there, whatever bytes they are; a time that is a
+/// parameter goes before the tag.
 pub(crate) fn signed(
     scheme: &Scheme,
     id: Option<&[u8]>,
@@ -84,7 +96,14 @@ pub(crate) fn signed(
         .collect();
     let tag = text(scheme.signature.encoding, &mac(scheme, &content));
     let mut request = Request::new(body);
-    set(&mut request, &scheme.signature.header, format!("{}{tag}", scheme.signature.prefix));
+    let mut signature = format!("{}{tag}", scheme.signature.prefix).into_bytes();
+    if let (Some(SentAt { field: Field::Parameter(name), .. }), Layout::List(separator)) =
+        (&scheme.sent_at, scheme.signature.layout)
+    {
+        let time = [name.as_bytes(), b"=", time, separator.to_string().as_bytes()].concat();
+        signature.splice(..0, time);
+    }
+    set(&mut request, &scheme.signature.header, signature);
     if let (Some(Field::Header(name)), Some(id)) = (&scheme.id, id) {
         set(&mut request, name, id);
     }
