@@ -10,7 +10,6 @@ use inhook::{RedisDedup, Verifier, presets};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
 #[path = "../tests/common/redis.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
 mod redis_server;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

@@ -1,5 +1,7 @@
 //! A real `redis-server`, on a free port, in a directory of its own.
 
+#![allow(dead_code, reason = "each user of it is a crate of its own and uses a part of this")]
+
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -41,10 +43,6 @@ impl Server {
 
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.port
     }
 
     /// Starts it again, on what it left on the disk.
