@@ -42,22 +42,20 @@ pub struct CachedDedup<D> {
 impl<D: Dedup> CachedDedup<D> {
     /// A cache of 100,000 deliveries, about 32 MiB, in front of a store.
     pub fn new(back: D) -> Self {
-        Self::build(back, DELIVERIES, Arc::new(SystemClock))
+        let front = Committed::new(DELIVERIES, WhenFull::ShortenWindow);
+        Self { front, back, clock: Arc::new(SystemClock) }
     }
 
     /// How many deliveries are kept in front.
-    pub fn max_deliveries(self, deliveries: usize) -> Self {
-        Self::build(self.back, deliveries, self.clock)
+    pub fn max_deliveries(mut self, deliveries: usize) -> Self {
+        self.front = Committed::new(deliveries, WhenFull::ShortenWindow);
+        self
     }
 
     /// Another clock, for tests.
-    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
-        Self::build(self.back, self.front.max(), clock)
-    }
-
-    fn build(back: D, deliveries: usize, clock: Arc<dyn Clock>) -> Self {
-        let front = Committed::new(deliveries, WhenFull::ShortenWindow, clock.clone());
-        Self { front, back, clock }
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
     }
 
     fn remember(&self, ticket: &Ticket, length: Duration) {

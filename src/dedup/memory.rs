@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
-use moka::Expiry;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
@@ -19,8 +18,8 @@ use crate::window::{KeyHash, WhenFull, ceil, floor, from_seconds, short};
 
 /// How many deliveries are remembered unless told otherwise.
 const DELIVERIES: usize = 200_000;
-/// How often a full store looks for what has expired.
-const SWEEP: Duration = Duration::from_secs(60);
+/// How often a full store looks for what has expired, at the most: it walks all of it.
+const SWEEP: Duration = Duration::from_secs(10);
 
 /// Remembers deliveries in this process, in a [`moka`](https://docs.rs/moka) cache.
 ///
@@ -47,7 +46,7 @@ impl MemoryDedup {
     pub fn new() -> Self {
         Self {
             claims: Mutex::default(),
-            committed: Committed::new(DELIVERIES, WhenFull::Refuse, Arc::new(SystemClock)),
+            committed: Committed::new(DELIVERIES, WhenFull::Refuse),
             clock: Arc::new(SystemClock),
             next_sweep: Mutex::default(),
         }
@@ -56,25 +55,19 @@ impl MemoryDedup {
     /// How many deliveries are remembered. Every source needs as many as it sends in its window, which
     /// is 96 h at least.
     pub fn max_deliveries(mut self, deliveries: usize) -> Self {
-        self.committed.max = deliveries;
-        self.rebuild()
+        self.committed = Committed::new(deliveries, self.committed.when_full);
+        self
     }
 
     /// What happens when there is no room.
     pub fn when_full(mut self, when_full: WhenFull) -> Self {
-        self.committed.when_full = when_full;
-        self.rebuild()
+        self.committed = Committed::new(self.committed.max, when_full);
+        self
     }
 
     /// Another clock, for tests.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
-        self.rebuild()
-    }
-
-    fn rebuild(mut self) -> Self {
-        let Committed { max, when_full, .. } = self.committed;
-        self.committed = Committed::new(max, when_full, self.clock.clone());
         self
     }
 
@@ -184,8 +177,8 @@ struct Held {
     until: Instant,
 }
 
-/// The keys of deliveries that were handled, and when each expires: seconds since 1970. The first 16
-/// bytes of a key are kept: it is a SHA-256, so they are enough.
+/// The keys of deliveries that were handled, and when each expires, in seconds since 1970. moka could
+/// drop them at that time by itself, but by a clock of its own, and for 50 bytes a key.
 pub(super) struct Committed {
     cache: Cache<[u8; 16], u32, KeyHash>,
     max: usize,
@@ -193,27 +186,32 @@ pub(super) struct Committed {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     /// How many are in the cache; moka's own count lags behind.
     count: AtomicUsize,
+    /// None of them expires before.
+    earliest: AtomicU32,
     /// Keys that would have expired until then may be missing.
     forgotten_until: AtomicU32,
 }
 
 impl Committed {
-    pub(super) fn new(max: usize, when_full: WhenFull, clock: Arc<dyn Clock>) -> Self {
-        let shared = Arc::new(Shared::default());
+    pub(super) fn new(max: usize, when_full: WhenFull) -> Self {
+        let shared = Arc::new(Shared {
+            count: AtomicUsize::new(0),
+            earliest: AtomicU32::new(u32::MAX),
+            forgotten_until: AtomicU32::new(0),
+        });
         let removed = shared.clone();
-        let builder = Cache::builder()
-            .eviction_policy(EvictionPolicy::lru())
-            .expire_after(AtExpiry { clock })
-            .eviction_listener(move |_, expires, cause| {
+        let builder = Cache::builder().eviction_policy(EvictionPolicy::lru()).eviction_listener(
+            move |_, expires, cause| {
                 removed.count.fetch_sub(1, Ordering::Relaxed);
                 if cause == moka::notification::RemovalCause::Size {
                     removed.forgotten_until.fetch_max(expires, Ordering::Relaxed);
                 }
-            });
+            },
+        );
         let builder = match when_full {
             WhenFull::Refuse => builder,
             WhenFull::ShortenWindow => builder.max_capacity(u64::try_from(max).unwrap_or(u64::MAX)),
@@ -230,12 +228,9 @@ impl Committed {
         let expires = ceil(expires);
         if expires > floor(now) {
             self.shared.count.fetch_add(1, Ordering::Relaxed);
+            self.shared.earliest.fetch_min(expires, Ordering::Relaxed);
             self.cache.insert(short(key), expires);
         }
-    }
-
-    pub(super) fn max(&self) -> usize {
-        self.max
     }
 
     fn len(&self) -> usize {
@@ -246,35 +241,21 @@ impl Committed {
         self.shared.forgotten_until.load(Ordering::Relaxed)
     }
 
-    /// Drops what has expired by our clock; moka has one of its own.
+    /// Drops what has expired.
     fn sweep(&self, now: u32) {
+        let earliest = &self.shared.earliest;
+        if earliest.load(Ordering::Relaxed) > now {
+            return;
+        }
+        // What is inserted meanwhile counts as well.
+        earliest.store(u32::MAX, Ordering::Relaxed);
         for (key, expires) in &self.cache {
             if expires <= now {
                 self.cache.invalidate(&*key);
+            } else {
+                earliest.fetch_min(expires, Ordering::Relaxed);
             }
         }
         self.cache.run_pending_tasks();
-    }
-}
-
-/// Lets moka, which has a clock of its own, drop what has expired about then. Whether it has expired is
-/// judged by ours.
-struct AtExpiry {
-    clock: Arc<dyn Clock>,
-}
-
-impl Expiry<[u8; 16], u32> for AtExpiry {
-    fn expire_after_create(&self, _: &[u8; 16], expires: &u32, _: Instant) -> Option<Duration> {
-        Some(from_seconds(*expires).duration_since(self.clock.now()).unwrap_or_default())
-    }
-
-    fn expire_after_update(
-        &self,
-        key: &[u8; 16],
-        expires: &u32,
-        at: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        self.expire_after_create(key, expires, at)
     }
 }
