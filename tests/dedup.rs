@@ -318,6 +318,37 @@ async fn a_panic_is_500_and_the_next_attempt_runs() {
     }
 }
 
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_a_handler_that_is_dropped_for_its_time_is_500_too() {
+    let (partner, runs) = (partner(), Arc::new(AtomicU32::new(0)));
+    let layer = DedupLayer::new(Arc::new(MemoryDedup::new()));
+    let count = runs.clone();
+    let service = guarded(&layer, move |_| {
+        let run = count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if run == 0 {
+                let _bomb = Bomb;
+                std::future::pending::<()>().await;
+            }
+            Ok(answer(200))
+        }
+    });
+    for expected in [500, 200] {
+        let response = service.clone().oneshot(partner.valid(&message("1"))).await.unwrap();
+        assert_eq!(response.status(), expected);
+    }
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+}
+
 #[tokio::test]
 async fn an_error_of_the_inner_service_is_passed_on_and_releases() {
     let (partner, runs) = (partner(), Arc::new(AtomicU32::new(0)));

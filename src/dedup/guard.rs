@@ -1,5 +1,4 @@
-//! One request behind a [`DedupLayer`](super::DedupLayer): claim, run, settle. It runs in a task that
-//! no client can cancel.
+//! One request behind a [`DedupLayer`](super::DedupLayer): claim, run, settle. No client can cancel it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -97,18 +96,18 @@ pub(super) async fn handle<D: ?Sized, R: Default, E>(
     config: &Config<D>,
     inner: impl Future<Output = Result<Response<R>, E>>,
 ) -> (Result<Response<R>, E>, End) {
-    // By value, so that the inner future is gone when this returns, whatever the outcome.
-    let outcome = tokio::time::timeout(config.timeout, CatchPanic { future: inner }).await;
-    match outcome {
+    // It is dropped inside, so it is gone when this returns, and may panic even then.
+    let timed = async { tokio::time::timeout(config.timeout, inner).await };
+    match (CatchPanic { future: timed }).await {
         Ok(Ok(Ok(response))) if response.status().is_success() => (Ok(response), End::Commit),
         Ok(Ok(answer)) => (answer, End::Release),
-        Ok(Err(panic)) => {
-            tracing::error!(panic, "the inner service panicked");
-            (Ok(Answer::Panicked.into_response()), End::Release)
-        }
-        Err(_) => {
+        Ok(Err(_)) => {
             tracing::warn!(timeout = ?config.timeout, "the inner service took too long");
             (Ok(Answer::Unavailable.into_response()), End::Release)
+        }
+        Err(panic) => {
+            tracing::error!(panic, "the inner service panicked");
+            (Ok(Answer::Panicked.into_response()), End::Release)
         }
     }
 }

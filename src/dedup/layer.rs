@@ -2,11 +2,11 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::{Request, Response};
-use tokio::task::JoinHandle;
+use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -14,13 +14,12 @@ use tower_service::Service;
 use super::guard::{self, Answer, Config};
 use super::{Dedup, DedupStatus, Ticket};
 use crate::delivery::Delivery;
-use crate::error::ConfigError;
+use crate::error::{BoxFuture, ConfigError};
 
 /// Lets each delivery reach the inner service once. See the [module](super) for what it does when.
 ///
-/// It needs a [`VerifyLayer`](crate::VerifyLayer) outside of it; without one the answer is 500. The
-/// inner service runs in a task of its own, so that a client that hangs up does not cancel half a
-/// handler.
+/// It needs a [`VerifyLayer`](crate::VerifyLayer) outside of it; without one the answer is 500. A client
+/// that hangs up does not cancel half a handler: the inner service then goes on in a task of its own.
 ///
 /// | the inner service | the delivery is | answer |
 /// |---|---|---|
@@ -219,43 +218,55 @@ where
             tracing::error!(
                 "a DedupLayer got a request without a Delivery: put a VerifyLayer around it"
             );
-            return DeduplicateFuture(State::Answered(Some(Answer::Unverified)));
+            return DeduplicateFuture(State::Answered(Answer::Unverified));
         };
-        let (config, tasks) = (self.config.clone(), &self.config.tasks);
-        let task = if delivery.has_identity() {
-            let ticket = Ticket::new(delivery, config.lease);
-            tasks.spawn(guard::run(config, inner, request, ticket))
-        } else {
-            request.extensions_mut().insert(DedupStatus::NoIdentity);
-            tasks.spawn(async move {
-                guard::handle(&config, async { inner.call(request).await }).await.0
-            })
-        };
-        DeduplicateFuture(State::Running(task))
+        let config = self.config.clone();
+        let running = config.tasks.token();
+        let ticket = delivery.has_identity().then(|| Ticket::new(delivery, config.lease));
+        DeduplicateFuture(State::Running(Box::pin(async move {
+            let _running = running;
+            match ticket {
+                Some(ticket) => guard::run(config, inner, request, ticket).await,
+                None => {
+                    request.extensions_mut().insert(DedupStatus::NoIdentity);
+                    guard::handle(&config, async { inner.call(request).await }).await.0
+                }
+            }
+        })))
     }
 }
 
 /// The answer of [`Deduplicate`]. Dropping it does not stop the inner service.
-pub struct DeduplicateFuture<R, E>(State<R, E>);
+pub struct DeduplicateFuture<R: 'static, E: 'static>(State<R, E>);
 
-enum State<R, E> {
-    Running(JoinHandle<Result<Response<R>, E>>),
-    Answered(Option<Answer>),
+enum State<R: 'static, E: 'static> {
+    Running(BoxFuture<'static, Result<Response<R>, E>>),
+    Answered(Answer),
+    Over,
 }
 
 impl<R: Default, E> Future for DeduplicateFuture<R, E> {
     type Output = Result<Response<R>, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            State::Running(task) => Pin::new(task).poll(cx).map(|answer| {
-                // The runtime is shutting down; a panic of the inner service does not get here.
-                answer.unwrap_or_else(|_| Ok(Answer::Unavailable.into_response()))
-            }),
-            State::Answered(answer) => {
-                let answer = answer.take().unwrap_or(Answer::Unavailable);
-                Poll::Ready(Ok(answer.into_response()))
-            }
+        let answer = match &mut self.0 {
+            State::Running(running) => ready!(running.as_mut().poll(cx)),
+            State::Answered(answer) => Ok(answer.into_response()),
+            // It was polled after its end.
+            State::Over => Ok(Answer::Unavailable.into_response()),
+        };
+        self.0 = State::Over;
+        Poll::Ready(answer)
+    }
+}
+
+impl<R, E> Drop for DeduplicateFuture<R, E> {
+    /// The client has gone, or an outer layer waits no longer.
+    fn drop(&mut self) {
+        let state = std::mem::replace(&mut self.0, State::Over);
+        // Without a runtime it ends here, and the claim with its lease.
+        if let (State::Running(running), Ok(runtime)) = (state, Handle::try_current()) {
+            runtime.spawn(async move { drop(running.await) });
         }
     }
 }
