@@ -67,7 +67,7 @@ impl<D: Dedup> CachedDedup<D> {
 #[async_trait]
 impl<D: Dedup> Dedup for CachedDedup<D> {
     async fn claim(&self, ticket: &Ticket) -> Result<Claim, DedupError> {
-        if self.front.contains(&ticket.key(), self.clock.now()) {
+        if self.front.contains(&ticket.key(), &*self.clock) {
             return Ok(Claim::Committed);
         }
         let claim = self.back.claim(ticket).await?;

@@ -135,11 +135,11 @@ impl End {
 
 /// Asks until the delivery is no longer in flight, or the wait is over.
 async fn claim<D: Dedup + ?Sized>(dedup: &D, ticket: &Ticket) -> Result<Claim, DedupError> {
-    let start = Instant::now();
+    let mut start = None;
     let (mut pause, longest) = LOOK;
     loop {
         let claim = in_time(dedup.claim(ticket)).await?;
-        if claim != Claim::InFlight || start.elapsed() > WAIT {
+        if claim != Claim::InFlight || start.get_or_insert_with(Instant::now).elapsed() > WAIT {
             return Ok(claim);
         }
         tokio::time::sleep(pause).await;

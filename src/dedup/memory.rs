@@ -120,7 +120,7 @@ impl Dedup for MemoryDedup {
         {
             return Ok(Claim::InFlight);
         }
-        if self.committed.contains(&key, self.clock.now()) {
+        if self.committed.contains(&key, &*self.clock) {
             return Ok(Claim::Committed);
         }
         if !self.has_room(claims.len()) {
@@ -136,10 +136,9 @@ impl Dedup for MemoryDedup {
     }
 
     async fn commit(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
-        let (key, instant) = (ticket.key(), self.clock.instant());
-        let mut claims = self.claims();
+        let (key, mut claims) = (ticket.key(), self.claims());
         let other = claims.get(&key).filter(|held| held.token != ticket.token());
-        if other.is_some_and(|other| other.until > instant) {
+        if other.is_some_and(|other| other.until > self.clock.instant()) {
             return Ok(Settled::Stale);
         }
         let now = self.clock.now();
@@ -220,8 +219,8 @@ impl Committed {
         Self { cache, max, when_full, shared }
     }
 
-    pub(super) fn contains(&self, key: &Key, now: SystemTime) -> bool {
-        self.cache.get(&short(key)).is_some_and(|expires| expires > floor(now))
+    pub(super) fn contains(&self, key: &Key, clock: &dyn Clock) -> bool {
+        self.cache.get(&short(key)).is_some_and(|expires| expires > floor(clock.now()))
     }
 
     pub(super) fn insert(&self, key: &Key, now: SystemTime, expires: SystemTime) {
