@@ -92,6 +92,11 @@ pub use layer::{DedupLayer, DedupLayerBuilder, Deduplicate, DeduplicateFuture};
 ///
 /// Each operation is given the ticket, so that it can be repeated when its answer was lost: a second
 /// claim with a ticket that holds the delivery is granted again.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't remember which deliveries were handled",
+    label = "not a store for deduplication",
+    note = "`MemoryDedup`, `RedisDedup` and `CachedDedup` are; an inbox needs no `DedupLayer`: it is what `Intake` takes"
+)]
 #[async_trait]
 pub trait Dedup: Send + Sync + 'static {
     /// Claims the delivery until [`Ticket::lease`] is over, if it is neither claimed nor committed.

@@ -79,6 +79,11 @@ pub const REVIVAL_INTERVAL: Duration = Duration::from_secs(60);
 const LAPSED: &str = "its worker vanished in the last attempt: the lease ended unsettled";
 
 /// A queue that accepts each delivery once and hands it to workers until it is settled.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't store deliveries and hand them to workers",
+    label = "not an inbox",
+    note = "`SqliteInbox` and `MemoryInbox` are; a store for deduplication is what `DedupLayer` takes"
+)]
 #[async_trait]
 pub trait Inbox: Send + Sync + 'static {
     /// Accepts a delivery. When this returns `Ok` the delivery is as safe as the backend promises,

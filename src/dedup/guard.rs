@@ -161,9 +161,8 @@ async fn settle<D: Dedup + ?Sized>(config: &Arc<Config<D>>, ticket: Ticket, end:
 
 /// Tries until the lease has ended: from then on it makes no difference.
 fn settle_later<D: Dedup + ?Sized>(config: &Arc<Config<D>>, ticket: Ticket, end: End) {
-    let (dedup, deadline) = (config.dedup.clone(), tokio::time::sleep(ticket.lease()));
+    let dedup = config.dedup.clone();
     config.tasks.spawn(async move {
-        let key = ticket.key();
         let tries = async {
             let (mut pause, longest) = RETRY;
             loop {
@@ -174,11 +173,13 @@ fn settle_later<D: Dedup + ?Sized>(config: &Arc<Config<D>>, ticket: Ticket, end:
                 }
             }
         };
-        tokio::select! {
-            settled = tries => if settled == Settled::Stale { stale(&ticket, end) },
-            () = deadline => {
-                tracing::error!(%key, ?end, "not recorded before the lease ended; the delivery may run again");
-            }
+        match tokio::time::timeout(ticket.lease(), tries).await {
+            Ok(Settled::Recorded) => {}
+            Ok(Settled::Stale) => stale(&ticket, end),
+            Err(_) => tracing::error!(
+                key = %ticket.key(), ?end,
+                "not recorded before the lease ended; the delivery may run again"
+            ),
         }
     });
 }
