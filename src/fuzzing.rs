@@ -29,6 +29,8 @@ use crate::timestamp;
 use crate::verify::{Rejection, Verifier};
 
 mod capture;
+#[cfg(feature = "moka")]
+mod dedup;
 mod json;
 mod mutation;
 mod time;
@@ -86,6 +88,20 @@ pub fn timestamps(data: &[u8]) -> bool {
 /// A property is broken.
 pub fn json_pointers(data: &[u8]) -> bool {
     json::check(data)
+}
+
+/// Operations on a [`MemoryDedup`](crate::MemoryDedup), in any order and at any time: each answer is what
+/// a model says that is a few lines long.
+///
+/// The data are pairs of bytes: what is done (claim with a new ticket, claim again, commit, release, let
+/// time pass, set the wall clock) and to which. Returns whether a delivery was granted to a second ticket.
+///
+/// # Panics
+///
+/// The store answers differently.
+#[cfg(feature = "moka")]
+pub fn dedup_operations(data: &[u8]) -> bool {
+    dedup::operations(data)
 }
 
 /// [`sign_mutate_verify_with`] for one of six schemes, which the first byte chooses: [`GITHUB`],

@@ -42,6 +42,12 @@ fn json_pointers() {
     replay("json_pointers", fuzzing::json_pointers);
 }
 
+#[cfg(feature = "moka")]
+#[test]
+fn dedup_operations() {
+    replay("dedup_operations", fuzzing::dedup_operations);
+}
+
 #[test]
 fn sign_mutate_verify() {
     replay("sign_mutate_verify", fuzzing::sign_mutate_verify);
