@@ -29,6 +29,19 @@
 //! # Ok::<(), inhook::ConfigError>(())
 //! ```
 //!
+//! # Beside other layers
+//!
+//! - **Order.** [`VerifyLayer`](crate::VerifyLayer) has to be outside. In a `ServiceBuilder` the first layer
+//!   is the outermost; of two `route_layer` calls the last one is. `MethodRouter::layer`,
+//!   `Router::route_service` and nested routers work as well.
+//! - **`middleware::from_fn` inside** wants axum's own body: give it a `route_layer` call of its own before
+//!   the one with these layers, or put `MapRequestBodyLayer::new(Body::new)` before it in the stack.
+//! - **`TraceLayer` and others whose answers have no default body** belong outside, or in a `route_layer`
+//!   call of their own.
+//! - **A time-out outside** should be longer than this layer's wait of 1 s and its time-out for the
+//!   handler together. When it drops a request the handler goes on.
+//! - **A `RequestDecompressionLayer` outside** of `VerifyLayer` changes what was signed: all is refused.
+//!
 //! # Stores
 //!
 //! | store | remembers | forgets |

@@ -26,7 +26,9 @@
 //!    the delivery into an inbox: [`layer`], [`intake`].
 //! 4. [`SqliteInbox`] keeps it in a file; a [`Worker`] runs it, in this process or in another one:
 //!    [`inbox`], [`worker`], [`events`].
-//! 5. [`serve()`] is an HTTP server with the time-outs that a public endpoint needs, and [`run`] ends it
+//! 5. Or a [`DedupLayer`] keeps duplicates from a handler of your own, through memory or Redis:
+//!    [`dedup`], [`extract`].
+//! 6. [`serve()`] is an HTTP server with the time-outs that a public endpoint needs, and [`run`] ends it
 //!    and the worker in order.
 //!
 //! ```no_run
@@ -144,6 +146,13 @@ pub use window::WhenFull;
 pub use worker::Worker;
 
 /// The README's code compiles.
-#[cfg(all(doctest, feature = "serve", feature = "sqlite", feature = "worker"))]
+#[cfg(all(
+    doctest,
+    feature = "axum",
+    feature = "moka",
+    feature = "serve",
+    feature = "sqlite",
+    feature = "worker"
+))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
