@@ -223,11 +223,12 @@ where
             let (inbox, handler, config) = (self.inbox.clone(), self.handler.clone(), self.config);
             let lease = job.lease();
             let end = running.end(lease);
-            let task = tokio::spawn(async move {
+            // Boxed, because tasks have an alignment for which allocators are slow with large ones.
+            let task = tokio::spawn(Box::pin(async move {
                 let outcome = attempt(handler, job, config).await;
                 settle(&*inbox, lease, outcome).await;
                 drop(end);
-            });
+            }));
             running.tasks.insert(lease, task.abort_handle());
         }
     }
