@@ -1,0 +1,65 @@
+//! [`Partner`] signs for every scheme what is accepted, and what is not.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::Request;
+use axum::routing::post;
+use bytes::Bytes;
+use http_body_util::Full;
+use inhook::scheme::Scheme;
+use inhook::sign::Message;
+use inhook::testing::{FakeClock, Partner};
+use inhook::{Verifier, VerifyLayer, presets};
+use tower::ServiceExt;
+
+mod common;
+use common::{SECRET, SHORTLINKS, shortlink};
+
+/// Usable as raw text and as base64, whatever the scheme wants.
+fn schemes() -> Vec<Scheme> {
+    let presets = [
+        presets::GITHUB,
+        presets::SHOPIFY,
+        presets::SLACK,
+        presets::STANDARD_WEBHOOKS,
+        presets::STRIPE,
+        presets::SVIX,
+    ];
+    presets.into_iter().chain([SHORTLINKS]).collect()
+}
+
+/// Something that each of them takes: an id and a type wherever they look for one.
+fn message() -> Message {
+    let body = shortlink("wh_1").replacen('{', r#"{"id":"evt_1","type":"ping","#, 1);
+    Message::new(body).event("ping")
+}
+
+async fn status(app: &Router, request: Request<Full<Bytes>>) -> u16 {
+    app.clone().oneshot(request).await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn what_it_sends_is_accepted_and_what_it_forges_is_not() {
+    for scheme in schemes() {
+        let clock = Arc::new(FakeClock::new());
+        let verifier = Verifier::builder("acme", scheme.clone(), SECRET).clock(clock.clone());
+        let verify = VerifyLayer::new(verifier.build().unwrap());
+        let app: Router = Router::new().route("/", post(async || ())).route_layer(verify);
+        let partner = Partner::new(scheme.clone(), SECRET).clock(clock);
+        let name = &scheme.name;
+        assert_eq!(status(&app, partner.valid(&message())).await, 200, "{name}");
+        assert_eq!(status(&app, partner.tampered(&message())).await, 401, "{name}");
+        assert_eq!(status(&app, partner.wrong_secret(&message())).await, 401, "{name}");
+        if scheme.sent_at.is_some() {
+            assert_eq!(status(&app, partner.stale(&message())).await, 401, "{name}");
+            assert_eq!(status(&app, partner.future(&message())).await, 401, "{name}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "github signs no time")]
+fn a_scheme_without_a_time_has_no_stale_requests() {
+    let _ = Partner::new(presets::GITHUB, SECRET).stale(&message());
+}
