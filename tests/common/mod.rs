@@ -19,6 +19,7 @@ use inhook::testing::FakeClock;
 use inhook::verify::VerifierBuilder;
 use inhook::{Verifier, presets};
 
+pub(crate) mod guard;
 pub(crate) mod store;
 
 /// Usable as raw text and, decoded, as 24 bytes.
