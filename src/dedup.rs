@@ -38,6 +38,8 @@
 //!   the one with these layers, or put `MapRequestBodyLayer::new(Body::new)` before it in the stack.
 //! - **`TraceLayer` and others whose answers have no default body** belong outside, or in a `route_layer`
 //!   call of their own.
+//! - **A limit on handlers** (`ConcurrencyLimitLayer`) belongs inside: outside it counts requests, and a
+//!   handler whose client has gone is none any more.
 //! - **A time-out outside** should be longer than this layer's wait of 1 s and its time-out for the
 //!   handler together. When it drops a request the handler goes on.
 //! - **A `RequestDecompressionLayer` outside** of `VerifyLayer` changes what was signed: all is refused.
@@ -48,7 +50,7 @@
 //! |---|---|---|
 //! | [`MemoryDedup`](crate::MemoryDedup) | in this process | everything, with the process |
 //! | [`RedisDedup`](crate::RedisDedup) | for all processes of one Redis | what Redis loses: all of it without persistence, up to a second with `appendfsync everysec` |
-//! | [`CachedDedup`](cached::CachedDedup) | as the store behind it; duplicates are found in memory | as the store behind it |
+//! | [`CachedDedup`](cached::CachedDedup) | as the store behind it, and up to a minute longer; duplicates are found in memory | as the store behind it |
 //!
 //! One of your own implements [`Dedup`], and shows with
 //! [`testing::conformance::dedup`](crate::testing::conformance::dedup) that it keeps the rules.
@@ -56,8 +58,13 @@
 //! # What it can't do
 //!
 //! The handler's work and the commit are two steps, so the work may run twice: when the process dies in
-//! between, or when a commit fails until the lease ends. Pass [`Delivery::key`] on to what the handler
-//! calls, or use an inbox.
+//! between, when a commit fails until the lease ends, or when the handler blocks its thread for longer than
+//! its lease. What a handler spawned goes on after its time-out, beside the next attempt. Pass
+//! [`Delivery::key`] on to what the handler calls, or use an inbox.
+//!
+//! **One source name for each endpoint.** A delivery is known by its source and its identity: two routes
+//! whose verifiers have one name, over one store, are one endpoint, and what the first has handled is a
+//! duplicate for the second. Stripe, for one, sends an event under the same id to each endpoint.
 //!
 //! # Only what was verified is claimed
 //!
@@ -254,6 +261,16 @@ pub enum DedupError {
 }
 
 impl DedupError {
+    /// Whether the store failed, as opposed to refusing because it is full.
+    pub(crate) fn is_failure(&self) -> bool {
+        !matches!(self, Self::Full)
+    }
+
+    /// Whether the operation may have been done all the same.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Late(_) | Self::Unavailable(_))
+    }
+
     /// The store does not work.
     pub fn unavailable(error: impl Into<BoxError>) -> Self {
         Self::Unavailable(Arc::from(error.into()))

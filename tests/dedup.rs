@@ -274,16 +274,14 @@ async fn without_a_verify_layer_it_is_500_and_nothing_runs() {
 #[test]
 fn a_time_out_that_reaches_the_lease_is_refused() {
     let dedup = Arc::new(MemoryDedup::new());
-    let seconds = Duration::from_secs;
-    for (timeout, lease) in [
-        (seconds(0), seconds(30)),
-        (seconds(30), seconds(30)),
-        (seconds(31), seconds(30)),
-        (seconds(1), seconds(90_000)),
-    ] {
-        let layer = DedupLayer::builder(dedup.clone()).timeout(timeout).lease(lease).build();
-        let error = layer.unwrap_err();
+    let millis = Duration::from_millis;
+    for (timeout, lease) in
+        [(0, 30_000), (30_000, 30_000), (31_000, 30_000), (29_501, 30_000), (1_000, 90_000_000)]
+    {
+        let layer =
+            DedupLayer::builder(dedup.clone()).timeout(millis(timeout)).lease(millis(lease));
+        let error = layer.build().unwrap_err();
         assert!(matches!(error, ConfigError::Dedup { .. }), "{error}");
     }
-    DedupLayer::builder(dedup).timeout(seconds(29)).lease(seconds(30)).build().unwrap();
+    DedupLayer::builder(dedup).timeout(millis(29_500)).lease(millis(30_000)).build().unwrap();
 }

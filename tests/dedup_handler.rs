@@ -150,6 +150,67 @@ async fn a_handler_that_never_answers_is_dropped_and_then_released() {
     assert_eq!(notes.lock().unwrap()[2..], ["dropped", "committed"]);
 }
 
+/// Says that a delivery is claimed long after it was.
+struct Late<D>(D, Duration);
+
+#[async_trait::async_trait]
+impl<D: Dedup> Dedup for Late<D> {
+    async fn claim(&self, ticket: &Ticket) -> Result<Claim, DedupError> {
+        let claim = self.0.claim(ticket).await;
+        tokio::time::sleep(self.1).await;
+        claim
+    }
+
+    async fn commit(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
+        self.0.commit(ticket).await
+    }
+
+    async fn release(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
+        self.0.release(ticket).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_does_not_start_when_the_answer_to_its_claim_came_too_late() {
+    let (partner, counted) = (partner(), Counted::new());
+    let late = Arc::new(Late(MemoryDedup::new(), Duration::from_millis(400)));
+    for (timeout, status, runs) in [(300, 503, 0), (500, 200, 1)] {
+        let layer = DedupLayer::builder(late.clone())
+            .timeout(Duration::from_millis(timeout))
+            .lease(Duration::from_secs(1))
+            .build()
+            .unwrap();
+        let service = guarded(&layer, counted.handler(&[200]));
+        let response = service.oneshot(partner.valid(&message("1"))).await.unwrap();
+        assert_eq!((response.status().as_u16(), counted.runs()), (status, runs));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_whose_time_passed_while_nobody_polled_it_does_not_go_on() {
+    let (partner, runs) = (partner(), Arc::new(AtomicU32::new(0)));
+    let layer = DedupLayer::new(Arc::new(MemoryDedup::new()));
+    let (count, gate) = (runs.clone(), Arc::new(Semaphore::new(0)));
+    let open = gate.clone();
+    let service = guarded(&layer, move |_| {
+        let (count, open) = (count.clone(), open.clone());
+        async move {
+            open.acquire().await?.forget();
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok(answer(200))
+        }
+    });
+    let mut held = Box::pin(service.clone().oneshot(partner.valid(&message("1"))));
+    assert!(futures_poll(held.as_mut()).await.is_pending());
+    // As behind an outer layer that is busy with something else, or in a process that was stopped.
+    gate.add_permits(2);
+    tokio::time::advance(Duration::from_secs(31)).await;
+    assert_eq!(held.await.unwrap().status(), 503);
+    assert_eq!(runs.load(Ordering::SeqCst), 0);
+    assert_eq!(service.oneshot(partner.valid(&message("1"))).await.unwrap().status(), 200);
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
 #[tokio::test]
 async fn a_handler_that_outlives_its_lease_does_not_end_the_claim_of_another() {
     let clock = Arc::new(FakeClock::new());

@@ -1,6 +1,7 @@
 //! What [`DedupLayer`](inhook::DedupLayer) does with a store that fails, answers late, or is full.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::http::{Request, StatusCode, header};
@@ -169,4 +170,65 @@ fn d8_control_a_tiny_lfu_cache_forgets_what_it_has_seen_once() {
     cache.insert(1_000, ());
     cache.run_pending_tasks();
     assert!(!cache.contains_key(&1_000), "the newest id is the one that is forgotten");
+}
+
+/// Counts how often something was to be released.
+struct Releases(AtomicU32);
+
+#[async_trait::async_trait]
+impl Dedup for Releases {
+    async fn claim(&self, _: &Ticket) -> Result<Claim, DedupError> {
+        Err(DedupError::unavailable("down"))
+    }
+
+    async fn commit(&self, _: &Ticket) -> Result<Settled, DedupError> {
+        Err(DedupError::unavailable("down"))
+    }
+
+    async fn release(&self, _: &Ticket) -> Result<Settled, DedupError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Err(DedupError::unavailable("down"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_does_not_pile_up_work_for_its_end() {
+    let (partner, counted) = (partner(), Counted::new());
+    let store = Arc::new(Releases(AtomicU32::new(0)));
+    let layer = DedupLayer::new(store.clone());
+    let service = guarded(&layer, counted.handler(&[200]));
+    for n in 0..1_000 {
+        let request = partner.valid(&message(&n.to_string()));
+        assert_eq!(service.clone().oneshot(request).await.unwrap().status(), 503);
+    }
+    let before = tokio::time::Instant::now();
+    layer.drain().await;
+    assert!(before.elapsed() <= Duration::from_secs(31));
+    // 64 at a time, about 35 times in a lease.
+    let releases = store.0.load(Ordering::SeqCst);
+    assert!(releases > 0 && releases < 64 * 40, "{releases}");
+}
+
+#[tokio::test]
+async fn a_full_store_still_knows_what_it_holds() {
+    let clock = Arc::new(FakeClock::new());
+    let dedup = MemoryDedup::new().max_deliveries(2).clock(clock.clone());
+    let partner = partner().clock(clock.clone());
+    let ticket = |id: &str, lease| Ticket::new(&delivery(&partner, &clock, id), lease);
+    let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
+    let (short, long) = (ticket("short", minute), ticket("long", hour));
+    for ticket in [&short, &long] {
+        assert_eq!(dedup.claim(ticket).await.unwrap(), Claim::Granted);
+    }
+    assert!(matches!(dedup.claim(&ticket("3", minute)).await, Err(DedupError::Full)));
+    assert_eq!(dedup.claim(&long).await.unwrap(), Claim::Granted, "it holds it already");
+    clock.advance(2 * minute);
+    let taken_over = ticket("short", minute);
+    assert_eq!(dedup.claim(&taken_over).await.unwrap(), Claim::Granted, "the claim lapsed");
+    clock.advance(2 * minute);
+    // It lapsed as well, so there is room for another.
+    assert_eq!(dedup.claim(&ticket("3", minute)).await.unwrap(), Claim::Granted);
+    assert!(matches!(dedup.claim(&ticket("4", minute)).await, Err(DedupError::Full)));
+    assert_eq!(dedup.commit(&long).await.unwrap(), Settled::Recorded);
+    assert_eq!(dedup.claim(&ticket("long", minute)).await.unwrap(), Claim::Committed);
 }

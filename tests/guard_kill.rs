@@ -45,11 +45,14 @@ async fn answer(dedup: impl Dedup, queue: &str) {
     let file = std::fs::OpenOptions::new().append(true).create(true).open(queue).unwrap();
     let file = Arc::new(Mutex::new(file));
     let enqueue = move |delivery: Delivery| async move {
+        let id = delivery.id().unwrap().to_owned();
         // Durable before the answer, as a handler has to be that nothing else makes durable.
-        let line = format!("{}\n", delivery.id().unwrap());
         tokio::task::spawn_blocking(move || {
+            file.lock().unwrap().write_all(format!("begun {id}\n").as_bytes()).unwrap();
+            // Long enough to be killed in.
+            thread::sleep(Duration::from_millis(3));
             let mut file = file.lock().unwrap();
-            file.write_all(line.as_bytes()).unwrap();
+            file.write_all(format!("{id}\n").as_bytes()).unwrap();
             file.sync_data().unwrap();
         })
         .await
@@ -58,7 +61,7 @@ async fn answer(dedup: impl Dedup, queue: &str) {
     };
     let verify = Verifier::new("acme", presets::STANDARD_WEBHOOKS, SECRET).unwrap();
     let dedup = DedupLayer::builder(Arc::new(dedup))
-        .timeout(Duration::from_millis(700))
+        .timeout(Duration::from_millis(500))
         .lease(Duration::from_secs(1))
         .build()
         .unwrap();
@@ -116,7 +119,12 @@ fn kill_under_load(test: &str, redis: Option<&str>) -> HashMap<String, usize> {
                         return;
                     }
                     let deadline = Instant::now() + Duration::from_secs(60);
-                    while !send(&url.lock().unwrap().clone(), id) {
+                    loop {
+                        // Not held while it is sent.
+                        let to = url.lock().unwrap().clone();
+                        if send(&to, id) {
+                            break;
+                        }
                         assert!(Instant::now() < deadline, "{id} is never accepted");
                         thread::sleep(Duration::from_millis(10));
                     }
@@ -141,9 +149,17 @@ fn kill_under_load(test: &str, redis: Option<&str>) -> HashMap<String, usize> {
     }
     drop(receiver);
     let mut enqueued = HashMap::new();
+    let mut cut_off = 0usize;
     for line in std::fs::read_to_string(&queue).unwrap().lines() {
-        *enqueued.entry(line.to_owned()).or_default() += 1;
+        match line.strip_prefix("begun ") {
+            Some(_) => cut_off += 1,
+            None => {
+                cut_off -= 1;
+                *enqueued.entry(line.to_owned()).or_default() += 1;
+            }
+        }
     }
+    assert!(cut_off > 0, "no kill hit a handler at work");
     enqueued
 }
 

@@ -20,8 +20,8 @@ const LEARNED: Duration = Duration::from_secs(60);
 
 /// Finds duplicates in memory, without a round trip, and asks the store behind it about the rest.
 ///
-/// Only committed deliveries are kept in front, so what it says of them stays true; claims are always
-/// made in the store behind. When it is full it forgets what was used longest ago, which costs a round
+/// Only committed deliveries are kept in front; claims are always made in the store behind. What another
+/// process has handled is kept for a minute, which may be that much longer than its window. When it is full it forgets what was used longest ago, which costs a round
 /// trip and nothing else.
 ///
 /// ```no_run

@@ -1,11 +1,14 @@
 //! One request behind a [`DedupLayer`](super::DedupLayer): claim, run, settle. No client can cancel it.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode, header};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
@@ -16,13 +19,15 @@ use crate::inbox::Settled;
 use crate::panic::CatchPanic;
 
 /// How long one operation of a store may take.
-const OPERATION: Duration = Duration::from_millis(500);
+pub(super) const OPERATION: Duration = Duration::from_millis(500);
 /// How long a request waits for the same delivery in flight.
 const WAIT: Duration = Duration::from_secs(1);
 /// The first and the longest pause between two looks at a delivery in flight.
 const LOOK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 /// The first and the longest pause between two tries of a commit or a release.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// How many claims whose outcome is unknown are given back at a time.
+pub(super) const RELEASES: usize = 64;
 /// The longest lease.
 pub(super) const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -33,6 +38,7 @@ pub(super) struct Config<D: ?Sized> {
     pub(super) lease: Duration,
     pub(super) fail_open: bool,
     pub(super) tasks: TaskTracker,
+    pub(super) releases: Arc<Semaphore>,
     pub(super) passed_unchecked: AtomicU64,
 }
 
@@ -59,7 +65,8 @@ where
     R: Default,
 {
     let key = ticket.key();
-    let status = match claim(&*config.dedup, &ticket).await {
+    let (asked, claim) = claim(&*config.dedup, &ticket).await;
+    let status = match claim {
         Ok(Claim::Granted) => DedupStatus::Claimed,
         Ok(Claim::Committed) => {
             tracing::debug!(%key, "duplicate");
@@ -69,16 +76,19 @@ where
             tracing::info!(%key, "the same delivery is in flight");
             return Ok(Answer::Unavailable.into_response());
         }
-        Err(error) if config.fail_open && !matches!(error, DedupError::Full) => {
+        Err(error) if config.fail_open && error.is_failure() => {
             tracing::warn!(%key, %error, "passed on without deduplication");
             config.passed_unchecked.fetch_add(1, Ordering::Relaxed);
             DedupStatus::Unknown
         }
         Err(error) => {
             tracing::warn!(%key, %error, "not claimed");
-            // The claim may have been made all the same.
-            if !matches!(error, DedupError::Full) {
-                settle_later(&config, ticket, End::Release);
+            // The claim may have been made all the same. In an outage there are many of these, so only
+            // some are given back; the others end with their leases.
+            if error.is_unknown()
+                && let Ok(permit) = config.releases.clone().try_acquire_owned()
+            {
+                settle_later(&config, ticket, End::Release, Some(permit));
             }
             let mut response = Answer::Unavailable.into_response::<R>();
             response.extensions_mut().insert(error);
@@ -86,23 +96,24 @@ where
         }
     };
     request.extensions_mut().insert(status);
-    let (answer, end) = handle(&config, async { inner.call(request).await }).await;
+    // Counted from before the store was asked, so it is over before the lease is.
+    let deadline = after(asked, config.timeout);
+    let (answer, end) = handle(deadline, async { inner.call(request).await }).await;
     settle(&config, ticket, end).await;
     answer
 }
 
 /// Runs the inner service, whatever it does, and says how the claim ends.
-pub(super) async fn handle<D: ?Sized, R: Default, E>(
-    config: &Config<D>,
+pub(super) async fn handle<R: Default, E>(
+    deadline: Instant,
     inner: impl Future<Output = Result<Response<R>, E>>,
 ) -> (Result<Response<R>, E>, End) {
     // It is dropped inside, so it is gone when this returns, and may panic even then.
-    let timed = async { tokio::time::timeout(config.timeout, inner).await };
-    match (CatchPanic { future: timed }).await {
-        Ok(Ok(Ok(response))) if response.status().is_success() => (Ok(response), End::Commit),
-        Ok(Ok(answer)) => (answer, End::Release),
-        Ok(Err(_)) => {
-            tracing::warn!(timeout = ?config.timeout, "the inner service took too long");
+    match (CatchPanic { future: until(deadline, inner) }).await {
+        Ok(Some(Ok(response))) if response.status().is_success() => (Ok(response), End::Commit),
+        Ok(Some(answer)) => (answer, End::Release),
+        Ok(None) => {
+            tracing::warn!("the inner service took too long");
             (Ok(Answer::Unavailable.into_response()), End::Release)
         }
         Err(panic) => {
@@ -110,6 +121,27 @@ pub(super) async fn handle<D: ?Sized, R: Default, E>(
             (Ok(Answer::Panicked.into_response()), End::Release)
         }
     }
+}
+
+/// Polls the future as long as its time is not over. Unlike tokio's time-out this looks at the time first:
+/// a process that was stopped, or an outer layer that polls late, does not start what is too late.
+async fn until<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
+    let (mut future, mut timer) = (pin!(future), pin!(tokio::time::sleep_until(deadline)));
+    std::future::poll_fn(|cx| {
+        if Instant::now() >= deadline {
+            return Poll::Ready(None);
+        }
+        match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => timer.as_mut().poll(cx).map(|()| None),
+        }
+    })
+    .await
+}
+
+/// Far enough where the sum is too large for a clock.
+pub(super) fn after(start: Instant, length: Duration) -> Instant {
+    start.checked_add(length).unwrap_or(start)
 }
 
 /// How a claim ends.
@@ -133,14 +165,20 @@ impl End {
     }
 }
 
-/// Asks until the delivery is no longer in flight, or the wait is over.
-async fn claim<D: Dedup + ?Sized>(dedup: &D, ticket: &Ticket) -> Result<Claim, DedupError> {
-    let mut start = None;
+/// Asks until the delivery is no longer in flight, or the wait is over. Returns as well when it asked for
+/// the answer: a lease that was granted does not begin before.
+async fn claim<D: Dedup + ?Sized>(
+    dedup: &D,
+    ticket: &Ticket,
+) -> (Instant, Result<Claim, DedupError>) {
+    let mut wait_until = None;
     let (mut pause, longest) = LOOK;
     loop {
-        let claim = in_time(dedup.claim(ticket)).await?;
-        if claim != Claim::InFlight || start.get_or_insert_with(Instant::now).elapsed() > WAIT {
-            return Ok(claim);
+        let asked = Instant::now();
+        let claim = in_time(dedup.claim(ticket)).await;
+        let waits = matches!(claim, Ok(Claim::InFlight));
+        if !waits || *wait_until.get_or_insert_with(|| after(asked, WAIT)) < Instant::now() {
+            return (asked, claim);
         }
         tokio::time::sleep(pause).await;
         pause = pause.saturating_mul(2).min(longest);
@@ -154,15 +192,21 @@ async fn settle<D: Dedup + ?Sized>(config: &Arc<Config<D>>, ticket: Ticket, end:
         Ok(Settled::Stale) => stale(&ticket, end),
         Err(error) => {
             tracing::warn!(key = %ticket.key(), %error, ?end, "not recorded; trying again");
-            settle_later(config, ticket, end);
+            settle_later(config, ticket, end, None);
         }
     }
 }
 
 /// Tries until the lease has ended: from then on it makes no difference.
-fn settle_later<D: Dedup + ?Sized>(config: &Arc<Config<D>>, ticket: Ticket, end: End) {
+fn settle_later<D: Dedup + ?Sized>(
+    config: &Arc<Config<D>>,
+    ticket: Ticket,
+    end: End,
+    permit: Option<OwnedSemaphorePermit>,
+) {
     let dedup = config.dedup.clone();
     config.tasks.spawn(async move {
+        let _permit = permit;
         let tries = async {
             let (mut pause, longest) = RETRY;
             loop {

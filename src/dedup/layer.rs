@@ -2,11 +2,13 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -27,7 +29,7 @@ use crate::error::{BoxFuture, ConfigError};
 /// | answers anything else | released | passed on |
 /// | fails | released | its error, passed on |
 /// | panics | released | 500 |
-/// | takes longer than the time-out | dropped at its await, then released | 503 with Retry-After |
+/// | takes longer than the time-out | dropped at its await, then released; what it spawned goes on | 503 with Retry-After |
 /// | ends with its process or runtime | claimed until its lease ends | none, or 503 |
 ///
 /// | what | default |
@@ -67,13 +69,11 @@ impl<D: Dedup + ?Sized> DedupLayer<D> {
         }
     }
 
-    /// Waits for the handlers that are running although their clients have gone, and for commits that
-    /// are tried again. Call it when the server has stopped, before the runtime ends: a claim whose
-    /// task is cancelled lasts until its lease ends.
+    /// Waits for the handlers that are running although their clients have gone, and for commits and
+    /// releases that are tried again: at most for a time-out and a lease. Call it when the server has
+    /// stopped, before the runtime ends: a claim whose handler is cancelled lasts until its lease ends.
     pub async fn drain(&self) {
-        self.config.tasks.close();
         self.config.tasks.wait().await;
-        self.config.tasks.reopen();
     }
 
     /// How many requests were passed on without deduplication, because the store failed and
@@ -84,7 +84,10 @@ impl<D: Dedup + ?Sized> DedupLayer<D> {
 
     fn from_parts(dedup: Arc<D>, timeout: Duration, lease: Duration, fail_open: bool) -> Self {
         let (tasks, passed_unchecked) = (TaskTracker::new(), AtomicU64::new(0));
-        let config = Config { dedup, timeout, lease, fail_open, tasks, passed_unchecked };
+        // Closed, it still takes tasks; `wait` returns whenever there are none.
+        tasks.close();
+        let releases = Arc::new(Semaphore::new(guard::RELEASES));
+        let config = Config { dedup, timeout, lease, fail_open, tasks, releases, passed_unchecked };
         Self { config: Arc::new(config) }
     }
 }
@@ -144,15 +147,15 @@ impl<D: Dedup + ?Sized> DedupLayerBuilder<D> {
     ///
     /// # Errors
     ///
-    /// The time-out is zero, or not shorter than the lease.
+    /// The time-out is zero, or not shorter than the lease by 500 ms; a lease of more than 24 h.
     pub fn build(self) -> Result<DedupLayer<D>, ConfigError> {
         let wrong = |problem| Err(ConfigError::Dedup { problem });
         if self.timeout.is_zero() {
             return wrong("the time-out must be more than zero");
         }
-        if self.timeout >= self.lease {
+        if self.timeout.saturating_add(guard::OPERATION) > self.lease {
             return wrong(
-                "the time-out must be shorter than the lease, or another handler could start beside one that still runs",
+                "the time-out must be shorter than the lease by 500 ms, in which the end is recorded; otherwise another handler could start beside one that still runs",
             );
         }
         if self.lease > guard::MAX_LEASE {
@@ -229,7 +232,8 @@ where
                 Some(ticket) => guard::run(config, inner, request, ticket).await,
                 None => {
                     request.extensions_mut().insert(DedupStatus::NoIdentity);
-                    guard::handle(&config, async { inner.call(request).await }).await.0
+                    let deadline = guard::after(Instant::now(), config.timeout);
+                    guard::handle(deadline, async { inner.call(request).await }).await.0
                 }
             }
         })))
@@ -249,13 +253,18 @@ impl<R: Default, E> Future for DeduplicateFuture<R, E> {
     type Output = Result<Response<R>, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = match &mut self.0 {
-            State::Running(running) => ready!(running.as_mut().poll(cx)),
+        // Whatever happens while it is polled, it is not polled again after its end.
+        let answer = match std::mem::replace(&mut self.0, State::Over) {
+            State::Running(mut running) => match running.as_mut().poll(cx) {
+                Poll::Ready(answer) => answer,
+                Poll::Pending => {
+                    self.0 = State::Running(running);
+                    return Poll::Pending;
+                }
+            },
             State::Answered(answer) => Ok(answer.into_response()),
-            // It was polled after its end.
             State::Over => Ok(Answer::Unavailable.into_response()),
         };
-        self.0 = State::Over;
         Poll::Ready(answer)
     }
 }

@@ -123,12 +123,15 @@ impl Dedup for MemoryDedup {
         if self.committed.contains(&key, &*self.clock) {
             return Ok(Claim::Committed);
         }
-        if !self.has_room(claims.len()) {
-            return Err(DedupError::Full);
-        }
-        if claims.len() == claims.capacity() {
-            // Those that nobody settled would stay for ever.
-            claims.retain(|_, held| held.until > now);
+        // One that is there already, lapsed or its own, takes no more room.
+        if !claims.contains_key(&key) {
+            if claims.len() == claims.capacity() || !self.has_room(claims.len()) {
+                // Those that nobody settled would stay for ever.
+                claims.retain(|_, held| held.until > now);
+            }
+            if !self.has_room(claims.len()) {
+                return Err(DedupError::Full);
+            }
         }
         let until = now.checked_add(ticket.lease()).unwrap_or(now);
         claims.insert(key, Held { token: ticket.token(), until });

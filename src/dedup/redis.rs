@@ -1,12 +1,16 @@
 //! Deduplication for all processes that share a Redis.
 
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, FromRedisValue, InfoDict, RedisError, Script, ScriptInvocation, Value};
+use redis::{
+    Client, Cmd, ErrorKind, FromRedisValue, InfoDict, RedisError, Script, ScriptInvocation, Value,
+};
 use tokio::sync::OnceCell;
 
 use super::{Claim, Dedup, DedupError, Ticket};
@@ -22,8 +26,12 @@ const CONNECT: Duration = Duration::from_millis(500);
 const RECONNECT: Duration = Duration::from_millis(250);
 /// What a key holds whose delivery was handled. Before, it holds a token.
 const COMMITTED: &str = "committed";
-/// The first version that can set a key unless it exists, and say what it held, in one command.
-const SET_NX_GET: u32 = 7;
+/// The first version that can set a key unless it exists, and say what it held, in one command; and
+/// whose scripts have flags.
+const MODERN: u32 = 7;
+/// After so many answers in a row that did not come there is a new connection: the old one may lead
+/// nowhere without anybody saying so, as after a failover.
+const LATE_ANSWERS: u32 = 3;
 
 /// For older servers: the same as `SET key token NX PX lease GET`.
 static CLAIM: LazyLock<Script> = LazyLock::new(|| {
@@ -35,14 +43,16 @@ static CLAIM: LazyLock<Script> = LazyLock::new(|| {
 });
 
 /// A claim that lapsed and was not taken over is committed all the same: the work is done.
-static COMMIT: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local held = redis.call('GET', KEYS[1])
-         if held and held ~= ARGV[1] and held ~= ARGV[2] then return 0 end
-         redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-         return 1",
-    )
-});
+const COMMIT_SOURCE: &str = "local held = redis.call('GET', KEYS[1])
+     if held and held ~= ARGV[1] and held ~= ARGV[2] then return 0 end
+     redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+     return 1";
+
+static COMMIT: LazyLock<Script> = LazyLock::new(|| Script::new(COMMIT_SOURCE));
+
+/// On servers that know the flag: what was claimed has room to be committed, however full the server is.
+static COMMIT_WHEN_FULL: LazyLock<Script> =
+    LazyLock::new(|| Script::new(&format!("#!lua flags=allow-oom\n{COMMIT_SOURCE}")));
 
 static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
@@ -62,7 +72,9 @@ static RELEASE: LazyLock<Script> = LazyLock::new(|| {
 /// a failover. A server that evicts keys (`maxmemory-policy` other than `noeviction`) would forget
 /// inside the window, so it is refused.
 pub struct RedisDedup {
-    connection: ConnectionManager,
+    client: Client,
+    connection: ArcSwap<ConnectionManager>,
+    late_answers: AtomicU32,
     prefix: String,
     allow_eviction: bool,
     /// What the server can do, known once it has answered.
@@ -77,7 +89,7 @@ impl RedisDedup {
     ///
     /// # Errors
     ///
-    /// The address is wrong, or the server evicts keys.
+    /// The address is wrong, the server evicts keys, or it refuses the user or the password.
     pub async fn connect(url: &str) -> Result<Self, BoxError> {
         Self::options().connect(url).await
     }
@@ -94,7 +106,12 @@ impl RedisDedup {
     /// What the server can do. It is asked before the first claim, and again until it answers.
     async fn server(&self) -> Result<&Server, DedupError> {
         let ask = || async {
-            let server = Server::read(&self.ask(Ask::Command(redis::cmd("INFO"))).await?);
+            let server = match self.send(&Ask::Command(redis::cmd("INFO"))).await {
+                Ok(info) => Server::read(&info),
+                // Some providers forbid it.
+                Err(error) if matches!(error.code(), Some("NOPERM" | "ERR")) => Server::UNKNOWN,
+                Err(error) => return Err(dedup_error(error)),
+            };
             match server.problem() {
                 Some(problem) if !self.allow_eviction => {
                     Err(DedupError::Misconfigured(problem.into()))
@@ -105,15 +122,30 @@ impl RedisDedup {
         self.server.get_or_try_init(ask).await
     }
 
-    /// Asks once more where the connection turns out to be gone, as after a restart of the server: that
-    /// makes a new one, and each operation may be repeated.
     async fn ask<T: FromRedisValue>(&self, ask: Ask<'_>) -> Result<T, DedupError> {
-        let mut connection = self.connection.clone();
+        self.send(&ask).await.map_err(dedup_error)
+    }
+
+    /// Sends it once more where the connection turns out to be gone, as after a restart of the server: that
+    /// makes a new one, and each operation may be repeated.
+    async fn send<T: FromRedisValue>(&self, ask: &Ask<'_>) -> Result<T, RedisError> {
+        let mut connection = ConnectionManager::clone(&self.connection.load());
         let answer = match ask.send(&mut connection).await {
             Err(error) if error.is_unrecoverable_error() => ask.send(&mut connection).await,
             answer => answer,
         };
-        answer.map_err(DedupError::unavailable)
+        match &answer {
+            Err(error) if error.is_timeout() => {
+                let late = self.late_answers.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+                if late.is_multiple_of(LATE_ANSWERS)
+                    && let Ok(connection) = connect(&self.client)
+                {
+                    self.connection.store(Arc::new(connection));
+                }
+            }
+            _ => self.late_answers.store(0, Ordering::Relaxed),
+        }
+        answer
     }
 }
 
@@ -122,7 +154,7 @@ impl Dedup for RedisDedup {
     async fn claim(&self, ticket: &Ticket) -> Result<Claim, DedupError> {
         let (key, token) = (self.key(ticket.key()), ticket.token().to_string());
         let lease = millis(ticket.lease());
-        let held: Value = if self.server().await?.sets_nx_get {
+        let held: Value = if self.server().await?.is_modern {
             let mut set = redis::cmd("SET");
             set.arg(&key).arg(&token).arg("NX").arg("PX").arg(lease).arg("GET");
             self.ask(Ask::Command(set)).await?
@@ -143,7 +175,9 @@ impl Dedup for RedisDedup {
 
     async fn commit(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
         let token = ticket.token().to_string();
-        let mut commit = COMMIT.key(self.key(ticket.key()));
+        let modern = self.server.get().is_some_and(|server| server.is_modern);
+        let script = if modern { &COMMIT_WHEN_FULL } else { &COMMIT };
+        let mut commit = script.key(self.key(ticket.key()));
         commit.arg(token).arg(COMMITTED).arg(millis(ticket.ttl()));
         self.ask(Ask::Script(commit)).await.map(settled)
     }
@@ -191,20 +225,24 @@ impl RedisOptions {
     ///
     /// # Errors
     ///
-    /// The address is wrong, or the server evicts keys.
+    /// The address is wrong, the server evicts keys, or it refuses the user or the password.
     pub async fn connect(self, url: &str) -> Result<RedisDedup, BoxError> {
-        // The error says what is wrong with the address, and never repeats it: it may hold a password.
-        let client = Client::open(url).map_err(|error| {
-            let what = error.category();
-            format!("the address of Redis is wrong ({what}): it looks like redis://host:6379/")
+        // What is wrong with the address is said without it: it may hold a password.
+        let client = Client::open(url).map_err(|error| match url.split_once("://") {
+            Some(("rediss", _)) => {
+                "`rediss://` needs TLS, which this build of the `redis` crate has \
+                not: depend on `redis` with feature `tokio-rustls-comp` as well"
+                    .to_owned()
+            }
+            _ => {
+                let what = error.category();
+                format!("the address of Redis is wrong ({what}): it looks like redis://host:6379/0")
+            }
         })?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(RESPONSE))
-            .set_max_delay(RECONNECT)
-            .set_number_of_retries(0);
         let dedup = RedisDedup {
-            connection: ConnectionManager::new_lazy_with_config(client, config)?,
+            connection: ArcSwap::from_pointee(connect(&client)?),
+            client,
+            late_answers: AtomicU32::new(0),
             prefix: self.prefix,
             allow_eviction: self.allow_eviction,
             server: OnceCell::new(),
@@ -218,6 +256,16 @@ impl RedisOptions {
             _ => Ok(dedup),
         }
     }
+}
+
+/// A connection that is made when it is first used, and again when it breaks.
+fn connect(client: &Client) -> Result<ConnectionManager, RedisError> {
+    let config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(CONNECT))
+        .set_response_timeout(Some(RESPONSE))
+        .set_max_delay(RECONNECT)
+        .set_number_of_retries(0);
+    ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
 /// What is sent.
@@ -242,16 +290,19 @@ impl Ask<'_> {
 /// What INFO says.
 #[derive(Debug)]
 struct Server {
-    sets_nx_get: bool,
+    is_modern: bool,
     policy: Option<String>,
 }
 
 impl Server {
+    /// One that does not say what it is.
+    const UNKNOWN: Server = Server { is_modern: false, policy: None };
+
     fn read(info: &InfoDict) -> Self {
         let version: Option<String> = info.get("redis_version");
         let major = version.and_then(|version| version.split('.').next()?.parse::<u32>().ok());
         Self {
-            sets_nx_get: major.is_some_and(|major| major >= SET_NX_GET),
+            is_modern: major.is_some_and(|major| major >= MODERN),
             policy: info.get("maxmemory_policy"),
         }
     }
@@ -268,6 +319,19 @@ impl Server {
                     .into(),
             ),
         }
+    }
+}
+
+fn dedup_error(error: RedisError) -> DedupError {
+    match (error.kind(), error.code()) {
+        // `maxmemory` is reached, and nothing may be evicted.
+        (_, Some("OOM")) => DedupError::Full,
+        (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS" | "NOPERM")) => {
+            DedupError::Misconfigured(
+                format!("Redis refuses the user or the password: {error}").into(),
+            )
+        }
+        _ => DedupError::unavailable(error),
     }
 }
 
