@@ -1,6 +1,7 @@
 //! [`RedisDedup`] on a real server that is killed, stopped, restarted, flushed, misconfigured, or that
 //! answers garbage.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,6 +21,7 @@ use inhook::{DedupLayer, Delivery, RedisDedup, Verifier, VerifyLayer, presets};
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 #[path = "common/redis.rs"]
@@ -77,6 +79,19 @@ async fn behind_a_cache_it_keeps_the_rules_too() {
     let open =
         async |_| Arc::new(CachedDedup::new(RedisDedup::connect(&server.url()).await.unwrap()));
     conformance::dedup(open, Time::Real).await;
+}
+
+/// Some providers forbid INFO, and servers before version 7 can't claim with one command: a script does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nothing_is_known_of_the_server_it_keeps_the_rules_by_scripts() {
+    let Some(server) = Server::start(&["--rename-command", "INFO", ""]) else { return };
+    let error = RedisDedup::connect(&server.url()).await.unwrap_err().to_string();
+    assert!(error.contains("does not say whether it evicts"), "{error}");
+    let options = RedisDedup::options().allow_eviction();
+    let open = async |_| Arc::new(options.clone().connect(&server.url()).await.unwrap());
+    conformance::dedup(open, Time::Real).await;
+    let stats = server.command(&["CONFIG", "GET", "maxmemory-policy"]);
+    assert!(stats.contains("noeviction"), "{stats}");
 }
 
 #[tokio::test]
@@ -137,7 +152,96 @@ async fn d9_a_server_that_evicts_is_refused() {
 }
 
 #[tokio::test]
+async fn a_password_that_is_refused_is_an_error_at_the_start() {
+    let Some(mut server) = Server::start(&[]) else { return };
+    server.command(&["CONFIG", "SET", "requirepass", "hunter2"]);
+    let address = server.url().replace("redis://", "");
+    for url in
+        [server.url(), format!("redis://:wrong@{address}"), format!("redis://me:x@{address}")]
+    {
+        let error = RedisDedup::connect(&url).await.unwrap_err().to_string();
+        assert!(error.contains("refuses the user or the password"), "{url}: {error}");
+    }
+    let right = RedisDedup::connect(&format!("redis://:hunter2@{address}")).await.unwrap();
+    assert_eq!(right.claim(&ticket("1")).await.unwrap(), Claim::Granted);
+    assert!(!format!("{right:?}").contains("hunter2"));
+    server.kill();
+}
+
+#[tokio::test]
+async fn a_server_that_is_full_refuses_new_deliveries_and_records_the_end_of_others() {
+    let Some(server) = Server::start(&[]) else { return };
+    let dedup = RedisDedup::connect(&server.url()).await.unwrap();
+    let claimed = ticket("claimed");
+    assert_eq!(dedup.claim(&claimed).await.unwrap(), Claim::Granted);
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert!(matches!(dedup.claim(&ticket("new")).await, Err(DedupError::Full)));
+    assert_eq!(dedup.commit(&claimed).await.unwrap(), Settled::Recorded);
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(dedup.claim(&ticket("claimed")).await.unwrap(), Claim::Committed);
+    assert_eq!(dedup.claim(&ticket("new")).await.unwrap(), Claim::Granted);
+}
+
+#[tokio::test]
+async fn a_server_that_answers_slowly_works_inside_the_budget_and_is_503_beyond() {
+    let Some(server) = Server::start(&[]) else { return };
+    let runs = Arc::new(AtomicU32::new(0));
+    let service = guarded(Arc::new(RedisDedup::connect(&server.url()).await.unwrap()), &runs);
+    assert_eq!(service.clone().oneshot(request("fast")).await.unwrap().status(), 200);
+    server.command(&["CLIENT", "PAUSE", "200", "ALL"]);
+    assert_eq!(service.clone().oneshot(request("slow")).await.unwrap().status(), 200);
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+    server.command(&["CLIENT", "PAUSE", "1500", "ALL"]);
+    let start = Instant::now();
+    assert_eq!(service.clone().oneshot(request("slower")).await.unwrap().status(), 503);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+    recovery(&service, "slower").await;
+    assert_eq!(runs.load(Ordering::SeqCst), 3);
+}
+
+/// A connection that leads nowhere, without anybody saying so: as after a failover, or behind a firewall
+/// that has forgotten it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_leads_nowhere_is_replaced() {
+    let Some(server) = Server::start(&[]) else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}/", listener.local_addr().unwrap());
+    let (swallow, swallowing) = tokio::sync::watch::channel(0);
+    let address = server.url().replace("redis://", "").replace('/', "");
+    let proxy = tokio::spawn(async move {
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            let server = tokio::net::TcpStream::connect(&address).await.unwrap();
+            let mut swallowing = swallowing.clone();
+            // Connections from before the change go silent; they are never closed.
+            swallowing.mark_unchanged();
+            tokio::spawn(async move {
+                let (mut client, mut server) = (client, server);
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut client, &mut server) => return,
+                    _ = swallowing.changed() => {}
+                }
+                std::future::pending::<()>().await;
+                drop((client, server));
+            });
+        }
+    });
+    let runs = Arc::new(AtomicU32::new(0));
+    let service = guarded(Arc::new(RedisDedup::connect(&url).await.unwrap()), &runs);
+    assert_eq!(service.clone().oneshot(request("before")).await.unwrap().status(), 200);
+    swallow.send_replace(1);
+    assert_eq!(service.clone().oneshot(request("swallowed")).await.unwrap().status(), 503);
+    let took = recovery(&service, "after").await;
+    assert!(took <= Duration::from_secs(3), "{took:?}");
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+    proxy.abort();
+}
+
+#[tokio::test]
 async fn an_address_that_is_none_is_refused_without_its_password() {
+    let error = RedisDedup::connect("rediss://:hunter2@localhost/").await.unwrap_err().to_string();
+    assert!(error.contains("TLS") && !error.contains("hunter2"), "{error}");
     for url in ["", "localhost:6379", "http://user:hunter2@localhost/", "redis://:hunter2@:x/"] {
         let error = RedisDedup::connect(url).await.unwrap_err().to_string();
         assert!(error.contains("redis://host") && !error.contains("hunter2"), "{url}: {error}");
@@ -354,12 +458,13 @@ async fn garbage_is_an_error_and_no_panic() {
     }
 }
 
-/// Copies of 200 deliveries at two processes that share a server: each runs once. The other process is
-/// this test again.
+/// Copies at two processes that share a server: each delivery runs once, and nobody is answered 2xx before it
+/// has. The other process is this test again.
 #[test]
 fn s12_copies_at_two_processes_run_once() {
-    const IDS: u32 = 200;
-    let run = |url: &str| -> Vec<u32> {
+    const IDS: u32 = 300;
+    const COPIES: usize = 64;
+    let run = |url: &str, ended: PathBuf| -> Vec<u32> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -369,40 +474,48 @@ fn s12_copies_at_two_processes_run_once() {
             let dedup = Arc::new(RedisDedup::connect(url).await.unwrap());
             let verify = Verifier::new("acme", presets::STANDARD_WEBHOOKS, SECRET).unwrap();
             let ran = Arc::new(std::sync::Mutex::new(Vec::new()));
-            let runs = ran.clone();
+            let (runs, done) = (ran.clone(), ended.clone());
             let handler = service_fn(move |request: Request<Full<Bytes>>| {
-                let id = request.extensions().get::<Delivery>().unwrap().id().unwrap().parse();
-                runs.lock().unwrap().push(id.unwrap());
-                async {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
+                let id = request.extensions().get::<Delivery>().unwrap().id().unwrap().to_owned();
+                runs.lock().unwrap().push(id.parse().unwrap());
+                let done = done.join(id);
+                async move {
+                    tokio::time::sleep(Duration::from_millis(3)).await;
+                    // What both processes see of the end of the work.
+                    std::fs::write(done, "").unwrap();
                     Ok::<_, inhook::BoxError>(Response::new(Body::empty()))
                 }
             });
             let service = VerifyLayer::new(verify).layer(DedupLayer::new(dedup).layer(handler));
             for id in 0..IDS {
-                let copies: Vec<_> = (0..32)
-                    .map(|_| tokio::spawn(service.clone().oneshot(request(&id.to_string()))))
-                    .collect();
-                for copy in copies {
-                    assert_eq!(copy.await.unwrap().unwrap().status(), 200);
+                let (mut copies, done) = (JoinSet::new(), ended.join(id.to_string()));
+                for _ in 0..COPIES {
+                    copies.spawn(service.clone().oneshot(request(&id.to_string())));
+                }
+                while let Some(answer) = copies.join_next().await {
+                    assert_eq!(answer.unwrap().unwrap().status(), 200);
+                    assert!(done.exists(), "{id} is answered before its work is done");
                 }
             }
             ran.lock().unwrap().clone()
         })
     };
     if let Ok(url) = std::env::var("INHOOK_TEST_OTHER_PROCESS") {
-        let ran: Vec<String> = run(&url).iter().map(u32::to_string).collect();
+        let ended = std::env::var("INHOOK_TEST_ENDED").unwrap();
+        let ran: Vec<String> = run(&url, ended.into()).iter().map(u32::to_string).collect();
         println!("ran: {}", ran.join(" "));
         return;
     }
     let Some(server) = Server::start(&[]) else { return };
+    let ended = tempfile::tempdir().unwrap();
     let other = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "s12_copies_at_two_processes_run_once", "--nocapture"])
         .env("INHOOK_TEST_OTHER_PROCESS", server.url())
+        .env("INHOOK_TEST_ENDED", ended.path())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut ran = run(&server.url());
+    let mut ran = run(&server.url(), ended.path().to_owned());
     let here = ran.len();
     let output = other.wait_with_output().unwrap();
     assert!(output.status.success());
