@@ -1,6 +1,9 @@
 //! S11: a handler of the user's own, which stores what it gets in a queue, behind `DedupLayer`; its process
 //! is killed under load. Nothing that was answered 200 is lost. What runs twice is counted: the queue is a
 //! second store, so a crash between it and the commit repeats the work.
+//!
+//! There are 8 kills, or as many as `INHOOK_KILLS` says:
+//! `INHOOK_KILLS=1000 cargo test --all-features --test guard_kill -- --nocapture`.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -25,9 +28,9 @@ use tower::ServiceBuilder;
 mod redis_server;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const IDS: usize = 400;
 const SENDERS: usize = 8;
-const KILLS: usize = 8;
+/// Deliveries from one kill to the next.
+const PER_KILL: usize = 50;
 /// What the receiver's process is told: the queue's file, and Redis or nothing.
 const QUEUE: &str = "INHOOK_TEST_QUEUE";
 const REDIS: &str = "INHOOK_TEST_REDIS";
@@ -100,6 +103,10 @@ impl Drop for Receiver {
     }
 }
 
+fn kills() -> usize {
+    std::env::var("INHOOK_KILLS").map_or(8, |kills| kills.parse().expect("a number of kills"))
+}
+
 /// Sends each id until it is answered 2xx, while the receiver is killed again and again; returns how often
 /// each was enqueued.
 fn kill_under_load(test: &str, redis: Option<&str>) -> HashMap<String, usize> {
@@ -107,7 +114,8 @@ fn kill_under_load(test: &str, redis: Option<&str>) -> HashMap<String, usize> {
     let queue = directory.path().join("queue");
     let receiver = Receiver::start(test, &queue, redis);
     let url = Arc::new(Mutex::new(receiver.url.clone()));
-    let next = Arc::new(AtomicUsize::new(0));
+    let (kills, next) = (kills(), Arc::new(AtomicUsize::new(0)));
+    let ids = kills * PER_KILL;
     let acked = Arc::new(AtomicUsize::new(0));
     let senders: Vec<_> = (0..SENDERS)
         .map(|_| {
@@ -115,7 +123,7 @@ fn kill_under_load(test: &str, redis: Option<&str>) -> HashMap<String, usize> {
             thread::spawn(move || {
                 loop {
                     let id = next.fetch_add(1, Ordering::SeqCst);
-                    if id >= IDS {
+                    if id >= ids {
                         return;
                     }
                     let deadline = Instant::now() + Duration::from_secs(60);
@@ -134,9 +142,9 @@ fn kill_under_load(test: &str, redis: Option<&str>) -> HashMap<String, usize> {
         })
         .collect();
     let mut receiver = Some(receiver);
-    for kill in 1..=KILLS {
+    for kill in 1..=kills {
         // Not by the clock, but in the midst of the work.
-        while acked.load(Ordering::SeqCst) < kill * IDS / (KILLS + 1) {
+        while acked.load(Ordering::SeqCst) < kill * ids / (kills + 1) {
             thread::sleep(Duration::from_millis(1));
         }
         drop(receiver.take());
@@ -180,13 +188,14 @@ fn send(url: &str, id: usize) -> bool {
 }
 
 fn check(enqueued: &HashMap<String, usize>) {
-    for id in 0..IDS {
+    let (kills, ids) = (kills(), kills() * PER_KILL);
+    for id in 0..ids {
         assert!(enqueued.contains_key(&format!("msg_{id}")), "{id} was answered 2xx, and is lost");
     }
     let again: usize = enqueued.values().map(|times| times - 1).sum();
-    println!("{IDS} deliveries, {KILLS} kills: 0 lost, {again} enqueued twice");
+    println!("{ids} deliveries, {kills} kills: 0 lost, {again} enqueued twice");
     // Only what was in flight at a kill can be repeated.
-    assert!(again <= KILLS * SENDERS, "{again}");
+    assert!(again <= kills * SENDERS, "{again}");
 }
 
 #[test]

@@ -462,7 +462,7 @@ async fn garbage_is_an_error_and_no_panic() {
 /// has. The other process is this test again.
 #[test]
 fn s12_copies_at_two_processes_run_once() {
-    const IDS: u32 = 300;
+    const IDS: u32 = 1_000;
     const COPIES: usize = 64;
     let run = |url: &str, ended: PathBuf| -> Vec<u32> {
         let runtime = tokio::runtime::Builder::new_multi_thread()

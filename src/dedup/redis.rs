@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -32,6 +32,8 @@ const MODERN: u32 = 7;
 /// After so many answers in a row that did not come there is a new connection: the old one may lead
 /// nowhere without anybody saying so, as after a failover.
 const LATE_ANSWERS: u32 = 3;
+/// There is no new connection more often.
+const REPLACE: Duration = Duration::from_secs(1);
 
 /// For older servers: the same as `SET key token NX PX lease GET`.
 static CLAIM: LazyLock<Script> = LazyLock::new(|| {
@@ -75,6 +77,7 @@ pub struct RedisDedup {
     client: Client,
     connection: ArcSwap<ConnectionManager>,
     late_answers: AtomicU32,
+    replaced: Mutex<Option<Instant>>,
     prefix: String,
     allow_eviction: bool,
     /// What the server can do, known once it has answered.
@@ -135,17 +138,24 @@ impl RedisDedup {
             answer => answer,
         };
         match &answer {
-            Err(error) if error.is_timeout() => {
-                let late = self.late_answers.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-                if late.is_multiple_of(LATE_ANSWERS)
-                    && let Ok(connection) = connect(&self.client)
-                {
-                    self.connection.store(Arc::new(connection));
-                }
-            }
+            Err(error) if error.is_timeout() => self.late(),
             _ => self.late_answers.store(0, Ordering::Relaxed),
         }
         answer
+    }
+
+    /// Makes a new connection if too many answers did not come, and not for each of many callers.
+    fn late(&self) {
+        let late = self.late_answers.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        let just_now = replaced.is_some_and(|replaced| replaced.elapsed() < REPLACE);
+        if late >= LATE_ANSWERS
+            && !just_now
+            && let Ok(connection) = connect(&self.client)
+        {
+            *replaced = Some(Instant::now());
+            self.connection.store(Arc::new(connection));
+        }
     }
 }
 
@@ -243,6 +253,7 @@ impl RedisOptions {
             connection: ArcSwap::from_pointee(connect(&client)?),
             client,
             late_answers: AtomicU32::new(0),
+            replaced: Mutex::default(),
             prefix: self.prefix,
             allow_eviction: self.allow_eviction,
             server: OnceCell::new(),
