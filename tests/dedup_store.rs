@@ -68,6 +68,18 @@ async fn fail_open_passes_requests_on_counts_them_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn fail_open_leaves_the_handler_its_time_when_the_store_hangs() {
+    let (partner, counted) = (partner(), Counted::new());
+    let store = Arc::new(Failing::new(MemoryDedup::new()));
+    let layer = DedupLayer::builder(store.clone()).fail_open().timeout(Duration::from_millis(300));
+    let layer = layer.build().unwrap();
+    store.set(Mode::Hangs);
+    let service = guarded(&layer, counted.handler(&[200]));
+    assert_eq!(service.oneshot(partner.valid(&message("1"))).await.unwrap().status(), 200);
+    assert_eq!((counted.runs(), layer.passed_unchecked()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_commit_that_fails_is_tried_again_while_the_claim_is_kept() {
     let (partner, counted) = (partner(), Counted::new());
     let store = Arc::new(Failing::new(MemoryDedup::new()));

@@ -160,12 +160,32 @@ async fn a_password_that_is_refused_is_an_error_at_the_start() {
         [server.url(), format!("redis://:wrong@{address}"), format!("redis://me:x@{address}")]
     {
         let error = RedisDedup::connect(&url).await.unwrap_err().to_string();
-        assert!(error.contains("refuses the user or the password"), "{url}: {error}");
+        assert!(error.contains("refuses the user, the password"), "{url}: {error}");
     }
+    let error = RedisDedup::connect(&format!("redis://:hunter2@{address}99")).await.unwrap_err();
+    assert!(error.to_string().contains("the database"), "{error}");
     let right = RedisDedup::connect(&format!("redis://:hunter2@{address}")).await.unwrap();
     assert_eq!(right.claim(&ticket("1")).await.unwrap(), Claim::Granted);
     assert!(!format!("{right:?}").contains("hunter2"));
     server.kill();
+}
+
+/// As where the passwords are set by a script that runs after the server has started.
+#[tokio::test]
+async fn a_password_that_is_refused_for_a_while_is_tried_again() {
+    let Some(mut server) = Server::start(&["--requirepass", "hunter2"]) else { return };
+    let url = server.url().replace("redis://", "redis://:hunter2@");
+    let dedup = RedisDedup::connect(&url).await.unwrap();
+    assert_eq!(dedup.claim(&ticket("1")).await.unwrap(), Claim::Granted);
+    server.restart_with(&[]);
+    let error = dedup.claim(&ticket("2")).await.unwrap_err();
+    assert!(matches!(error, DedupError::Misconfigured(_)), "{error}");
+    server.command(&["CONFIG", "SET", "requirepass", "hunter2"]);
+    let start = Instant::now();
+    while dedup.claim(&ticket("2")).await.is_err() {
+        assert!(start.elapsed() < Duration::from_secs(2), "it is not tried again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode, header};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
@@ -26,8 +26,9 @@ const WAIT: Duration = Duration::from_secs(1);
 const LOOK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 /// The first and the longest pause between two tries of a commit or a release.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// How many claims whose outcome is unknown are given back at a time.
+/// How many releases and commits are tried again at a time.
 pub(super) const RELEASES: usize = 64;
+pub(super) const COMMITS: usize = 1_024;
 /// The longest lease.
 pub(super) const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -39,6 +40,7 @@ pub(super) struct Config<D: ?Sized> {
     pub(super) fail_open: bool,
     pub(super) tasks: TaskTracker,
     pub(super) releases: Arc<Semaphore>,
+    pub(super) commits: Arc<Semaphore>,
     pub(super) passed_unchecked: AtomicU64,
 }
 
@@ -83,12 +85,9 @@ where
         }
         Err(error) => {
             tracing::warn!(%key, %error, "not claimed");
-            // The claim may have been made all the same. In an outage there are many of these, so only
-            // some are given back; the others end with their leases.
-            if error.is_unknown()
-                && let Ok(permit) = config.releases.clone().try_acquire_owned()
-            {
-                settle_later(&config, ticket, End::Release, Some(permit));
+            // The claim may have been made all the same.
+            if error.is_unknown() {
+                settle_later(&config, ticket, End::Release);
             }
             let mut response = Answer::Unavailable.into_response::<R>();
             response.extensions_mut().insert(error);
@@ -97,7 +96,8 @@ where
     };
     request.extensions_mut().insert(status);
     // Counted from before the store was asked, so it is over before the lease is.
-    let deadline = after(asked, config.timeout);
+    let start = if status == DedupStatus::Claimed { asked } else { Instant::now() };
+    let deadline = after(start, config.timeout);
     let (answer, end) = handle(deadline, async { inner.call(request).await }).await;
     settle(&config, ticket, end).await;
     answer
@@ -139,7 +139,7 @@ async fn until<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
     .await
 }
 
-/// Far enough where the sum is too large for a clock.
+/// The settings are short enough for any clock.
 pub(super) fn after(start: Instant, length: Duration) -> Instant {
     start.checked_add(length).unwrap_or(start)
 }
@@ -192,18 +192,22 @@ async fn settle<D: Dedup + ?Sized>(config: &Arc<Config<D>>, ticket: Ticket, end:
         Ok(Settled::Stale) => stale(&ticket, end),
         Err(error) => {
             tracing::warn!(key = %ticket.key(), %error, ?end, "not recorded; trying again");
-            settle_later(config, ticket, end, None);
+            settle_later(config, ticket, end);
         }
     }
 }
 
-/// Tries until the lease has ended: from then on it makes no difference.
-fn settle_later<D: Dedup + ?Sized>(
-    config: &Arc<Config<D>>,
-    ticket: Ticket,
-    end: End,
-    permit: Option<OwnedSemaphorePermit>,
-) {
+/// Tries until the lease has ended: from then on it makes no difference. In an outage there are many of
+/// these, so their number is bounded; the others are left to their leases.
+fn settle_later<D: Dedup + ?Sized>(config: &Arc<Config<D>>, ticket: Ticket, end: End) {
+    let bound = match end {
+        End::Commit => &config.commits,
+        End::Release => &config.releases,
+    };
+    let Ok(permit) = bound.clone().try_acquire_owned() else {
+        tracing::warn!(key = %ticket.key(), ?end, "not recorded, and too many others wait for it");
+        return;
+    };
     let dedup = config.dedup.clone();
     config.tasks.spawn(async move {
         let _permit = permit;

@@ -70,7 +70,8 @@ impl<D: Dedup + ?Sized> DedupLayer<D> {
     }
 
     /// Waits for the handlers that are running although their clients have gone, and for commits and
-    /// releases that are tried again: at most for a time-out and a lease. Call it when the server has
+    /// releases that are tried again: for a time-out and a lease, and a few seconds more, at the worst. Call
+    /// it when the server has
     /// stopped, before the runtime ends: a claim whose handler is cancelled lasts until its lease ends.
     pub async fn drain(&self) {
         self.config.tasks.wait().await;
@@ -86,8 +87,16 @@ impl<D: Dedup + ?Sized> DedupLayer<D> {
         let (tasks, passed_unchecked) = (TaskTracker::new(), AtomicU64::new(0));
         // Closed, it still takes tasks; `wait` returns whenever there are none.
         tasks.close();
-        let releases = Arc::new(Semaphore::new(guard::RELEASES));
-        let config = Config { dedup, timeout, lease, fail_open, tasks, releases, passed_unchecked };
+        let config = Config {
+            dedup,
+            timeout,
+            lease,
+            fail_open,
+            tasks,
+            releases: Arc::new(Semaphore::new(guard::RELEASES)),
+            commits: Arc::new(Semaphore::new(guard::COMMITS)),
+            passed_unchecked,
+        };
         Self { config: Arc::new(config) }
     }
 }

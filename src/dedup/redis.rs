@@ -112,7 +112,9 @@ impl RedisDedup {
             let server = match self.send(&Ask::Command(redis::cmd("INFO"))).await {
                 Ok(info) => Server::read(&info),
                 // Some providers forbid it.
-                Err(error) if matches!(error.code(), Some("NOPERM" | "ERR")) => Server::UNKNOWN,
+                Err(error) if error.code() == Some("NOPERM") || says(&error, "unknown command") => {
+                    Server::UNKNOWN
+                }
                 Err(error) => return Err(dedup_error(error)),
             };
             match server.problem() {
@@ -138,21 +140,24 @@ impl RedisDedup {
             answer => answer,
         };
         match &answer {
-            Err(error) if error.is_timeout() => self.late(),
+            Err(error) if error.is_timeout() => {
+                let late = self.late_answers.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+                if late >= LATE_ANSWERS {
+                    self.replace();
+                }
+            }
+            // A connection that was refused once says so for ever, whatever the server says by now.
+            Err(error) if is_refused(error) => self.replace(),
             _ => self.late_answers.store(0, Ordering::Relaxed),
         }
         answer
     }
 
-    /// Makes a new connection if too many answers did not come, and not for each of many callers.
-    fn late(&self) {
-        let late = self.late_answers.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+    /// Makes a new connection, but not for each of many callers.
+    fn replace(&self) {
         let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
         let just_now = replaced.is_some_and(|replaced| replaced.elapsed() < REPLACE);
-        if late >= LATE_ANSWERS
-            && !just_now
-            && let Ok(connection) = connect(&self.client)
-        {
+        if !just_now && let Ok(connection) = connect(&self.client) {
             *replaced = Some(Instant::now());
             self.connection.store(Arc::new(connection));
         }
@@ -334,16 +339,25 @@ impl Server {
 }
 
 fn dedup_error(error: RedisError) -> DedupError {
-    match (error.kind(), error.code()) {
-        // `maxmemory` is reached, and nothing may be evicted.
-        (_, Some("OOM")) => DedupError::Full,
-        (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS" | "NOPERM")) => {
-            DedupError::Misconfigured(
-                format!("Redis refuses the user or the password: {error}").into(),
-            )
-        }
-        _ => DedupError::unavailable(error),
+    // `maxmemory` is reached, and nothing may be evicted; old servers say so inside another error.
+    if error.code() == Some("OOM") || says(&error, "OOM command not allowed") {
+        return DedupError::Full;
     }
+    if is_refused(&error) {
+        let problem = format!("Redis refuses the user, the password or the database: {error}");
+        return DedupError::Misconfigured(problem.into());
+    }
+    DedupError::unavailable(error)
+}
+
+fn is_refused(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::AuthenticationFailed
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
+        || says(error, "DB index is out of range")
+}
+
+fn says(error: &RedisError, text: &str) -> bool {
+    error.detail().is_some_and(|detail| detail.contains(text))
 }
 
 fn settled(changed: bool) -> Settled {

@@ -64,6 +64,12 @@ impl Server {
         }
     }
 
+    /// The same with other options.
+    pub(crate) fn restart_with(&mut self, options: &[&str]) {
+        self.options = options.iter().map(|option| (*option).to_owned()).collect();
+        self.restart();
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -94,7 +100,8 @@ impl Server {
         stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
         stream.write_all(b"PING\r\n").is_ok()
             && stream.read_exact(&mut answer).is_ok()
-            && &answer == b"+PONG\r\n"
+            // Or that it wants a password first.
+            && (&answer == b"+PONG\r\n" || &answer == b"-NOAUTH")
     }
 }
 
