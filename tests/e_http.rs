@@ -443,3 +443,63 @@ async fn e1_a_cap_of_an_outer_layer_is_a_413_however_its_error_is_wrapped() {
         broken.with_trailers(async { Some(Err(std::io::Error::other("a connection reset"))) });
     assert_eq!(answer(layer(), broken).await, 408);
 }
+
+#[tokio::test]
+async fn e5_two_lengths_are_no_request() {
+    let address = start_intake(layer()).await;
+    let body = r#"{"type":"ping"}"#;
+    let lengths =
+        format!("content-length: {}\r\ncontent-length: {}\r\n", body.len(), body.len() + 1);
+    let request = head("POST", &signed(body, "1"), &lengths) + body;
+    assert_eq!(status(&exchange(&address, request.as_bytes()).await), 400);
+}
+
+/// With a length and chunks the chunks count, and what follows them is not taken for another request.
+#[tokio::test]
+async fn e5_a_length_beside_chunks_smuggles_nothing_in() {
+    let address = start_intake(layer()).await;
+    let body = r#"{"type":"ping"}"#;
+    let both = "content-length: 3\r\ntransfer-encoding: chunked\r\n";
+    let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let request = head("POST", &signed(body, "1"), both) + &chunks;
+    let answer = status(&exchange(&address, request.as_bytes()).await);
+    assert!([200, 400].contains(&answer), "{answer}");
+}
+
+#[tokio::test]
+async fn e5_trailers_are_not_part_of_what_is_signed() {
+    let address = start_intake(layer()).await;
+    let body = r#"{"type":"ping"}"#;
+    let chunked = "transfer-encoding: chunked\r\ntrailer: webhook-signature\r\n";
+    let chunks = |end: &str| format!("{:x}\r\n{body}\r\n0\r\n{end}\r\n", body.len());
+    let request =
+        head("POST", &signed(body, "1"), chunked) + &chunks("webhook-signature: v1,x\r\n");
+    assert_eq!(status(&exchange(&address, request.as_bytes()).await), 200);
+    // A signature in the trailers is none.
+    let (mut headers, mut trailers) = (signed(body, "2"), String::new());
+    headers.retain(|(name, value)| {
+        let is_signature = name == "webhook-signature";
+        if is_signature {
+            trailers = format!("{name}: {value}\r\n");
+        }
+        !is_signature
+    });
+    let request = head("POST", &headers, chunked) + &chunks(&trailers);
+    assert_eq!(status(&exchange(&address, request.as_bytes()).await), 401);
+}
+
+/// A client that waits for `100 Continue` learns at once that its body is not wanted.
+#[tokio::test]
+async fn e5_a_body_is_asked_for_only_if_the_headers_are_right() {
+    let address = start_intake(layer()).await;
+    let body = r#"{"type":"ping"}"#;
+    let extra = format!("content-length: {}\r\nexpect: 100-continue\r\n", body.len());
+    let unsigned = head("POST", &[], &extra);
+    assert_eq!(status(&exchange(&address, unsigned.as_bytes()).await), 401);
+
+    let mut stream = TcpStream::connect(&address).await.unwrap();
+    stream.write_all(head("POST", &signed(body, "1"), &extra).as_bytes()).await.unwrap();
+    assert_eq!(status(&read_response(&mut stream).await), 100);
+    stream.write_all(body.as_bytes()).await.unwrap();
+    assert_eq!(status(&read_response(&mut stream).await), 200);
+}
