@@ -24,14 +24,14 @@ const LEARNED: Duration = Duration::from_secs(60);
 /// process has handled is kept for a minute, which may be that much longer than its window. When it is full it forgets what was used longest ago, which costs a round
 /// trip and nothing else.
 ///
-/// ```no_run
+/// ```
 /// use std::sync::Arc;
-/// use inhook::{DedupLayer, RedisDedup, dedup::cached::CachedDedup};
+/// use inhook::{Dedup, DedupLayer, dedup::cached::CachedDedup};
 ///
-/// # async fn example() -> Result<(), inhook::BoxError> {
-/// let redis = RedisDedup::connect("redis://127.0.0.1/").await?;
-/// let layer = DedupLayer::new(Arc::new(CachedDedup::new(redis)));
-/// # Ok(()) }
+/// /// The store is a `RedisDedup`, or one of yours.
+/// fn layer<D: Dedup>(store: D) -> DedupLayer<CachedDedup<D>> {
+///     DedupLayer::new(Arc::new(CachedDedup::new(store)))
+/// }
 /// ```
 pub struct CachedDedup<D> {
     front: Committed,
