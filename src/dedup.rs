@@ -99,6 +99,8 @@ use crate::inbox::Settled;
 
 #[cfg(feature = "moka")]
 pub mod cached;
+#[cfg(feature = "moka")]
+mod committed;
 mod guard;
 mod layer;
 #[cfg(feature = "moka")]

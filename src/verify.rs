@@ -46,8 +46,8 @@ use source::Source;
 /// Verifies the requests of one source.
 ///
 /// A source is one configured sender to one endpoint (`github-acme`, not just `github`): its name
-/// separates the ids of two tenants of the same partner, and of two endpoints that get the same event. Clones are cheap and share the secrets, so a rotation
-/// through one is seen by all.
+/// separates the ids of two tenants of the same partner, and of two endpoints that get the same event.
+/// Clones are cheap and share the secrets, so a rotation through one is seen by all.
 #[derive(Clone)]
 pub struct Verifier {
     source: Arc<Source>,

@@ -7,27 +7,13 @@ use axum::http::Request;
 use axum::routing::post;
 use bytes::Bytes;
 use http_body_util::Full;
-use inhook::scheme::Scheme;
 use inhook::sign::Message;
 use inhook::testing::{FakeClock, Partner};
 use inhook::{Verifier, VerifyLayer, presets};
 use tower::ServiceExt;
 
 mod common;
-use common::{SECRET, SHORTLINKS, shortlink};
-
-/// Usable as raw text and as base64, whatever the scheme wants.
-fn schemes() -> Vec<Scheme> {
-    let presets = [
-        presets::GITHUB,
-        presets::SHOPIFY,
-        presets::SLACK,
-        presets::STANDARD_WEBHOOKS,
-        presets::STRIPE,
-        presets::SVIX,
-    ];
-    presets.into_iter().chain([SHORTLINKS]).collect()
-}
+use common::{PRESETS, SECRET, SHORTLINKS, shortlink};
 
 /// Something that each of them takes: an id and a type wherever they look for one.
 fn message() -> Message {
@@ -41,7 +27,7 @@ async fn status(app: &Router, request: Request<Full<Bytes>>) -> u16 {
 
 #[tokio::test]
 async fn what_it_sends_is_accepted_and_what_it_forges_is_not() {
-    for scheme in schemes() {
+    for scheme in PRESETS.into_iter().chain([SHORTLINKS]) {
         let clock = Arc::new(FakeClock::new());
         let verifier = Verifier::builder("acme", scheme.clone(), SECRET).clock(clock.clone());
         let verify = VerifyLayer::new(verifier.build().unwrap());

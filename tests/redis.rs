@@ -420,7 +420,7 @@ async fn a_server_that_stops_answering_is_503_inside_the_budget() {
 
 #[tokio::test]
 async fn a_flushed_server_has_forgotten_and_goes_on() {
-    let Some(server) = Server::start(&[]) else { return };
+    let Some(mut server) = Server::start(&[]) else { return };
     let plain = RedisDedup::connect(&server.url()).await.unwrap();
     let cached = CachedDedup::new(RedisDedup::connect(&server.url()).await.unwrap());
     let (one, two) = (ticket("one"), ticket("two"));
@@ -438,6 +438,9 @@ async fn a_flushed_server_has_forgotten_and_goes_on() {
         "the script is loaded again"
     );
     assert_eq!(cached.claim(&ticket("two")).await.unwrap(), Claim::Committed, "the cache did not");
+    server.kill();
+    assert_eq!(cached.claim(&ticket("two")).await.unwrap(), Claim::Committed, "not even now");
+    cached.claim(&ticket("three")).await.unwrap_err();
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::memory::Committed;
+use super::committed::Committed;
 use super::{Claim, Dedup, DedupError, Ticket};
 use crate::clock::{Clock, SystemClock};
 use crate::inbox::Settled;
@@ -57,11 +57,6 @@ impl<D: Dedup> CachedDedup<D> {
         self.clock = clock;
         self
     }
-
-    fn remember(&self, ticket: &Ticket, length: Duration) {
-        let now = self.clock.now();
-        self.front.insert(&ticket.key(), now, now.checked_add(length).unwrap_or(now));
-    }
 }
 
 #[async_trait]
@@ -72,7 +67,7 @@ impl<D: Dedup> Dedup for CachedDedup<D> {
         }
         let claim = self.back.claim(ticket).await?;
         if claim == Claim::Committed {
-            self.remember(ticket, ticket.ttl().min(LEARNED));
+            self.front.insert(&ticket.key(), ticket.ttl().min(LEARNED), &*self.clock);
         }
         Ok(claim)
     }
@@ -80,7 +75,7 @@ impl<D: Dedup> Dedup for CachedDedup<D> {
     async fn commit(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
         let settled = self.back.commit(ticket).await?;
         if settled == Settled::Recorded {
-            self.remember(ticket, ticket.ttl());
+            self.front.insert(&ticket.key(), ticket.ttl(), &*self.clock);
         }
         Ok(settled)
     }

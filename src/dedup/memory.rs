@@ -2,19 +2,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
 
+use super::committed::Committed;
 use super::{Claim, Dedup, DedupError, Ticket, Token};
 use crate::clock::{Clock, SystemClock};
 use crate::delivery::Key;
 use crate::inbox::Settled;
-use crate::window::{KeyHash, WhenFull, ceil, floor, from_seconds, short};
+use crate::window::{KeyHash, WhenFull, floor, from_seconds};
 
 /// How many deliveries are remembered unless told otherwise.
 const DELIVERIES: usize = 200_000;
@@ -144,8 +142,7 @@ impl Dedup for MemoryDedup {
         if other.is_some_and(|other| other.until > self.clock.instant()) {
             return Ok(Settled::Stale);
         }
-        let now = self.clock.now();
-        self.committed.insert(&key, now, now.checked_add(ticket.ttl()).unwrap_or(now));
+        self.committed.insert(&key, ticket.ttl(), &*self.clock);
         claims.remove(&key);
         Ok(Settled::Recorded)
     }
@@ -177,87 +174,4 @@ impl fmt::Debug for MemoryDedup {
 struct Held {
     token: Token,
     until: Instant,
-}
-
-/// The keys of deliveries that were handled, and when each expires, in seconds since 1970. moka could
-/// drop them at that time by itself, but by a clock of its own, and for 50 bytes a key.
-pub(super) struct Committed {
-    cache: Cache<[u8; 16], u32, KeyHash>,
-    max: usize,
-    when_full: WhenFull,
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    /// How many are in the cache; moka's own count lags behind.
-    count: AtomicUsize,
-    /// None of them expires before.
-    earliest: AtomicU32,
-    /// Keys that would have expired until then may be missing.
-    forgotten_until: AtomicU32,
-}
-
-impl Committed {
-    pub(super) fn new(max: usize, when_full: WhenFull) -> Self {
-        let shared = Arc::new(Shared {
-            count: AtomicUsize::new(0),
-            earliest: AtomicU32::new(u32::MAX),
-            forgotten_until: AtomicU32::new(0),
-        });
-        let removed = shared.clone();
-        let builder = Cache::builder().eviction_policy(EvictionPolicy::lru()).eviction_listener(
-            move |_, expires, cause| {
-                removed.count.fetch_sub(1, Ordering::Relaxed);
-                if cause == moka::notification::RemovalCause::Size {
-                    removed.forgotten_until.fetch_max(expires, Ordering::Relaxed);
-                }
-            },
-        );
-        let builder = match when_full {
-            WhenFull::Refuse => builder,
-            WhenFull::ShortenWindow => builder.max_capacity(u64::try_from(max).unwrap_or(u64::MAX)),
-        };
-        let cache = builder.build_with_hasher(KeyHash::default());
-        Self { cache, max, when_full, shared }
-    }
-
-    pub(super) fn contains(&self, key: &Key, clock: &dyn Clock) -> bool {
-        self.cache.get(&short(key)).is_some_and(|expires| expires > floor(clock.now()))
-    }
-
-    pub(super) fn insert(&self, key: &Key, now: SystemTime, expires: SystemTime) {
-        let expires = ceil(expires);
-        if expires > floor(now) {
-            self.shared.count.fetch_add(1, Ordering::Relaxed);
-            self.shared.earliest.fetch_min(expires, Ordering::Relaxed);
-            self.cache.insert(short(key), expires);
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.shared.count.load(Ordering::Relaxed)
-    }
-
-    fn forgotten_until(&self) -> u32 {
-        self.shared.forgotten_until.load(Ordering::Relaxed)
-    }
-
-    /// Drops what has expired.
-    fn sweep(&self, now: u32) {
-        let earliest = &self.shared.earliest;
-        if earliest.load(Ordering::Relaxed) > now {
-            return;
-        }
-        // What is inserted meanwhile counts as well.
-        earliest.store(u32::MAX, Ordering::Relaxed);
-        for (key, expires) in &self.cache {
-            if expires <= now {
-                self.cache.invalidate(&*key);
-            } else {
-                earliest.fetch_min(expires, Ordering::Relaxed);
-            }
-        }
-        self.cache.run_pending_tasks();
-    }
 }

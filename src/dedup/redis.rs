@@ -20,10 +20,8 @@ use crate::inbox::Settled;
 
 /// How long Redis may take to answer.
 const RESPONSE: Duration = Duration::from_millis(450);
-/// How long a connection may take, and the longest pause between two tries to get one: together they
-/// bound how long an outage is felt after its end.
+/// How long a connection may take.
 const CONNECT: Duration = Duration::from_millis(500);
-const RECONNECT: Duration = Duration::from_millis(250);
 /// What a key holds whose delivery was handled. Before, it holds a token.
 const COMMITTED: &str = "committed";
 /// The first version that can set a key unless it exists, and say what it held, in one command; and
@@ -279,7 +277,7 @@ fn connect(client: &Client) -> Result<ConnectionManager, RedisError> {
     let config = ConnectionManagerConfig::new()
         .set_connection_timeout(Some(CONNECT))
         .set_response_timeout(Some(RESPONSE))
-        .set_max_delay(RECONNECT)
+        // The next operation tries again; none of them waits for more than one try.
         .set_number_of_retries(0);
     ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
