@@ -21,6 +21,7 @@ use inhook::{Verifier, presets};
 
 pub(crate) mod guard;
 pub(crate) mod store;
+pub(crate) mod worker;
 
 /// Usable as raw text and, decoded, as 24 bytes.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
