@@ -1,0 +1,93 @@
+//! The partner: signs requests, sends them, and remembers what it was answered.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::http::{Request, Response, StatusCode};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use inhook::sign::{Message, Signer};
+use inhook::{BoxError, presets};
+use tokio::net::TcpStream;
+
+use crate::receiver::{PUT, SECRET};
+
+/// How long a partner waits.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// `crash-` and twelve digits: found again in the bytes that go to a disk.
+pub const ID_LENGTH: usize = 18;
+
+/// An id that no other request of this process has.
+pub fn id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("crash-{:012}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// What a request was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    pub status: StatusCode,
+    /// Whether it was accepted now, and is no duplicate.
+    pub new: bool,
+}
+
+impl Answer {
+    pub fn is_ok(&self) -> bool {
+        self.status == StatusCode::OK
+    }
+}
+
+/// A partner with one connection.
+pub struct Client {
+    connection: SendRequest<Full<Bytes>>,
+    signer: Signer,
+}
+
+impl Client {
+    pub async fn connect(to: SocketAddr) -> Result<Self, BoxError> {
+        let stream = TcpStream::connect(to).await?;
+        stream.set_nodelay(true)?;
+        let (connection, driver) = handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(driver);
+        Ok(Self { connection, signer: Signer::new(presets::STANDARD_WEBHOOKS, SECRET)? })
+    }
+
+    /// Sends 1 KB under this id.
+    pub async fn send(&mut self, id: &str) -> Result<Answer, BoxError> {
+        let response = self.request(request(&self.signer, id)?).await?;
+        let new = response.headers().get(PUT).is_some_and(|put| put == "New");
+        Ok(Answer { status: response.status(), new })
+    }
+
+    /// What `/healthz` answers.
+    pub async fn health(&mut self) -> Result<StatusCode, BoxError> {
+        let request = Request::get("/healthz").header("host", "localhost").body(Full::default())?;
+        Ok(self.request(request).await?.status())
+    }
+
+    pub async fn request(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Bytes>, BoxError> {
+        let exchange = async {
+            self.connection.ready().await?;
+            let (head, body) = self.connection.send_request(request).await?.into_parts();
+            Ok::<_, hyper::Error>(Response::from_parts(head, body.collect().await?.to_bytes()))
+        };
+        Ok(tokio::time::timeout(PATIENCE, exchange).await??)
+    }
+}
+
+/// A signed request of 1 KB.
+pub fn request(signer: &Signer, id: &str) -> Result<Request<Full<Bytes>>, BoxError> {
+    let body = format!(r#"{{"type":"user.created","id":"{id}","data":"{}"}}"#, "x".repeat(950));
+    let message = Message::new(body).id(id);
+    let mut request = signer.request(&message)?.map(Full::new);
+    *request.uri_mut() = "/hook".parse()?;
+    request.headers_mut().insert("host", "localhost".parse()?);
+    Ok(request)
+}

@@ -1,0 +1,158 @@
+//! What goes wrong in the [`vfs`](crate::vfs), and what it has seen. Set while it runs.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The faults of this process.
+pub static FAULTS: Faults = Faults {
+    chances: [const { AtomicU32::new(0) }; 5],
+    log_sync_takes_us: AtomicU64::new(0),
+    lie: AtomicU32::new(0),
+    hold: AtomicBool::new(false),
+    journal: Mutex::new(None),
+};
+
+/// What can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operation {
+    /// Reading is an I/O error.
+    Read,
+    /// Writing or truncating is an I/O error.
+    Write,
+    /// The disk is full.
+    Full,
+    /// Syncing is an I/O error.
+    Sync,
+    /// Another process has the lock.
+    Lock,
+}
+
+/// A change of the faults, also as a line of JSON to a receiver's standard input.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub enum Fault {
+    /// How often an operation fails, in a million times.
+    Chance(Operation, u32),
+    /// How long a sync of the log takes.
+    LogSyncTakes(Duration),
+    /// Syncs that are not done: `Nothing`, those of the log, or all.
+    Lie(Lie),
+    /// The next sync of the log says so on standard output and then takes for ever.
+    HoldLogSync,
+}
+
+/// Which syncs are said to be done and are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lie {
+    /// None.
+    Nothing,
+    /// Those of the write-ahead log: what `synchronous=NORMAL` leaves out.
+    Log,
+    /// All.
+    Everything,
+}
+
+/// What happened, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// Bytes that contain this id went to the log.
+    Written(String),
+    /// The log was synced.
+    Synced,
+    /// The request with this id was answered 200.
+    Answered(String),
+}
+
+pub struct Faults {
+    chances: [AtomicU32; 5],
+    log_sync_takes_us: AtomicU64,
+    lie: AtomicU32,
+    hold: AtomicBool,
+    /// Kept only where somebody asked for it.
+    journal: Mutex<Option<Vec<Seen>>>,
+}
+
+impl Faults {
+    pub fn set(&self, fault: Fault) {
+        match fault {
+            Fault::Chance(operation, ppm) => {
+                self.chances[operation as usize].store(ppm, Ordering::Relaxed);
+            }
+            Fault::LogSyncTakes(time) => {
+                self.log_sync_takes_us.store(time.as_micros() as u64, Ordering::Relaxed);
+            }
+            Fault::Lie(lie) => self.lie.store(lie as u32, Ordering::Relaxed),
+            Fault::HoldLogSync => self.hold.store(true, Ordering::Relaxed),
+        }
+    }
+
+    /// Whether this operation fails now.
+    pub fn hits(&self, operation: Operation) -> bool {
+        let chance = self.chances[operation as usize].load(Ordering::Relaxed);
+        chance > 0 && fastrand::u32(..1_000_000) < chance
+    }
+
+    pub fn lies(&self, about_log: bool) -> bool {
+        let lie = self.lie.load(Ordering::Relaxed);
+        lie == Lie::Everything as u32 || (about_log && lie == Lie::Log as u32)
+    }
+
+    pub fn before_log_sync(&self) {
+        if self.hold.swap(false, Ordering::Relaxed) {
+            println!("{}", serde_json::to_string(&crate::receiver::Said::InSync).unwrap());
+            std::io::stdout().flush().unwrap();
+            loop {
+                std::thread::park();
+            }
+        }
+        let takes = self.log_sync_takes_us.load(Ordering::Relaxed);
+        if takes > 0 {
+            std::thread::sleep(Duration::from_micros(takes));
+        }
+    }
+
+    /// From now on, what happens is written down.
+    pub fn watch(&self) {
+        *self.lock() = Some(Vec::new());
+    }
+
+    /// What happened since [`watch`](Self::watch).
+    pub fn seen(&self) -> Vec<Seen> {
+        self.lock().take().unwrap_or_default()
+    }
+
+    pub fn note(&self, seen: Seen) {
+        if let Some(journal) = &mut *self.lock() {
+            journal.push(seen);
+        }
+    }
+
+    pub fn log_written(&self, bytes: &[u8]) {
+        if let Some(journal) = &mut *self.lock() {
+            journal.extend(ids(bytes).map(Seen::Written));
+        }
+    }
+
+    pub fn synced(&self, is_log: bool) {
+        if is_log {
+            self.note(Seen::Synced);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Vec<Seen>>> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The ids in these bytes, as [`client::id`](crate::client::id) makes them.
+fn ids(bytes: &[u8]) -> impl Iterator<Item = String> {
+    const LENGTH: usize = crate::client::ID_LENGTH;
+    bytes.windows(LENGTH).filter(|window| window.starts_with(b"crash-")).filter_map(|window| {
+        let digits = window.get(b"crash-".len()..)?;
+        let id = digits.iter().all(u8::is_ascii_digit);
+        id.then(|| String::from_utf8_lossy(window).into_owned())
+    })
+}

@@ -1,0 +1,58 @@
+//! What the partner knows: which ids were answered 200, on a disk before anything else is done.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use crate::client::Answer;
+
+/// The acknowledged ids, in a file that is synced at each.
+pub struct Ledger {
+    state: Mutex<State>,
+}
+
+struct State {
+    file: File,
+    acked: HashSet<String>,
+    /// How often an id was accepted as new.
+    new: HashMap<String, u32>,
+}
+
+impl Ledger {
+    pub fn create(path: &Path) -> std::io::Result<Self> {
+        let state = State { file: File::create(path)?, acked: HashSet::new(), new: HashMap::new() };
+        Ok(Self { state: Mutex::new(state) })
+    }
+
+    /// Writes down an answer.
+    pub fn note(&self, id: &str, answer: Answer) -> std::io::Result<()> {
+        if !answer.is_ok() {
+            return Ok(());
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.acked.insert(id.to_owned()) {
+            writeln!(state.file, "{id}")?;
+            state.file.sync_data()?;
+        }
+        if answer.new {
+            *state.new.entry(id.to_owned()).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    pub fn acked(&self) -> HashSet<String> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).acked.clone()
+    }
+
+    pub fn count(&self) -> usize {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).acked.len()
+    }
+
+    /// How many accepts there were of ids that had been accepted before.
+    pub fn double_accepts(&self) -> u32 {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.new.values().map(|accepts| accepts - 1).sum()
+    }
+}

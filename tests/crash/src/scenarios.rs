@@ -1,0 +1,40 @@
+//! What is done to a receiver, one file each.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use inhook::BoxError;
+
+use crate::table::Figure;
+
+mod kill;
+mod power;
+
+/// All of them, in the order in which they run.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "kill", run: |run| Box::pin(kill::run(run)) },
+    Scenario { name: "power", run: |run| Box::pin(power::run(run)) },
+];
+
+pub struct Scenario {
+    pub name: &'static str,
+    pub run: fn(Run) -> Running,
+}
+
+/// Scenarios are awaited where they are made.
+type Running = Pin<Box<dyn Future<Output = Result<Vec<Figure>, BoxError>>>>;
+
+/// How a scenario is run.
+pub struct Run {
+    /// The form that fits into CI.
+    pub short: bool,
+    /// An empty directory of its own.
+    pub directory: PathBuf,
+}
+
+impl Run {
+    /// A number of rounds, by form.
+    pub fn rounds(&self, short: usize, long: usize) -> usize {
+        if self.short { short } else { long }
+    }
+}

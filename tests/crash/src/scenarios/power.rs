@@ -1,0 +1,171 @@
+//! S8: the power goes, and with it whatever was not synced.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use inhook::BoxError;
+
+use super::Run;
+use crate::child::Receiver;
+use crate::client::{Client, id};
+use crate::faults::{Fault, Lie};
+use crate::ledger::Ledger;
+use crate::load::Load;
+use crate::receiver::{Said, Spec};
+use crate::shadow::{Survives, cut};
+use crate::store::contents;
+use crate::table::Figure;
+
+const PARTNERS: usize = 8;
+
+pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
+    let cuts = run.rounds(20, 200);
+    let directory = |name: &str| {
+        let directory = run.directory.join(name);
+        std::fs::create_dir_all(directory.join("shadows")).map(|()| directory)
+    };
+    let tested = under_load(&directory("load")?, Lie::Nothing, cuts).await?;
+    let control = under_load(&directory("no sync")?, Lie::Log, cuts.min(20)).await?;
+    let retries = run.rounds(10, 50);
+    let retried = in_commit(&directory("commit")?, Lie::Nothing, retries).await?;
+    let unsynced = in_commit(&directory("commit, no sync")?, Lie::Everything, 5).await?;
+    Ok(vec![
+        Figure {
+            case: "S8",
+            what: format!("{cuts} power cuts under load, {} answered 200", tested.acked),
+            target: "0 lost, every file sound".into(),
+            measured: format!("{} lost, {} files damaged", tested.lost, tested.damaged),
+            control: format!("a log that is not synced loses {}", control.lost),
+            met: tested.lost == 0 && tested.damaged == 0 && control.lost > 0,
+        },
+        Figure {
+            case: "S8",
+            what: format!("{retries} kills in a commit, the retry answered 200, then a power cut"),
+            target: "0 lost".into(),
+            measured: format!("{} lost, {} files damaged", retried.lost, retried.damaged),
+            control: format!("without syncs {} of 5 are lost", unsynced.lost),
+            met: retried.lost == 0 && retried.damaged == 0 && unsynced.lost > 0,
+        },
+    ])
+}
+
+#[derive(Default)]
+struct Outcome {
+    acked: usize,
+    lost: usize,
+    damaged: usize,
+}
+
+struct Machine {
+    spec: Spec,
+    db: PathBuf,
+    shadows: PathBuf,
+}
+
+impl Machine {
+    fn new(directory: &Path) -> Self {
+        let (db, shadows) = (directory.join("inbox.db"), directory.join("shadows"));
+        let spec = Spec { shadows: Some(shadows.clone()), ..Spec::new(&db) };
+        Self { spec, db, shadows }
+    }
+
+    /// Starts a receiver whose disk lies like this.
+    async fn start(&self, lie: Lie) -> Result<Receiver, BoxError> {
+        Receiver::start(&Spec { faults: vec![Fault::Lie(lie)], ..self.spec.clone() }).await
+    }
+
+    /// The power goes, and the acknowledged ids are looked for.
+    fn cut(
+        &self,
+        survives: Survives,
+        acked: impl IntoIterator<Item = String>,
+        outcome: &mut Outcome,
+    ) -> Result<(), BoxError> {
+        cut(&self.shadows, &self.db, survives)?;
+        // A copy, since looking at a log recovers it.
+        let looked_at = self.shadows.join("looked-at");
+        std::fs::copy(&self.db, &looked_at)?;
+        let log = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
+        if std::fs::exists(log(&self.db))? {
+            std::fs::copy(log(&self.db), log(&looked_at))?;
+        }
+        match contents(&looked_at) {
+            Ok(contents) => {
+                outcome.damaged += usize::from(contents.integrity != "ok");
+                outcome.lost = acked.into_iter().filter(|id| !contents.ids.contains(id)).count();
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                outcome.damaged += 1;
+            }
+        }
+        for path in [log(&looked_at), PathBuf::from(format!("{}-shm", looked_at.display()))] {
+            let _ = std::fs::remove_file(path);
+        }
+        Ok(())
+    }
+}
+
+async fn under_load(directory: &Path, lie: Lie, cuts: usize) -> Result<Outcome, BoxError> {
+    let machine = Machine::new(directory);
+    let ledger = Arc::new(Ledger::create(&directory.join("acked"))?);
+    let mut outcome = Outcome::default();
+    // What exists when the power first goes is a file that was made in peace.
+    machine.start(Lie::Nothing).await?.kill().await?;
+    for _ in 0..cuts {
+        let receiver = machine.start(lie).await?;
+        let load = Load::start(receiver.address(), PARTNERS, &ledger);
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(20..400))).await;
+        receiver.kill().await?;
+        load.ended().await;
+        let survives = match fastrand::u8(..4) {
+            0 => Survives::Everything,
+            1 => Survives::Nothing,
+            _ => Survives::Anything,
+        };
+        machine.cut(survives, ledger.acked(), &mut outcome)?;
+        if outcome.damaged > 0 {
+            break;
+        }
+    }
+    outcome.acked = ledger.count();
+    Ok(outcome)
+}
+
+/// A process dies in the middle of a commit. The next one finds it in the log, complete but never
+/// synced, and answers the partner's retry: only then may the power go.
+async fn in_commit(directory: &Path, lie: Lie, rounds: usize) -> Result<Outcome, BoxError> {
+    let machine = Machine::new(directory);
+    let mut outcome = Outcome::default();
+    let mut acked = Vec::new();
+    machine.start(Lie::Nothing).await?.kill().await?;
+    for _ in 0..rounds {
+        let mut receiver = machine.start(Lie::Nothing).await?;
+        let address = receiver.address();
+        // Something before it, so that the first accept's checkpoint is over.
+        let mut client = Client::connect(address).await?;
+        client.send(&id()).await?;
+        receiver.set(Fault::HoldLogSync).await?;
+        let held = id();
+        let first = tokio::spawn({
+            let held = held.clone();
+            async move { client.send(&held).await.map_err(|error| error.to_string()) }
+        });
+        receiver.wait_for(|said| *said == Said::InSync).await?;
+        receiver.kill().await?;
+        if first.await?.is_ok_and(|answer| answer.is_ok()) {
+            return Err("it was answered 200 in the middle of its commit".into());
+        }
+        let receiver = machine.start(lie).await?;
+        let answer = Client::connect(receiver.address()).await?.send(&held).await?;
+        if !answer.is_ok() {
+            return Err(format!("the retry was answered {}", answer.status).into());
+        }
+        acked.push(held);
+        receiver.kill().await?;
+        machine.cut(Survives::Nothing, acked.clone(), &mut outcome)?;
+    }
+    outcome.acked = acked.len();
+    Ok(outcome)
+}
