@@ -62,6 +62,7 @@ use crate::delivery::{Delivery, Key};
 use crate::error::BoxError;
 
 mod job;
+mod lanes;
 mod ledger;
 pub(crate) mod memory;
 mod record;
@@ -69,6 +70,7 @@ mod record;
 pub(crate) mod sqlite;
 
 pub use job::{Job, Lease};
+pub use lanes::SourceRoom;
 pub use ledger::{Detail, Entry, Filter, Ledger, LedgerError, State, Stats};
 pub use record::{Record, RecordError};
 
@@ -99,9 +101,10 @@ pub trait Inbox: Send + Sync + 'static {
     /// the partner's retry is a duplicate.
     async fn put(&self, delivery: Delivery) -> Result<Put, InboxError>;
 
-    /// Leases due deliveries, oldest first. The attempt is counted here, before any handler runs,
-    /// so that a delivery which kills its process runs out of attempts. Leases that lapsed in
-    /// their last attempt are dead-lettered here.
+    /// Leases due deliveries. Those that were never tried and those that were take turns, each
+    /// oldest first, so that a storm of retries holds up nothing new. The attempt is counted here,
+    /// before any handler runs, so that a delivery which kills its process runs out of attempts.
+    /// Leases that lapsed in their last attempt are dead-lettered here.
     ///
     /// # Errors
     ///
@@ -162,11 +165,15 @@ pub enum OnDeadDuplicate {
 }
 
 /// What a worker asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LeaseOptions {
     /// How many deliveries at most.
     pub max: usize,
+    /// How many of them at most may have been tried before.
+    pub max_retries: usize,
+    /// How many of them each source may have.
+    pub sources: SourceRoom,
     /// How long the leases last.
     pub lease: Duration,
     /// How many attempts a delivery has; a suspect that has had them all is dead-lettered.
@@ -178,12 +185,13 @@ pub struct LeaseOptions {
 impl LeaseOptions {
     /// Ordinary deliveries.
     pub fn new(max: usize, lease: Duration, max_attempts: u32) -> Self {
-        Self { max, lease, max_attempts, suspects: false }
+        let sources = SourceRoom::default();
+        Self { max, max_retries: max, sources, lease, max_attempts, suspects: false }
     }
 
     /// One suspect.
     pub fn suspect(lease: Duration, max_attempts: u32) -> Self {
-        Self { max: 1, lease, max_attempts, suspects: true }
+        Self { suspects: true, ..Self::new(1, lease, max_attempts) }
     }
 }
 

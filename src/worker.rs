@@ -14,27 +14,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::error::ConfigError;
 use crate::events::Handled;
-use crate::inbox::{Batch, Inbox, InboxError, Job, Lease, LeaseOptions, Outcome};
+use crate::inbox::{Batch, Inbox, InboxError, Job, Lease, LeaseOptions, Outcome, SourceRoom};
 use crate::retry::{Backoff, Failure};
 
+mod asking;
 mod attempt;
+mod heartbeat;
 mod running;
+mod turn;
 
+use asking::Asking;
 use attempt::{attempt, settle};
-use running::Running;
+use heartbeat::Heartbeat;
+use running::{Running, Task};
+use turn::{Turn, Wait};
 
 /// The longest wait: an inbox says when there is work, but the clock that it judges by may jump.
 const LOOK: Duration = Duration::from_secs(5);
 /// The first and the longest pause between two tries of an inbox that does not work.
 const RETRY_STORE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// How long an inbox may take to answer: a worker whose inbox hangs can still be stopped. What was
-/// leased in an answer that nobody waited for is a suspect when its lease ends.
-const ANSWER: Duration = Duration::from_secs(5);
 /// The end of the drain, in which leases are given back.
 const RELEASE: Duration = Duration::from_secs(2);
 /// The longest lease.
@@ -48,7 +51,8 @@ const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// | what | default |
 /// |---|---|
-/// | jobs at a time | 16 |
+/// | jobs at a time | 16, half of them retries at most |
+/// | jobs of one source at a time | as many |
 /// | lease, heartbeat | 60 s, 20 s |
 /// | time for one attempt | as long as it takes |
 /// | attempts | 12, from 1 s to 1 h apart: [`Backoff`] |
@@ -57,6 +61,7 @@ pub struct Worker<I: ?Sized, H> {
     inbox: Arc<I>,
     handler: H,
     config: Config,
+    sources: SourceRoom,
 }
 
 impl<I, H> Worker<I, H>
@@ -75,12 +80,26 @@ where
             backoff: Backoff::new(),
             drain: Duration::from_secs(25),
         };
-        Self { inbox, handler, config }
+        Self { inbox, handler, config, sources: SourceRoom::default() }
     }
 
     /// How many jobs run at a time.
     pub fn concurrency(mut self, jobs: usize) -> Self {
         self.config.concurrency = jobs;
+        self
+    }
+
+    /// How many jobs of each source run at a time, so that a slow one leaves room for the others.
+    /// Where sources are limited, each search for work costs some microseconds for each source that
+    /// has some.
+    pub fn concurrency_per_source(mut self, jobs: usize) -> Self {
+        self.sources.set_each(jobs);
+        self
+    }
+
+    /// How many jobs of this source run at a time.
+    pub fn concurrency_of(mut self, source: impl Into<String>, jobs: usize) -> Self {
+        self.sources.set(source, jobs);
         self
     }
 
@@ -90,7 +109,8 @@ where
         self
     }
 
-    /// How often the leases of running jobs are renewed: at most half a lease.
+    /// How often the leases of running jobs are renewed: at most half a lease. A thread of its own
+    /// does it, so that handlers which block the runtime keep theirs, for ten leases at most.
     pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
         self.config.heartbeat = heartbeat;
         self
@@ -126,179 +146,146 @@ where
         self.config.check()?;
         let mut stop = pin!(stop);
         let mut running = Running::new();
-        let mut turn = Turn::Ordinary { suspects_from: Instant::now() };
-        let mut heartbeat = self.heartbeat_timer();
+        let Config { heartbeat, lease, .. } = self.config;
+        let _heartbeat = Heartbeat::start(self.inbox.clone(), running.tasks(), heartbeat, lease)?;
+        let mut turn = Turn::new();
+        let mut asking = None;
+        // What there is to wait for before the inbox is asked again.
+        let mut idle = None;
         loop {
-            let wait = self.fill(&mut turn, &mut running).await;
+            if asking.is_none() && idle.is_none() {
+                match self.next(&mut turn, &running) {
+                    Next::Ask(options) => asking = Some(Asking::start(&self.inbox, options)),
+                    Next::Wait(wait) => idle = Some(wait),
+                }
+            }
+            let wait = idle.unwrap_or(Wait::at_most(LOOK));
             tokio::select! {
                 biased;
                 () = &mut stop => break,
-                _ = heartbeat.tick() => self.renew(&mut running, &mut heartbeat).await,
+                answer = Asking::answer(&mut asking) => {
+                    idle = self.answered(answer, &mut turn, &mut running);
+                    continue;
+                }
                 () = running.ended(), if !running.is_empty() => {}
                 () = self.inbox.ready(), if wait.for_work => {}
                 () = tokio::time::sleep(wait.at_most) => {}
             }
+            idle = None;
         }
-        self.shut_down(running, heartbeat).await;
+        self.shut_down(running, asking).await;
         Ok(())
     }
 
-    /// Leases and starts what may run now, and says what to wait for.
-    async fn fill(&self, turn: &mut Turn, running: &mut Running) -> Wait {
+    /// What comes next, by whose turn it is.
+    fn next(&self, turn: &mut Turn, running: &Running) -> Next {
         let Config { lease, backoff, concurrency, .. } = self.config;
-        loop {
-            let now = Instant::now();
-            match *turn {
-                Turn::Alone { suspect, until } if running.has(suspect) && now < until => {
-                    return Wait::at_most(until.duration_since(now));
+        match turn.at(Instant::now(), lease, running) {
+            Turn::Alone { until, .. } => Next::Wait(Wait::until(until)),
+            Turn::Clearing { .. } if running.is_empty() => {
+                Next::Ask(LeaseOptions::suspect(lease, backoff.max_attempts()))
+            }
+            Turn::Clearing { until } => Next::Wait(Wait::until(until)),
+            Turn::Ordinary { .. } => {
+                let free = concurrency.saturating_sub(running.len());
+                if free == 0 {
+                    return Next::Wait(Wait::at_most(LOOK));
                 }
-                // Ordinary jobs come next either way, so suspects take turns with them.
-                Turn::Alone { .. } => *turn = Turn::Ordinary { suspects_from: now },
-                Turn::Clearing { .. } if running.is_empty() => {
-                    let options = LeaseOptions::suspect(lease, backoff.max_attempts());
-                    let Ok(batch) = self.take(options, running).await else {
-                        return Wait::at_most(running.store_pause());
-                    };
-                    let until = now.checked_add(lease).unwrap_or(now);
-                    *turn = match batch.jobs.first().map(Job::lease) {
-                        Some(suspect) => Turn::Alone { suspect, until },
-                        None => Turn::Ordinary { suspects_from: now },
-                    };
-                    self.start(batch, running);
-                }
-                Turn::Clearing { until } if now < until => {
-                    return Wait::at_most(until.duration_since(now));
-                }
-                // Something here takes long: it is not held up for ever by a suspect.
-                Turn::Clearing { .. } => {
-                    let suspects_from = now.checked_add(lease).unwrap_or(now);
-                    *turn = Turn::Ordinary { suspects_from };
-                }
-                Turn::Ordinary { suspects_from } => {
-                    let free = concurrency.saturating_sub(running.len());
-                    if free == 0 {
-                        return Wait::at_most(LOOK);
-                    }
-                    let options = LeaseOptions::new(free, lease, backoff.max_attempts());
-                    let Ok(batch) = self.take(options, running).await else {
-                        return Wait::at_most(running.store_pause());
-                    };
-                    let (full, next_due) = (batch.jobs.len() == free, batch.next_due);
-                    let suspect_due = batch.suspect_due;
-                    self.start(batch, running);
-                    if suspect_due && now >= suspects_from {
-                        let until = now.checked_add(lease).unwrap_or(now);
-                        *turn = Turn::Clearing { until };
-                    } else if full {
-                        return Wait::at_most(LOOK);
-                    } else {
-                        let suspects = suspect_due.then(|| suspects_from.duration_since(now));
-                        let due = next_due.into_iter().chain(suspects).min();
-                        return Wait::for_work(due.unwrap_or(LOOK).min(LOOK));
-                    }
-                }
+                let mut options = LeaseOptions::new(free, lease, backoff.max_attempts());
+                // A storm of retries that hang leaves room for what is new.
+                options.max_retries = concurrency.div_ceil(2).saturating_sub(running.retries());
+                options.sources = running.room(&self.sources);
+                Next::Ask(options)
             }
         }
     }
 
-    async fn take(&self, options: LeaseOptions, running: &mut Running) -> Result<Batch, ()> {
-        match in_time(self.inbox.lease(options)).await {
-            Ok(batch) => {
-                running.store_failures = 0;
-                for key in &batch.buried {
-                    tracing::error!(%key, "dead letter: its worker vanished in the last attempt");
-                }
-                Ok(batch)
-            }
+    /// Starts what the inbox gave, and says what to wait for before it is asked again.
+    fn answered(
+        &self,
+        (options, answer): (LeaseOptions, Result<Batch, InboxError>),
+        turn: &mut Turn,
+        running: &mut Running,
+    ) -> Option<Wait> {
+        let batch = match answer {
+            Ok(batch) => batch,
             Err(error) => {
-                running.store_failures = running.store_failures.saturating_add(1);
                 tracing::warn!(%error, "no work can be leased; trying again");
-                Err(())
+                running.store_failures = running.store_failures.saturating_add(1);
+                return Some(Wait::at_most(running.store_pause()));
             }
+        };
+        running.store_failures = 0;
+        for key in &batch.buried {
+            tracing::error!(%key, "dead letter: its worker vanished in the last attempt");
+        }
+        let Batch { jobs, suspect_due, next_due, .. } = batch;
+        let (full, first) = (jobs.len() == options.max, jobs.first().map(Job::lease));
+        jobs.into_iter().for_each(|job| self.start(job, running));
+        let now = Instant::now();
+        if options.suspects {
+            turn.suspect_leased(first, now, self.config.lease);
+            None
+        } else if turn.suspect_due(suspect_due, now, self.config.lease) || full {
+            None
+        } else {
+            let due = next_due.into_iter().chain(turn.suspects_from(suspect_due, now)).min();
+            Some(Wait::for_work(due.unwrap_or(LOOK).min(LOOK)))
         }
     }
 
-    fn start(&self, batch: Batch, running: &mut Running) {
-        for job in batch.jobs {
-            let (inbox, handler, config) = (self.inbox.clone(), self.handler.clone(), self.config);
-            let lease = job.lease();
-            let end = running.end(lease);
-            // Boxed, because tasks have an alignment for which allocators are slow with large ones.
-            let task = tokio::spawn(Box::pin(async move {
-                let outcome = attempt(handler, job, config).await;
-                settle(&*inbox, lease, outcome).await;
-                drop(end);
-            }));
-            running.tasks.insert(lease, task.abort_handle());
-        }
+    fn start(&self, job: Job, running: &mut Running) {
+        let (inbox, handler, config) = (self.inbox.clone(), self.handler.clone(), self.config);
+        let (lease, retry) = (job.lease(), job.total_attempts() > 1);
+        let source = self.sources.is_limited().then(|| job.source().into());
+        let end = running.end(lease);
+        // Boxed, because tasks have an alignment for which allocators are slow with large ones.
+        let task = tokio::spawn(Box::pin(async move {
+            let outcome = attempt(handler, job, config).await;
+            settle(&*inbox, lease, outcome).await;
+            drop(end);
+        }));
+        running.insert(lease, Task { abort: task.abort_handle(), retry, source });
     }
 
-    /// Renews the leases of what is running, and drops what another worker has taken over.
-    async fn renew(&self, running: &mut Running, heartbeat: &mut Interval) {
-        let leases: Vec<Lease> = running.tasks.keys().copied().collect();
-        if leases.is_empty() {
-            return;
-        }
-        match in_time(self.inbox.extend(&leases, self.config.lease)).await {
-            Ok(lost) => {
-                for lease in &lost {
-                    tracing::warn!(key = %lease.key(), "the lease is lost; the attempt is dropped");
-                }
-                running.abort(&lost);
-            }
-            Err(error) => {
-                tracing::warn!(%error, "leases can't be renewed; trying again");
-                heartbeat.reset_after(RETRY_STORE.0);
-            }
-        }
-    }
-
-    async fn shut_down(&self, mut running: Running, mut heartbeat: Interval) {
+    async fn shut_down(&self, mut running: Running, mut asking: Option<Asking>) {
         let release = RELEASE.min(self.config.drain.div_f32(5.0));
         let mut deadline = pin!(tokio::time::sleep(self.config.drain.saturating_sub(release)));
-        while !running.is_empty() {
+        // What the inbox leases to a worker that stops is not begun.
+        let mut unused = JoinSet::new();
+        while !running.is_empty() || asking.is_some() {
             tokio::select! {
-                () = running.ended() => {}
-                _ = heartbeat.tick() => tokio::select! {
-                    () = self.renew(&mut running, &mut heartbeat) => {}
-                    () = &mut deadline => break,
-                },
+                (_, answer) = Asking::answer(&mut asking) => {
+                    for job in answer.into_iter().flat_map(|batch| batch.jobs) {
+                        unused.spawn(give_back(self.inbox.clone(), job.lease()));
+                    }
+                }
+                () = running.ended(), if !running.is_empty() => {}
                 () = &mut deadline => break,
             }
         }
-        if running.is_empty() {
-            return;
+        if !running.is_empty() {
+            let jobs = running.len();
+            tracing::warn!(jobs, "the drain is over; what still runs is given back");
         }
-        tracing::warn!(jobs = running.len(), "the drain is over; what still runs is given back");
-        if tokio::time::timeout(RELEASE, self.give_back(running)).await.is_err() {
+        let rest = async {
+            self.abort(running).await;
+            unused.join_all().await;
+        };
+        if tokio::time::timeout(RELEASE, rest).await.is_err() {
             tracing::warn!("some jobs did not end; they are suspects when their leases end");
         }
     }
 
     /// Drops what runs and gives each lease back as soon as its task has ended: one that never
     /// yields holds up no other.
-    async fn give_back(&self, mut running: Running) {
-        running.abort(&running.tasks.keys().copied().collect::<Vec<_>>());
+    async fn abort(&self, mut running: Running) {
+        running.abort_all();
         let mut releases = JoinSet::new();
-        while let Some(lease) = running.reports.recv().await {
-            running.tasks.remove(&lease);
-            let inbox = self.inbox.clone();
-            releases.spawn(async move {
-                if let Err(error) = inbox.settle(lease, Outcome::Released).await {
-                    tracing::warn!(%error, key = %lease.key(), "not given back");
-                }
-            });
-            if running.is_empty() {
-                break;
-            }
+        while let Some(lease) = running.next_ended().await {
+            releases.spawn(give_back(self.inbox.clone(), lease));
         }
         releases.join_all().await;
-    }
-
-    fn heartbeat_timer(&self) -> Interval {
-        let mut timer = tokio::time::interval(self.config.heartbeat);
-        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        timer
     }
 }
 
@@ -337,37 +324,15 @@ impl Config {
     }
 }
 
-/// Whose turn it is.
-#[derive(Debug, Clone, Copy)]
-enum Turn {
-    /// Ordinary jobs; suspects are looked at from then on.
-    Ordinary { suspects_from: Instant },
-    /// A suspect is due: nothing is leased until nothing runs.
-    Clearing { until: Instant },
-    /// A suspect runs.
-    Alone { suspect: Lease, until: Instant },
+/// What a worker does next.
+enum Next {
+    /// It asks for this.
+    Ask(LeaseOptions),
+    Wait(Wait),
 }
 
-/// What to wait for, besides the end of a job.
-#[derive(Debug, Clone, Copy)]
-struct Wait {
-    at_most: Duration,
-    /// Whether new work ends the wait: there is room for it.
-    for_work: bool,
-}
-
-impl Wait {
-    fn at_most(at_most: Duration) -> Self {
-        Self { at_most, for_work: false }
+async fn give_back<I: Inbox + ?Sized>(inbox: Arc<I>, lease: Lease) {
+    if let Err(error) = inbox.settle(lease, Outcome::Released).await {
+        tracing::warn!(%error, key = %lease.key(), "not given back");
     }
-
-    fn for_work(at_most: Duration) -> Self {
-        Self { at_most, for_work: true }
-    }
-}
-
-/// An answer that does not come is an error like any other.
-async fn in_time<T>(answer: impl Future<Output = Result<T, InboxError>>) -> Result<T, InboxError> {
-    let late = |_| InboxError::Busy("it did not answer in time".into());
-    tokio::time::timeout(ANSWER, answer).await.map_err(late)?
 }

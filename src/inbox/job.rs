@@ -14,12 +14,19 @@ pub struct Job {
     record: Arc<Record>,
     lease: Lease,
     attempt: u32,
+    total_attempts: u32,
 }
 
 impl Job {
-    /// A job from what a backend stored.
-    pub fn new(record: impl Into<Arc<Record>>, lease: Lease, attempt: u32) -> Self {
-        Self { record: record.into(), lease, attempt }
+    /// A job from what a backend stored, with the numbers of this attempt: since the delivery was
+    /// accepted, revived or replayed, and in all.
+    pub fn new(
+        record: impl Into<Arc<Record>>,
+        lease: Lease,
+        attempt: u32,
+        total_attempts: u32,
+    ) -> Self {
+        Self { record: record.into(), lease, attempt, total_attempts }
     }
 
     /// The idempotency key: the same at each attempt, and for each copy that the partner sends.
@@ -47,6 +54,11 @@ impl Job {
     /// replayed.
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// The number of this attempt, from 1, without starting again.
+    pub fn total_attempts(&self) -> u32 {
+        self.total_attempts
     }
 
     /// When the partner says that it sent the attempt that was accepted.

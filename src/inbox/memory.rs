@@ -129,7 +129,7 @@ impl Inbox for MemoryInbox {
     }
 
     async fn lease(&self, options: LeaseOptions) -> Result<Batch, InboxError> {
-        let batch = self.shelf().lease(options, self.now());
+        let batch = self.shelf().lease(&options, self.now());
         if batch.jobs.len() == options.max {
             // There may be more, and another worker may be idle.
             self.ready.notify_one();

@@ -16,6 +16,8 @@ use crate::delivery::{Delivery, Key};
 use crate::error::BoxError;
 
 mod checkpoint;
+mod file;
+mod integrity;
 mod read;
 mod rows;
 mod schema;
@@ -26,6 +28,8 @@ use read::Reader;
 use rows::Rows;
 use writer::{Accepts, Writer};
 
+/// The least `max_bytes`.
+const MIN_BYTES: u64 = 1 << 20;
 /// How long a probe of the store may take.
 const PROBE: Duration = Duration::from_secs(1);
 
@@ -46,6 +50,7 @@ const PROBE: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Debug)]
 pub struct SqliteInbox {
+    path: PathBuf,
     writer: Writer,
     reader: Reader,
     clock: Arc<dyn Clock>,
@@ -66,6 +71,7 @@ impl SqliteInbox {
         SqliteOptions {
             retain_done: Duration::from_secs(7 * 24 * 60 * 60),
             on_dead_duplicate: OnDeadDuplicate::Revive,
+            max_bytes: None,
             clock: Arc::new(SystemClock),
         }
     }
@@ -75,6 +81,19 @@ impl SqliteInbox {
     /// together share one.
     pub fn commits(&self) -> u64 {
         self.writer.commits()
+    }
+
+    /// Reads the whole file and says what is wrong with it, in SQLite's words and in ours: nothing, if
+    /// it is sound. Deliveries are accepted meanwhile, but the log can't be shortened, so it grows
+    /// by what is written. It takes some seconds for a gigabyte.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read.
+    pub async fn check_integrity(&self) -> Result<Vec<String>, InboxError> {
+        let path = self.path.clone();
+        let check = tokio::task::spawn_blocking(move || integrity::check(&path));
+        check.await.map_err(InboxError::unavailable)?
     }
 }
 
@@ -108,7 +127,7 @@ impl Inbox for SqliteInbox {
         if self.writer.accepted_just_now() {
             return Ok(());
         }
-        let probe = self.writer.run(0, Accepts::Yes, |_, db| Rows::probe(db));
+        let probe = self.writer.run(0, Accepts::Yes, |rows, db| rows.probe(db));
         let hangs = |_| InboxError::Busy("a write takes more than a second".into());
         tokio::time::timeout(PROBE, probe).await.map_err(hangs)?
     }
@@ -143,6 +162,7 @@ impl Ledger for SqliteInbox {
 pub struct SqliteOptions {
     retain_done: Duration,
     on_dead_duplicate: OnDeadDuplicate,
+    max_bytes: Option<u64>,
     clock: Arc<dyn Clock>,
 }
 
@@ -161,6 +181,15 @@ impl SqliteOptions {
         self
     }
 
+    /// How long the file may get in bytes: as long as the disk allows unless set, and 1 MiB at least.
+    /// Accepts are answered 503 from 90 % on, so that what was accepted can still be settled and
+    /// what has expired be dropped; that makes room again. The log beside the file comes on top,
+    /// with up to 72 MiB.
+    pub fn max_bytes(mut self, max_bytes: u64) -> Self {
+        self.max_bytes = Some(max_bytes);
+        self
+    }
+
     /// Another clock, for tests.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -175,11 +204,14 @@ impl SqliteOptions {
     pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteInbox, BoxError> {
         // SQLite gives some relative names, such as `:memory:`, a meaning of their own.
         let path: PathBuf = std::path::absolute(path)?;
+        if self.max_bytes.is_some_and(|max_bytes| max_bytes < MIN_BYTES) {
+            return Err("`max_bytes` must be at least 1 MiB".into());
+        }
         tokio::task::spawn_blocking(move || {
-            let rows = Rows::new(self.clock.clone(), self.retain_done, self.on_dead_duplicate);
-            let writer = Writer::start(path.clone(), rows)?;
+            let rows = Rows::new(&self);
+            let writer = Writer::start(path.clone(), self.max_bytes, rows)?;
             let reader = Reader::open(&path)?;
-            Ok(SqliteInbox { writer, reader, clock: self.clock })
+            Ok(SqliteInbox { path, writer, reader, clock: self.clock })
         })
         .await?
     }

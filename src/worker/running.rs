@@ -1,39 +1,90 @@
 //! What a worker has running.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
 use super::RETRY_STORE;
-use crate::inbox::Lease;
+use crate::inbox::{Lease, SourceRoom};
 
-/// The tasks that run, by their leases.
+/// A job that runs.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) abort: AbortHandle,
+    /// Whether it had been tried before.
+    pub(super) retry: bool,
+    /// Known where sources are limited.
+    pub(super) source: Option<Box<str>>,
+}
+
+/// The tasks by their leases, for the worker and for its heartbeat.
+#[derive(Debug, Default)]
+pub(super) struct Tasks(Mutex<HashMap<Lease, Task>>);
+
+impl Tasks {
+    pub(super) fn leases(&self) -> Vec<Lease> {
+        self.lock().keys().copied().collect()
+    }
+
+    pub(super) fn abort(&self, lost: &[Lease]) {
+        let tasks = self.lock();
+        lost.iter().filter_map(|lease| tasks.get(lease)).for_each(|task| task.abort.abort());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Lease, Task>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Running {
-    pub(super) tasks: HashMap<Lease, AbortHandle>,
+    tasks: Arc<Tasks>,
     report: UnboundedSender<Lease>,
-    pub(super) reports: UnboundedReceiver<Lease>,
+    reports: UnboundedReceiver<Lease>,
     pub(super) store_failures: u32,
 }
 
 impl Running {
     pub(super) fn new() -> Self {
         let (report, reports) = unbounded_channel();
-        Self { tasks: HashMap::new(), report, reports, store_failures: 0 }
+        Self { tasks: Arc::default(), report, reports, store_failures: 0 }
+    }
+
+    pub(super) fn tasks(&self) -> Arc<Tasks> {
+        self.tasks.clone()
+    }
+
+    pub(super) fn insert(&mut self, lease: Lease, task: Task) {
+        self.tasks.lock().insert(lease, task);
     }
 
     pub(super) fn len(&self) -> usize {
-        self.tasks.len()
+        self.tasks.lock().len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
+        self.tasks.lock().is_empty()
     }
 
     pub(super) fn has(&self, lease: Lease) -> bool {
-        self.tasks.contains_key(&lease)
+        self.tasks.lock().contains_key(&lease)
+    }
+
+    /// How many had been tried before.
+    pub(super) fn retries(&self) -> usize {
+        self.tasks.lock().values().filter(|task| task.retry).count()
+    }
+
+    /// What these limits leave to each source.
+    pub(super) fn room(&self, limits: &SourceRoom) -> SourceRoom {
+        let mut room = limits.clone();
+        for source in self.tasks.lock().values().filter_map(|task| task.source.as_deref()) {
+            room.set(source, room.of(source).saturating_sub(1));
+        }
+        room
     }
 
     /// What a task holds until it ends.
@@ -44,16 +95,25 @@ impl Running {
     /// Waits for the end of one task, and takes all that have ended.
     pub(super) async fn ended(&mut self) {
         let mut next = self.reports.recv().await;
+        let mut tasks = self.tasks.lock();
         while let Some(lease) = next {
-            self.tasks.remove(&lease);
+            tasks.remove(&lease);
             next = self.reports.try_recv().ok();
         }
     }
 
-    pub(super) fn abort(&self, lost: &[Lease]) {
-        for task in lost.iter().filter_map(|lease| self.tasks.get(lease)) {
-            task.abort();
+    /// Waits for the end of one task; none is left if it is `None`.
+    pub(super) async fn next_ended(&mut self) -> Option<Lease> {
+        if self.is_empty() {
+            return None;
         }
+        let lease = self.reports.recv().await?;
+        self.tasks.lock().remove(&lease);
+        Some(lease)
+    }
+
+    pub(super) fn abort_all(&self) {
+        self.tasks.lock().values().for_each(|task| task.abort.abort());
     }
 
     /// How long to leave a failing store alone.
@@ -67,7 +127,7 @@ impl Running {
 impl Drop for Running {
     /// A worker that is dropped instead of stopped leaves nothing running without a heartbeat.
     fn drop(&mut self) {
-        self.tasks.values().for_each(AbortHandle::abort);
+        self.abort_all();
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::keys::Keys;
 use crate::delivery::Key;
+use crate::inbox::lanes::Lanes;
 use crate::inbox::{
     Batch, Entry, InboxError, Job, LAPSED, Lease, LeaseOptions, LedgerError, OnDeadDuplicate,
     Outcome, Put, REVIVAL_INTERVAL, Record, Settled, State, log_changed,
@@ -34,6 +35,13 @@ pub(super) struct Due {
     at: Instant,
     position: u64,
     key: Key,
+}
+
+impl Due {
+    /// What comes after all that is due at this time.
+    fn last_at(at: Instant) -> Self {
+        Self { at, position: u64::MAX, key: Key::from_bytes([0xff; 32]) }
+    }
 }
 
 /// A delivery that is pending, leased or dead.
@@ -73,11 +81,15 @@ impl Row {
 #[derive(Debug)]
 pub(super) struct Shelf {
     pub(super) rows: HashMap<Key, Row, KeyHash>,
-    pending: BTreeSet<Due>,
+    /// Never tried, or tried before.
+    first: BTreeSet<Due>,
+    retries: BTreeSet<Due>,
     leased: BTreeSet<Due>,
     /// Suspects that were given back.
     suspects: BTreeSet<Due>,
     pub(super) keys: Keys,
+    /// Whether it is the turn of a retry: they alternate with what was never tried.
+    retry_next: bool,
     bytes: usize,
     positions: u64,
     fences: u64,
@@ -89,10 +101,12 @@ impl Shelf {
     pub(super) fn new(key_bytes: usize) -> Self {
         Self {
             rows: HashMap::default(),
-            pending: BTreeSet::new(),
+            first: BTreeSet::new(),
+            retries: BTreeSet::new(),
             leased: BTreeSet::new(),
             suspects: BTreeSet::new(),
             keys: Keys::with_max_bytes(key_bytes),
+            retry_next: false,
             bytes: 0,
             positions: 0,
             fences: 0,
@@ -143,8 +157,9 @@ impl Shelf {
         let bytes = row.record.bytes();
         self.make_room(bytes, now, limits)?;
         self.bytes = self.bytes.saturating_add(bytes);
-        self.pending.insert(row.due());
-        self.rows.insert(row.record.key(), row);
+        let key = row.record.key();
+        self.rows.insert(key, row);
+        self.enqueue(&key);
         Ok(Put::New)
     }
 
@@ -191,14 +206,15 @@ impl Shelf {
         Err(InboxError::Full("there is no memory for another key inside the window".into()))
     }
 
-    pub(super) fn lease(&mut self, options: LeaseOptions, now: Now) -> Batch {
+    pub(super) fn lease(&mut self, options: &LeaseOptions, now: Now) -> Batch {
         let buried = self.bury(options.max_attempts, now);
         let mut batch = Batch { buried, ..Batch::default() };
-        let queues: &[&BTreeSet<Due>] =
-            if options.suspects { &[&self.leased, &self.suspects] } else { &[&self.pending] };
-        let due =
-            queues.iter().flat_map(|queue| queue.iter().take_while(|due| due.at <= now.steady));
-        let places: Vec<Due> = due.take(options.max).copied().collect();
+        let places: Vec<Due> = if options.suspects {
+            let lapsed = self.leased.range(..=Due::last_at(now.steady));
+            lapsed.chain(&self.suspects).take(options.max).copied().collect()
+        } else {
+            self.ordinary(options, now)
+        };
         for place in places {
             self.dequeue(&place);
             let Some(row) = self.rows.get_mut(&place.key) else { continue };
@@ -211,16 +227,28 @@ impl Shelf {
             row.due = now.steady.checked_add(options.lease).unwrap_or(now.steady);
             self.leased.insert(row.due());
             let lease = Lease::new(place.key, row.fence);
-            batch.jobs.push(Job::new(row.record.clone(), lease, row.attempts));
+            let (attempts, total) = (row.attempts, row.total_attempts);
+            batch.jobs.push(Job::new(row.record.clone(), lease, attempts, total));
+        }
+        if let Some(last) = batch.jobs.last() {
+            self.retry_next = last.total_attempts() == 1;
         }
         let first = |queue: &BTreeSet<Due>| queue.first().is_some_and(|due| due.at <= now.steady);
         batch.suspect_due = first(&self.leased) || first(&self.suspects);
-        let last = Key::from_bytes([0xff; 32]);
-        let after = Due { at: now.steady, position: u64::MAX, key: last };
-        let queues = [&self.pending, &self.leased, &self.suspects].into_iter();
-        let later = queues.filter_map(|queue| queue.range(after..).next());
+        let queues = [&self.retries, &self.leased].into_iter();
+        let later = queues.filter_map(|queue| queue.range(Due::last_at(now.steady)..).next());
         batch.next_due = later.map(|due| due.at.duration_since(now.steady)).min();
         batch
+    }
+
+    fn ordinary(&self, options: &LeaseOptions, now: Now) -> Vec<Due> {
+        let named = |due: &Due| {
+            let row = self.rows.get(&due.key);
+            (row.map_or("", |row| row.record.source()), *due)
+        };
+        let first = self.first.iter().map(named);
+        let retries = self.retries.range(..=Due::last_at(now.steady)).map(named);
+        Lanes { first, retries }.take(options, self.retry_next)
     }
 
     /// Makes dead letters of the deliveries whose lease lapsed in their last attempt.
@@ -242,8 +270,19 @@ impl Shelf {
 
     /// Takes a delivery out of the queue that it is in.
     fn dequeue(&mut self, place: &Due) {
-        let _ =
-            self.leased.remove(place) || self.pending.remove(place) || self.suspects.remove(place);
+        let queues = [&mut self.leased, &mut self.first, &mut self.retries, &mut self.suspects];
+        queues.into_iter().any(|queue| queue.remove(place));
+    }
+
+    /// Puts a pending delivery into its queue.
+    fn enqueue(&mut self, key: &Key) {
+        let Some(row) = self.rows.get(key) else { return };
+        let queue = match (row.suspect, row.total_attempts) {
+            (true, _) => &mut self.suspects,
+            (false, 0) => &mut self.first,
+            (false, _) => &mut self.retries,
+        };
+        queue.insert(row.due());
     }
 
     /// `Err` if somebody else has taken it over; one that was settled is not renewed, nor lost.
@@ -292,8 +331,7 @@ impl Shelf {
         // Only an attempt that ended clears the suspicion.
         row.suspect &= released;
         if row.state == State::Pending {
-            let queue = if row.suspect { &mut self.suspects } else { &mut self.pending };
-            queue.insert(row.due());
+            self.enqueue(&lease.key());
         }
         Settled::Recorded
     }
@@ -337,7 +375,7 @@ impl Shelf {
         row.attempts = 0;
         row.suspect = false;
         row.due = now.steady;
-        self.pending.insert(row.due());
+        self.enqueue(&key);
     }
 
     /// Keeps the key and drops the rest.

@@ -40,10 +40,10 @@ pub(super) fn truncate(connection: &Connection) -> rusqlite::Result<bool> {
     checkpoint(connection, "TRUNCATE")
 }
 
-pub(super) fn wal_path(path: &Path) -> PathBuf {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    wal.into()
+pub(super) fn log_path(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
 }
 
 /// Whether it was complete.

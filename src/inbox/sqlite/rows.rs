@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rusqlite::{Connection, Row, params};
 
+use super::SqliteOptions;
 use crate::clock::Clock;
 use crate::delivery::Key;
 use crate::inbox::record::{
@@ -14,15 +15,16 @@ use crate::inbox::record::{
 };
 use crate::inbox::{OnDeadDuplicate, Put, REVIVAL_INTERVAL, Record, State, log_changed};
 
+mod due;
 mod leases;
 mod ledger;
+mod room;
+
+use room::Room;
 
 /// The columns of a record, in the order in which [`record`] reads them.
 pub(super) const RECORD: &str =
     "key, source, id, event, secret, signed_at, received_at, ttl, freshness, headers, body";
-
-/// How many rows one sweep touches, so that it never stalls accepts.
-const SWEPT_AT_ONCE: i64 = 256;
 
 /// Beside the states in the table of counts: duplicates with another body.
 pub(super) const CHANGED: i64 = 5;
@@ -57,25 +59,34 @@ pub(super) struct Rows {
     /// The leases that this process granted, by a clock that never jumps: if the wall clock leaps
     /// ahead its own workers' jobs are not taken for lapsed.
     granted: HashMap<Key, (u64, Instant)>,
+    /// What the file may still grow by for accepts.
+    pub(super) room: Room,
     /// What the open transaction changes in the table of counts, by state.
     deltas: [i64; 6],
     /// Whether the open transaction made something due, or left something due unleased.
     wakes: bool,
+    /// Whether it is the turn of a retry: they alternate with what was never tried.
+    retry_next: bool,
 }
 
 impl Rows {
-    pub(super) fn new(
-        clock: Arc<dyn Clock>,
-        retain_done: Duration,
-        on_dead_duplicate: OnDeadDuplicate,
-    ) -> Self {
-        let granted = HashMap::new();
-        Self { clock, retain_done, on_dead_duplicate, granted, deltas: [0; 6], wakes: false }
+    pub(super) fn new(options: &SqliteOptions) -> Self {
+        Self {
+            clock: options.clock.clone(),
+            retain_done: options.retain_done,
+            on_dead_duplicate: options.on_dead_duplicate,
+            granted: HashMap::new(),
+            room: Room::new(options.max_bytes),
+            deltas: [0; 6],
+            wakes: false,
+            retry_next: false,
+        }
     }
 
     pub(super) fn put(&mut self, db: &Connection, record: &Record) -> rusqlite::Result<Put> {
         let now = self.now();
         if insert(db, record, 0, now)? {
+            self.room.take(record)?;
             self.moved(None, Some(State::Pending));
             return Ok(Put::New);
         }
@@ -91,6 +102,7 @@ impl Rows {
             db.prepare_cached("DELETE FROM delivery WHERE key = ?")?
                 .execute([record.key.as_bytes()])?;
             insert(db, record, fence.saturating_add(1), now)?;
+            self.room.take(record)?;
             self.moved(state(code), Some(State::Pending));
             return Ok(Put::New);
         }
@@ -106,7 +118,7 @@ impl Rows {
             return Ok(Put::Duplicate);
         }
         db.prepare_cached(
-            "UPDATE delivery SET state = 0, fence = fence + 1, suspect = 0, attempts = 0,
+            "UPDATE delivery SET state = 0, fence = fence + 1, lane = 1, attempts = 0,
                 revivals = revivals + 1, started_at = ?2, due_at = ?2 WHERE key = ?1",
         )?
         .execute(params![record.key.as_bytes(), now])?;
@@ -115,21 +127,23 @@ impl Rows {
     }
 
     /// A write, to see whether the store takes one. One that changes nothing would not reach the log.
-    pub(super) fn probe(db: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn probe(&self, db: &Connection) -> rusqlite::Result<()> {
+        self.room.check()?;
         db.prepare_cached("UPDATE count SET deliveries = deliveries + 1 WHERE state = 6")?
             .execute([])
             .map(drop)
     }
 
-    /// Drops bytes and keys whose time has come; whether there may be more.
-    pub(super) fn sweep(&mut self, db: &Connection) -> rusqlite::Result<bool> {
+    /// Drops bytes and keys whose time has come, of so many deliveries at most; of how many it did.
+    pub(super) fn sweep(&mut self, db: &Connection, max: usize) -> rusqlite::Result<usize> {
         let now = self.now();
+        let max = i64::try_from(max).unwrap_or(i64::MAX);
         let due: Vec<(i64, i64, bool)> = db
             .prepare_cached(
                 "SELECT position, state, expires_at <= ?1 FROM delivery
                  WHERE sweep_at <= ?1 ORDER BY sweep_at LIMIT ?2",
             )?
-            .query_map([now, SWEPT_AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .query_map([now, max], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<Result<_, _>>()?;
         for (position, code, expired) in &due {
             if *expired {
@@ -144,7 +158,7 @@ impl Rows {
                 .execute([position])?;
             }
         }
-        Ok(i64::try_from(due.len()).unwrap_or(i64::MAX) == SWEPT_AT_ONCE)
+        Ok(due.len())
     }
 
     /// Writes the counts that the open transaction changed.

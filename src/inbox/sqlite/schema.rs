@@ -9,7 +9,15 @@ use crate::error::BoxError;
 
 /// `inhk`: marks the file as ours.
 const APPLICATION_ID: i32 = 0x696e_686b;
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
+/// How a file of an older version becomes one of the next.
+const UPGRADES: &[(i32, &str)] = &[(
+    1,
+    "ALTER TABLE delivery RENAME COLUMN suspect TO lane;
+     UPDATE delivery SET lane = iif(lane = 1, 2, total_attempts > 0) WHERE state = 0;
+     UPDATE delivery SET lane = iif(lane = 1, 2, total_attempts > 1) WHERE state = 1;
+     CREATE INDEX delivery_source ON delivery (lane, source, due_at) WHERE state = 0;",
+)];
 /// The first release without a known way to lose a committed transaction in WAL mode.
 const MIN_SQLITE: i32 = 3_051_003;
 const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
@@ -26,7 +34,7 @@ const SCHEMA: &str = "
         key BLOB NOT NULL UNIQUE,
         state INTEGER NOT NULL,          -- 0 pending, 1 leased, 2 done, 3 skipped, 4 dead
         fence INTEGER NOT NULL,          -- rises whenever it changes hands
-        suspect INTEGER NOT NULL DEFAULT 0,
+        lane INTEGER NOT NULL DEFAULT 0, -- 0 first attempt, 1 another one, 2 suspect
         attempts INTEGER NOT NULL DEFAULT 0,
         total_attempts INTEGER NOT NULL DEFAULT 0,
         revivals INTEGER NOT NULL DEFAULT 0,
@@ -46,7 +54,8 @@ const SCHEMA: &str = "
         headers BLOB,
         body BLOB
     ) STRICT;
-    CREATE INDEX delivery_pending ON delivery (suspect, due_at) WHERE state = 0;
+    CREATE INDEX delivery_pending ON delivery (lane, due_at) WHERE state = 0;
+    CREATE INDEX delivery_source ON delivery (lane, source, due_at) WHERE state = 0;
     CREATE INDEX delivery_leased ON delivery (due_at) WHERE state = 1;
     CREATE INDEX delivery_skipped ON delivery (position) WHERE state = 3;
     CREATE INDEX delivery_dead ON delivery (position) WHERE state = 4;
@@ -65,12 +74,19 @@ pub(super) fn create(path: &Path) -> Result<(), BoxError> {
     claim(&mut connection, path)
 }
 
-/// A connection for the writer.
-pub(super) fn open(path: &Path) -> Result<Connection, BoxError> {
+/// A connection for the writer, which lets the file grow to `max_bytes`.
+pub(super) fn open(path: &Path, max_bytes: Option<u64>) -> Result<Connection, BoxError> {
     let connection = connect(path, BUSY)?;
+    // A newer Inhook may have changed the file since it was first opened.
+    check_version(&connection, path)?;
     // Checkpoints run where they don't hold up accepts.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "cache_size", -8_192)?;
+    if let Some(max_bytes) = max_bytes {
+        let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let pages = i64::try_from(max_bytes)?.checked_div(page).unwrap_or(i64::MAX);
+        connection.pragma_update(None, "max_page_count", pages)?;
+    }
     Ok(connection)
 }
 
@@ -114,23 +130,34 @@ fn connect(path: &Path, busy: Duration) -> Result<Connection, BoxError> {
     Ok(connection)
 }
 
-/// Makes an empty file ours, and refuses one that is not.
+/// Makes an empty file ours, brings an older one up to date, and refuses a newer one.
 fn claim(connection: &mut Connection, path: &Path) -> Result<(), BoxError> {
-    if is_empty(connection)? {
+    if is_empty(connection)? || pragma(connection, "user_version")? < VERSION {
+        // Other processes may do the same: what is to be done is looked at under the lock.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Another process may have been faster.
         if is_empty(&transaction)? {
             transaction.execute_batch(SCHEMA)?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
         }
+        for (from, change) in UPGRADES {
+            if pragma(&transaction, "user_version")? == *from {
+                transaction.execute_batch(change)?;
+                transaction.pragma_update(None, "user_version", from.saturating_add(1))?;
+                tracing::info!(path = %path.display(), from, "the inbox was brought up to date");
+            }
+        }
         transaction.commit()?;
     }
+    check_version(connection, path)
+}
+
+fn check_version(connection: &Connection, path: &Path) -> Result<(), BoxError> {
     let (path, version) = (path.display(), pragma(connection, "user_version")?);
-    if version != VERSION {
-        return Err(format!("{path} has version {version}, and this Inhook reads version {VERSION}: use the Inhook that wrote it").into());
+    if version == VERSION {
+        return Ok(());
     }
-    Ok(())
+    Err(format!("{path} has version {version}, and this Inhook reads version {VERSION}: use the Inhook that wrote it").into())
 }
 
 /// Looks before anything is changed, be it only the journal's mode.

@@ -39,11 +39,15 @@ pub(super) enum Accepts {
 }
 
 impl Writer {
-    pub(super) fn start(path: PathBuf, rows: Rows) -> Result<Self, BoxError> {
+    pub(super) fn start(
+        path: PathBuf,
+        max_bytes: Option<u64>,
+        rows: Rows,
+    ) -> Result<Self, BoxError> {
         let (queue, steps) = channel();
         let shared = Arc::new(Shared::default());
         let room = Arc::new(Semaphore::new(QUEUE_KIB.try_into()?));
-        let mut thread = Thread::open(path, rows, shared.clone())?;
+        let mut thread = Thread::open(path, max_bytes, rows, shared.clone())?;
         std::thread::Builder::new()
             .name("inhook-sqlite".into())
             .spawn(move || thread.run(&steps))?;
@@ -73,7 +77,7 @@ impl Writer {
             };
             Ended {
                 accepts,
-                failed: result.is_err(),
+                failed: result.as_ref().err().cloned(),
                 reply: Box::new(move |committed| drop(sender.send(committed.and(result)))),
             }
         });
@@ -143,7 +147,8 @@ impl Step {
 /// A step that ran or was refused. Its caller learns of it once the transaction has ended.
 pub(super) struct Ended {
     pub(super) accepts: Accepts,
-    pub(super) failed: bool,
+    /// Why, if it did not do its work.
+    pub(super) failed: Option<InboxError>,
     reply: Box<dyn FnOnce(Result<(), InboxError>) + Send>,
 }
 
@@ -161,20 +166,15 @@ enum Turn<'t> {
 }
 
 pub(super) fn inbox_error(error: rusqlite::Error) -> InboxError {
-    match describe(&error) {
-        InboxError::Unavailable(_) => InboxError::unavailable(error),
-        described => described,
-    }
-}
-
-/// As [`inbox_error`], where the error is still needed.
-pub(super) fn describe(error: &rusqlite::Error) -> InboxError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy) => {
+    match (error.sqlite_error_code(), &error) {
+        (Some(ErrorCode::DatabaseBusy), _) => {
             InboxError::Busy("another process holds the file's write lock".into())
         }
-        Some(ErrorCode::DiskFull) => InboxError::Full("the disk is full".into()),
-        _ => InboxError::unavailable(error.to_string()),
+        (Some(ErrorCode::DiskFull), rusqlite::Error::SqliteFailure(_, Some(message))) => {
+            InboxError::Full(message.as_str().into())
+        }
+        (Some(ErrorCode::DiskFull), _) => InboxError::Full("the disk is full".into()),
+        _ => InboxError::unavailable(error),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{RECORD, Rows, code, millis, record, state};
+use super::{RECORD, Rows, code, due, millis, record, state};
 use crate::delivery::Key;
 use crate::inbox::{Batch, Job, LAPSED, Lease, LeaseOptions, Outcome, Settled, State};
 
@@ -18,32 +18,33 @@ impl Rows {
         options: LeaseOptions,
     ) -> rusqlite::Result<Batch> {
         let now = self.now();
-        let lapsed = self.lapsed(db, now)?;
         let mut batch = Batch::default();
-        let mut suspects = Vec::new();
-        for (position, key, attempts) in lapsed {
+        let mut lapsed = Vec::new();
+        for (position, key, attempts) in self.lapsed(db, now)? {
             if attempts >= options.max_attempts {
                 bury(db, position, LAPSED)?;
                 self.moved(Some(State::Leased), Some(State::Dead));
                 batch.buried.push(key);
             } else {
-                suspects.push(position);
+                lapsed.push(position);
             }
         }
         // The lapsed first, then suspects that were given back.
-        let given_back = positions(db, true, now, options.max)?;
+        let given_back = due::suspects(db, options.max)?;
+        let suspects = lapsed.len().saturating_add(given_back.len());
         let chosen: Vec<i64> = if options.suspects {
-            suspects.iter().chain(&given_back).copied().take(options.max).collect()
+            lapsed.into_iter().chain(given_back).take(options.max).collect()
         } else {
-            positions(db, false, now, options.max)?
+            due::ordinary(db, now, &options, self.retry_next)?
         };
-        let due = suspects.len().saturating_add(given_back.len());
-        let taken = if options.suspects { chosen.len() } else { 0 };
-        batch.suspect_due = due > taken;
+        batch.suspect_due = suspects > if options.suspects { chosen.len() } else { 0 };
         for position in &chosen {
-            batch.jobs.extend(self.grant(db, *position, now, options)?);
+            batch.jobs.extend(self.grant(db, *position, now, &options)?);
         }
-        batch.next_due = next_due(db, now)?;
+        if let Some(last) = batch.jobs.last() {
+            self.retry_next = last.total_attempts() == 1;
+        }
+        batch.next_due = due::next(db, now)?;
         // There may be more, and another worker may be idle.
         self.wakes |= batch.jobs.len() == options.max;
         Ok(batch)
@@ -55,7 +56,7 @@ impl Rows {
         db: &Connection,
         position: i64,
         now: i64,
-        options: LeaseOptions,
+        options: &LeaseOptions,
     ) -> rusqlite::Result<Option<Job>> {
         // RETURNING shows the row as it is now, so whether it was pending or lapsed is asked first.
         let before: i64 = db
@@ -64,20 +65,20 @@ impl Rows {
         let until = now.saturating_add(millis(options.lease));
         let sql = format!(
             "UPDATE delivery SET due_at = ?2, fence = fence + 1, attempts = attempts + 1,
-                total_attempts = total_attempts + 1, suspect = ?3, state = 1
-             WHERE position = ?1 RETURNING {RECORD}, fence, attempts"
+                total_attempts = total_attempts + 1, lane = iif(?3, 2, lane), state = 1
+             WHERE position = ?1 RETURNING {RECORD}, fence, attempts, total_attempts"
         );
-        let (record, fence, attempt) = db
+        let (record, fence, attempt, total) = db
             .prepare_cached(&sql)?
             .query_row(params![position, until, options.suspects], |row| {
-                Ok((record(row), row.get::<_, i64>(11)?, row.get::<_, u32>(12)?))
+                Ok((record(row), row.get::<_, i64>(11)?, row.get(12)?, row.get(13)?))
             })?;
         match record {
             Ok(record) => {
                 self.moved(state(before), Some(State::Leased));
                 let lease = Lease::new(record.key, fence.unsigned_abs());
                 self.remember(lease, options.lease);
-                Ok(Some(Job::new(record, lease, attempt)))
+                Ok(Some(Job::new(record, lease, attempt, total)))
             }
             Err(error) => {
                 self.moved(state(before), Some(State::Dead));
@@ -129,7 +130,7 @@ impl Rows {
                 let due = now.saturating_add(millis(*after));
                 let changed = db
                     .prepare_cached(
-                        "UPDATE delivery SET state = 0, suspect = 0, due_at = ?3, last_error = ?4
+                        "UPDATE delivery SET state = 0, lane = 1, due_at = ?3, last_error = ?4
                          WHERE key = ?1 AND fence = ?2 AND state = 1",
                     )?
                     .execute(params![key.as_bytes(), fence, due, error])?;
@@ -138,7 +139,7 @@ impl Rows {
             Outcome::Dead { error } => {
                 let changed = db
                     .prepare_cached(
-                        "UPDATE delivery SET state = 4, suspect = 0, due_at = NULL, last_error = ?3
+                        "UPDATE delivery SET state = 4, lane = 0, due_at = NULL, last_error = ?3
                          WHERE key = ?1 AND fence = ?2 AND state = 1",
                     )?
                     .execute(params![key.as_bytes(), fence, error])?;
@@ -173,7 +174,7 @@ impl Rows {
         to: State,
         now: i64,
     ) -> rusqlite::Result<usize> {
-        let sql = "UPDATE delivery SET state = ?3, suspect = 0, due_at = NULL,
+        let sql = "UPDATE delivery SET state = ?3, lane = 0, due_at = NULL,
                 headers = CASE WHEN ?5 = 0 THEN NULL ELSE headers END,
                 body = CASE WHEN ?5 = 0 THEN NULL ELSE body END,
                 expires_at = max(started_at + ttl, ?4 + freshness),
@@ -223,32 +224,6 @@ fn bury(db: &Connection, position: i64, error: &str) -> rusqlite::Result<usize> 
         "UPDATE delivery SET state = 4, due_at = NULL, last_error = ?2 WHERE position = ?1",
     )?
     .execute(params![position, error])
-}
-
-/// Pending deliveries that are due, suspects or not.
-fn positions(db: &Connection, suspects: bool, now: i64, max: usize) -> rusqlite::Result<Vec<i64>> {
-    let max = i64::try_from(max).unwrap_or(i64::MAX);
-    db.prepare_cached(
-        "SELECT position FROM delivery WHERE state = 0 AND suspect = ? AND due_at <= ?
-         ORDER BY due_at, position LIMIT ?",
-    )?
-    .query_map(params![suspects, now, max], |row| row.get(0))?
-    .collect()
-}
-
-/// How long until something that is not due now becomes due.
-fn next_due(db: &Connection, now: i64) -> rusqlite::Result<Option<Duration>> {
-    let next: Option<i64> = db
-        .prepare_cached(
-            "SELECT min(due) FROM (
-                SELECT min(due_at) AS due FROM delivery WHERE state = 0 AND suspect = 0 AND due_at > ?1
-                UNION ALL
-                SELECT min(due_at) FROM delivery WHERE state = 0 AND suspect = 1 AND due_at > ?1
-                UNION ALL
-                SELECT min(due_at) FROM delivery WHERE state = 1 AND due_at > ?1)",
-        )?
-        .query_row([now], |row| row.get(0))?;
-    Ok(next.map(|next| Duration::from_millis(next.saturating_sub(now).unsigned_abs())))
 }
 
 /// The fence as it is; a lease that was settled leaves it alone.

@@ -20,7 +20,7 @@ impl Rows {
             return Ok(Err(LedgerError::BytesGone));
         }
         db.prepare_cached(
-            "UPDATE delivery SET state = 0, fence = fence + 1, suspect = 0, attempts = 0,
+            "UPDATE delivery SET state = 0, fence = fence + 1, lane = total_attempts > 0, attempts = 0,
                 due_at = ?2, expires_at = NULL, sweep_at = NULL WHERE key = ?1",
         )?
         .execute(params![key.as_bytes(), self.now()])?;
@@ -39,7 +39,7 @@ impl Rows {
         };
         let to = if state == State::Done { State::Done } else { State::Skipped };
         db.prepare_cached(
-            "UPDATE delivery SET state = ?2, fence = fence + 1, suspect = 0, due_at = NULL,
+            "UPDATE delivery SET state = ?2, fence = fence + 1, lane = 0, due_at = NULL,
                 headers = NULL, body = NULL,
                 expires_at = coalesce(expires_at, max(started_at + ttl, ?3 + freshness)),
                 sweep_at = coalesce(expires_at, max(started_at + ttl, ?3 + freshness))

@@ -1,0 +1,148 @@
+//! The file and its log as the writer knows them, and the connection to them.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::checkpoint;
+use super::schema;
+use super::writer::inbox_error;
+use crate::error::BoxError;
+use crate::inbox::InboxError;
+
+/// How long the log may get in bytes.
+const MAX_LOG: u64 = 64 << 20;
+
+pub(super) struct File {
+    path: PathBuf,
+    log: PathBuf,
+    max_bytes: Option<u64>,
+    id: FileId,
+    /// The log that the connection writes to, once it has.
+    log_id: Option<FileId>,
+    /// `None` after an I/O error, until it can be opened again.
+    connection: Option<Connection>,
+    /// Whether the log may hold transactions that were never synced: a crash in the middle of a
+    /// commit can leave one that readers see. Answering a duplicate of it would be a false 200.
+    unsynced: bool,
+    /// SQLite's mark of what others have committed.
+    data_version: i64,
+}
+
+impl File {
+    /// Creates it if it is missing.
+    pub(super) fn open(path: PathBuf, max_bytes: Option<u64>) -> Result<Self, BoxError> {
+        schema::create(&path)?;
+        Ok(Self {
+            connection: Some(schema::open(&path, max_bytes)?),
+            id: FileId::of(&path)?,
+            log: checkpoint::log_path(&path),
+            log_id: None,
+            path,
+            max_bytes,
+            unsynced: true,
+            data_version: 0,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A connection to the file that is at the path.
+    pub(super) fn connect(&mut self) -> Result<Connection, InboxError> {
+        let gone = |path: &Path| {
+            let path = path.display();
+            Err(InboxError::unavailable(format!(
+                "{path} was moved or deleted while it was open; put it back, or restart"
+            )))
+        };
+        // Whatever is written to a file that has lost its name would be gone after a restart.
+        if FileId::of(&self.path).ok() != Some(self.id) {
+            self.connection = None;
+            return gone(&self.path);
+        }
+        if self.log_id.is_some() && FileId::of(&self.log).ok() != self.log_id {
+            self.connection = None;
+            self.log_id = None;
+            return gone(&self.log);
+        }
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => {
+                self.unsynced = true;
+                self.log_id = None;
+                // It counts anew for each connection.
+                self.data_version = 0;
+                schema::open(&self.path, self.max_bytes).map_err(InboxError::unavailable)
+            }
+        }
+    }
+
+    /// Keeps the connection, unless the error may have left it in an unknown state.
+    pub(super) fn keep(&mut self, connection: Connection, result: &Result<(), InboxError>) {
+        let usable = matches!(result, Ok(()) | Err(InboxError::Busy(_) | InboxError::Full(_)));
+        self.connection = usable.then_some(connection);
+        if usable && self.log_id.is_none() {
+            self.log_id = FileId::of(&self.log).ok();
+        }
+    }
+
+    /// Before the first accept: everything in the log goes into the file and is synced. Returns why
+    /// nothing can be accepted yet.
+    pub(super) fn sync(&mut self, connection: &Connection) -> Option<InboxError> {
+        if !self.unsynced {
+            return None;
+        }
+        match checkpoint::truncate(connection) {
+            Ok(true) => {
+                self.unsynced = false;
+                None
+            }
+            Ok(false) => Some(InboxError::Busy(
+                "another process reads the file or checkpoints it, and a checkpoint comes first"
+                    .into(),
+            )),
+            Err(error) => Some(inbox_error(error)),
+        }
+    }
+
+    /// Whether another process has committed since this was last asked.
+    pub(super) fn changed_by_others(&mut self) -> bool {
+        let Some(connection) = &self.connection else { return false };
+        let version = connection
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut pragma| pragma.query_row([], |row| row.get(0)));
+        // What goes wrong here goes wrong in the next transaction, and is reported there.
+        version.is_ok_and(|version| std::mem::replace(&mut self.data_version, version) != version)
+    }
+
+    /// Starts the log afresh if it is long: under steady load it is never at rest, and grows.
+    pub(super) fn shorten_log(&self) {
+        let length = std::fs::metadata(&self.log).map(|log| log.len()).unwrap_or_default();
+        if length > MAX_LOG
+            && let Some(connection) = &self.connection
+            && let Err(error) = checkpoint::truncate(connection)
+        {
+            tracing::warn!(%error, "the write-ahead log could not be truncated");
+        }
+    }
+}
+
+/// Which file is at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileId(u64, u64);
+
+impl FileId {
+    #[cfg(unix)]
+    fn of(path: &Path) -> std::io::Result<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = std::fs::metadata(path)?;
+        Ok(Self(metadata.dev(), metadata.ino()))
+    }
+
+    #[cfg(not(unix))]
+    fn of(path: &Path) -> std::io::Result<Self> {
+        std::fs::metadata(path).map(|_| Self(0, 0))
+    }
+}
