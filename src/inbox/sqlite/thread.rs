@@ -214,8 +214,10 @@ impl Thread {
     /// Drops what has expired, if it is time to: little at once, in the transaction of so many steps.
     /// What fails here is tried again later, and holds up nobody.
     fn sweep(&mut self, connection: &Connection, steps: usize) {
-        let now = Instant::now();
-        if now < self.next_sweep || execute(connection, "SAVEPOINT step").is_err() {
+        if self.rows.room.is_short() {
+            self.next_sweep = self.next_sweep.min(soon(SWEEP_SOME));
+        }
+        if Instant::now() < self.next_sweep || execute(connection, "SAVEPOINT step").is_err() {
             return;
         }
         let counts = self.rows.counts();

@@ -133,7 +133,7 @@ impl Rows {
                         "UPDATE delivery SET state = 0, lane = 1, due_at = ?3, last_error = ?4
                          WHERE key = ?1 AND fence = ?2 AND state = 1",
                     )?
-                    .execute(params![key.as_bytes(), fence, due, error])?;
+                    .execute(params![key.as_bytes(), fence, due, self.room.fit(error)])?;
                 (changed, State::Pending)
             }
             Outcome::Dead { error } => {
@@ -142,7 +142,7 @@ impl Rows {
                         "UPDATE delivery SET state = 4, lane = 0, due_at = NULL, last_error = ?3
                          WHERE key = ?1 AND fence = ?2 AND state = 1",
                     )?
-                    .execute(params![key.as_bytes(), fence, error])?;
+                    .execute(params![key.as_bytes(), fence, self.room.fit(error)])?;
                 (changed, State::Dead)
             }
             // The suspicion stays: only an attempt that ended clears it.

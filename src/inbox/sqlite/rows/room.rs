@@ -41,9 +41,22 @@ impl Room {
         Ok(())
     }
 
-    /// Whether there is room for a small delivery.
+    /// The text of an error, if there is room for it: with a long one in each row, settling would
+    /// make the file grow without accepts.
+    pub(super) fn fit<'e>(&mut self, error: &'e str) -> Option<&'e str> {
+        let bytes = u64::try_from(error.len()).unwrap_or(u64::MAX);
+        self.left = self.left.checked_sub(bytes)?;
+        Some(error)
+    }
+
+    /// Fails where there is no room for a small delivery.
     pub(super) fn check(&self) -> rusqlite::Result<()> {
-        if self.left < 2 * ROW { Err(full()) } else { Ok(()) }
+        if self.is_short() { Err(full()) } else { Ok(()) }
+    }
+
+    /// Whether there is no room for a small delivery.
+    pub(in crate::inbox::sqlite) fn is_short(&self) -> bool {
+        self.left < 2 * ROW
     }
 }
 

@@ -1,0 +1,270 @@
+//! The file of a `SqliteInbox`: how long it gets, which versions it has, whether it is sound.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use inhook::inbox::{Filter, Inbox, InboxError, LeaseOptions, Ledger, Outcome, Put, State};
+use inhook::testing::FakeClock;
+use inhook::{Delivery, SqliteInbox, Verifier, presets};
+use rusqlite::Connection;
+
+mod common;
+use common::store::{LEASE, SECRET, assert_refused, delivery, delivery_at, post, request};
+
+const MAX_BYTES: u64 = 1 << 20;
+
+/// One of 10 KB.
+fn large(clock: &Arc<FakeClock>, n: u32) -> Delivery {
+    let verifier = Verifier::builder("acme", presets::GITHUB, SECRET).clock(clock.clone());
+    let body = format!(r#"{{"filler":"{}"}}"#, "x".repeat(10_000));
+    verifier.build().unwrap().verify(request(&format!("large-{n}"), &body)).unwrap()
+}
+
+/// Puts what fits, and says how many that are.
+async fn fill(inbox: &SqliteInbox, clock: &Arc<FakeClock>, from: u32) -> u32 {
+    for n in from.. {
+        match inbox.put(large(clock, n)).await {
+            Ok(put) => assert_eq!(put, Put::New),
+            Err(InboxError::Full(_)) => return n - from,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    unreachable!("it is never full")
+}
+
+#[tokio::test]
+async fn f6_a_file_at_its_bound_refuses_and_has_room_to_settle_and_to_forget() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let clock = Arc::new(FakeClock::new());
+    let options = SqliteInbox::options()
+        .max_bytes(MAX_BYTES)
+        .retain_done(Duration::from_secs(60))
+        .clock(clock.clone());
+    let inbox = Arc::new(options.open(&path).await.unwrap());
+    let filled = fill(&inbox, &clock, 0).await;
+    assert!((60..100).contains(&filled), "{filled} of 10 KB in 90 % of 1 MiB");
+    // The rest is filled with small ones.
+    let mut small = 0;
+    while inbox.health().await.is_ok() {
+        small += 1;
+        let _ = post(&inbox, &format!("small-{small}")).await;
+    }
+    assert!(small < 100, "{small}");
+    assert!(matches!(inbox.health().await, Err(InboxError::Full(_))), "it says so");
+    assert_refused(post(&inbox, "small").await);
+    let known = inbox.put(large(&clock, 0)).await.unwrap();
+    assert_eq!(known, Put::Duplicate, "a duplicate needs no room");
+
+    // Each is settled, with the longest error that there is, and then handled.
+    let error = "e".repeat(8_000);
+    let retry = || Outcome::Retry { after: Duration::ZERO, error: error.clone() };
+    for outcome in [retry(), Outcome::Done] {
+        for _ in 0..inbox.stats().await.unwrap().pending {
+            let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
+            let _ = inbox.settle(batch.jobs[0].lease(), outcome.clone()).await.unwrap();
+        }
+        clock.advance(Duration::from_secs(1));
+    }
+    let length = std::fs::metadata(&path).unwrap().len();
+    assert!(length <= MAX_BYTES, "{length}");
+
+    // Their bytes go, and there is room again, in the same file.
+    clock.advance(Duration::from_secs(60));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while inbox.health().await.is_err() {
+        assert!(Instant::now() < deadline, "it stays full");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let again = fill(&inbox, &clock, filled).await;
+    assert!(again > filled / 2, "{again}");
+    assert_eq!(inbox.check_integrity().await.unwrap(), Vec::<String>::new());
+    assert!(std::fs::metadata(&path).unwrap().len() <= MAX_BYTES);
+}
+
+#[tokio::test]
+async fn a_bound_that_holds_nothing_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SqliteInbox::options().max_bytes(MAX_BYTES - 1);
+    let error = options.open(directory.path().join("inbox.db")).await.unwrap_err();
+    assert_eq!(error.to_string(), "`max_bytes` must be at least 1 MiB");
+}
+
+/// How many have expired.
+const OLD: u32 = 5_000;
+
+/// Accepts and handles these.
+async fn handled(inbox: &SqliteInbox, clock: &Arc<FakeClock>, ids: std::ops::Range<u32>) {
+    let puts = ids.map(|n| inbox.put(delivery_at(clock, &n.to_string())));
+    for put in futures(puts).await {
+        assert_eq!(put.unwrap(), Put::New);
+    }
+    loop {
+        let batch = inbox.lease(LeaseOptions::new(500, LEASE, 5)).await.unwrap();
+        if batch.jobs.is_empty() {
+            return;
+        }
+        let settles = batch.jobs.iter().map(|job| inbox.settle(job.lease(), Outcome::Done));
+        for settled in futures(settles).await {
+            let _ = settled.unwrap();
+        }
+    }
+}
+
+/// Awaits all of them side by side.
+async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut all: Vec<_> = all.map(Box::pin).collect();
+    let mut outputs = Vec::new();
+    std::future::poll_fn(|cx| {
+        all.retain_mut(|future| match future.as_mut().poll(cx) {
+            std::task::Poll::Ready(output) => {
+                outputs.push(output);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if all.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    outputs
+}
+
+#[tokio::test]
+async fn what_has_expired_is_dropped_as_fast_as_new_ones_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(FakeClock::new());
+    let path = directory.path().join("inbox.db");
+    let options = SqliteInbox::options().retain_done(Duration::ZERO).clock(clock.clone());
+    let inbox = options.clone().open(&path).await.unwrap();
+    handled(&inbox, &clock, 0..OLD).await;
+    drop(inbox);
+    clock.advance(delivery("any").ttl(true) + Duration::from_secs(1));
+    // It looks for what has expired when it is opened, and from then on there is load.
+    let inbox = options.open(&path).await.unwrap();
+    let mut end = OLD;
+    while inbox.stats().await.unwrap().done > u64::from(end - OLD) {
+        handled(&inbox, &clock, end..end + 100).await;
+        end += 100;
+        assert!(end < 2 * OLD, "more came than was dropped: {:?}", inbox.stats().await);
+    }
+}
+
+/// The first version of the file, with a delivery in each state.
+const VERSION_1: &str = "
+    PRAGMA journal_mode = wal;
+    CREATE TABLE delivery (
+        position INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, state INTEGER NOT NULL,
+        fence INTEGER NOT NULL, suspect INTEGER NOT NULL DEFAULT 0,
+        attempts INTEGER NOT NULL DEFAULT 0, total_attempts INTEGER NOT NULL DEFAULT 0,
+        revivals INTEGER NOT NULL DEFAULT 0, due_at INTEGER, started_at INTEGER NOT NULL,
+        expires_at INTEGER, sweep_at INTEGER, ttl INTEGER NOT NULL, freshness INTEGER NOT NULL,
+        source TEXT NOT NULL, id TEXT, event TEXT, secret TEXT NOT NULL, signed_at INTEGER,
+        received_at INTEGER NOT NULL, last_error TEXT, headers BLOB, body BLOB
+    ) STRICT;
+    CREATE INDEX delivery_pending ON delivery (suspect, due_at) WHERE state = 0;
+    CREATE INDEX delivery_leased ON delivery (due_at) WHERE state = 1;
+    CREATE INDEX delivery_skipped ON delivery (position) WHERE state = 3;
+    CREATE INDEX delivery_dead ON delivery (position) WHERE state = 4;
+    CREATE INDEX delivery_sweep ON delivery (sweep_at) WHERE sweep_at IS NOT NULL;
+    CREATE TABLE count (state INTEGER PRIMARY KEY, deliveries INTEGER NOT NULL) STRICT;
+    INSERT INTO count VALUES (0, 3), (1, 1), (2, 0), (3, 0), (4, 1), (5, 0), (6, 0);
+    PRAGMA application_id = 0x696e686b;
+    PRAGMA user_version = 1;
+";
+
+fn version_1(path: &Path) {
+    let db = Connection::open(path).unwrap();
+    db.execute_batch(VERSION_1).unwrap();
+    let rows: [(&str, i64, i64, i64); 5] = [
+        ("new", 0, 0, 0),
+        ("tried", 0, 0, 2),
+        ("suspect", 0, 1, 1),
+        ("lapsed", 1, 0, 1),
+        ("dead", 4, 0, 3),
+    ];
+    for (id, state, suspect, attempts) in rows {
+        let mut key = [0; 32];
+        key[..id.len()].copy_from_slice(id.as_bytes());
+        db.execute(
+            "INSERT INTO delivery (key, state, fence, suspect, attempts, total_attempts, due_at,
+                started_at, ttl, freshness, source, id, secret, received_at, headers, body)
+             VALUES (?1, ?2, 1, ?3, ?4, ?4, iif(?2 = 4, NULL, 1), 1, 1000, 0, 'acme', ?5, '0', 1,
+                x'', CAST(?5 AS BLOB))",
+            rusqlite::params![key, state, suspect, attempts, id],
+        )
+        .unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+fn tables(path: &Path) -> Vec<(String, String)> {
+    let db = Connection::open(path).unwrap();
+    let mut columns = db
+        .prepare(
+            "SELECT m.name, group_concat(c.name || c.type || c.\"notnull\" || ifnull(c.dflt_value, ''))
+             FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table' GROUP BY m.name
+             UNION ALL
+             SELECT m.name, group_concat(ifnull(i.name, '')) || ifnull(substr(m.sql, instr(m.sql, 'WHERE')), '')
+             FROM sqlite_schema m, pragma_index_info(m.name) i WHERE m.type = 'index' GROUP BY m.name
+             ORDER BY 1",
+        )
+        .unwrap();
+    let rows = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+#[tokio::test]
+async fn a_file_of_an_older_version_is_brought_up_to_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let (old, new) = (directory.path().join("old.db"), directory.path().join("new.db"));
+    version_1(&old);
+    let inbox = SqliteInbox::open(&old).await.unwrap();
+    drop(SqliteInbox::open(&new).await.unwrap());
+    assert_eq!(tables(&old), tables(&new), "as if it had been made today");
+
+    assert_eq!(inbox.check_integrity().await.unwrap(), Vec::<String>::new());
+    let ids = |batch: inhook::inbox::Batch| -> Vec<String> {
+        batch.jobs.iter().map(|job| job.id().unwrap().to_owned()).collect()
+    };
+    let ordinary = inbox.lease(LeaseOptions::new(10, LEASE, 5)).await.unwrap();
+    assert!(ordinary.suspect_due);
+    assert_eq!(ids(ordinary), ["new", "tried"]);
+    let mut suspects = ids(inbox.lease(LeaseOptions::suspect(LEASE, 5)).await.unwrap());
+    suspects.extend(ids(inbox.lease(LeaseOptions::suspect(LEASE, 5)).await.unwrap()));
+    assert_eq!(suspects, ["lapsed", "suspect"]);
+    let dead = inbox.list(Filter::state(State::Dead)).await.unwrap();
+    assert_eq!(dead[0].id.as_deref(), Some("dead"));
+}
+
+#[tokio::test]
+async fn a_file_that_a_newer_version_has_changed_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let open = Arc::new(SqliteInbox::open(&path).await.unwrap());
+    assert_eq!(post(&open, "1").await.0, StatusCode::OK);
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = SqliteInbox::open(&path).await.unwrap_err().to_string();
+    assert!(error.contains("has version 99, and this Inhook reads version"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_file_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    for n in 0..50 {
+        inbox.put(delivery(&n.to_string())).await.unwrap();
+    }
+    assert_eq!(inbox.check_integrity().await.unwrap(), Vec::<String>::new());
+    let db = Connection::open(&path).unwrap();
+    db.execute("UPDATE count SET deliveries = 7 WHERE state = 0", []).unwrap();
+    let problems = inbox.check_integrity().await.unwrap();
+    assert_eq!(problems, ["7 deliveries are counted in state 0; 50 are there"]);
+    db.execute("UPDATE count SET deliveries = 50 WHERE state = 0", []).unwrap();
+    db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0xff; 512], 5 * 4_096).unwrap();
+    let problems = inbox.check_integrity().await;
+    assert!(problems.as_ref().map_or(true, |problems| !problems.is_empty()), "{problems:?}");
+}
