@@ -144,6 +144,10 @@ where
     /// A setting that can't work, before anything is leased.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ConfigError> {
         self.config.check()?;
+        if self.sources.is_closed() {
+            let problem = "the concurrency of a source must be at least 1";
+            return Err(ConfigError::Worker { problem });
+        }
         let mut stop = pin!(stop);
         let mut running = Running::new();
         let Config { heartbeat, lease, .. } = self.config;

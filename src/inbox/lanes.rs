@@ -26,6 +26,12 @@ impl SourceRoom {
         self.named.get(source).copied().or(self.each).unwrap_or(usize::MAX)
     }
 
+    /// Whether a source is named, or none is, that may have nothing.
+    #[cfg(feature = "worker")]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.each == Some(0) || self.named.values().any(|room| *room == 0)
+    }
+
     /// Whether any source is limited.
     pub fn is_limited(&self) -> bool {
         self.each.is_some() || !self.named.is_empty()

@@ -66,6 +66,9 @@ where
     an_unsettled_delivery_keeps_its_key(&fresh().await).await;
     a_retry_comes_when_it_is_due(&fresh().await).await;
     a_released_attempt_does_not_count(&fresh().await).await;
+    retries_and_first_attempts_take_turns(&fresh().await).await;
+    retries_are_limited(&fresh().await).await;
+    sources_are_limited(&fresh().await).await;
     a_dead_letter_is_revived_by_a_resend(&fresh().await).await;
     a_dead_letter_is_replayed(&fresh().await).await;
     a_leased_delivery_is_not_replayed(&fresh().await).await;
@@ -277,6 +280,78 @@ async fn a_retry_comes_when_it_is_due<I: Inbox + Ledger>(bench: &Bench<I>) {
     bench.clock.advance(Duration::from_secs(11));
     let job = bench.job().await;
     assert_eq!(job.attempt(), 2);
+}
+
+/// Makes retries of these that are due, all of them before anything that comes later.
+async fn retries<I: Inbox + Ledger>(bench: &Bench<I>, ids: &[&str]) {
+    for id in ids {
+        bench.put(id).await;
+        let job = bench.job().await;
+        let error = "not yet".to_owned();
+        bench.settle(&job, Outcome::Retry { after: Duration::from_secs(1), error }).await;
+        bench.clock.advance(Duration::from_millis(1));
+    }
+    bench.clock.advance(Duration::from_secs(1));
+}
+
+fn ids(batch: &Batch) -> Vec<&str> {
+    batch.jobs.iter().map(|job| job.id().expect("each has an id")).collect()
+}
+
+async fn retries_and_first_attempts_take_turns<I: Inbox + Ledger>(bench: &Bench<I>) {
+    retries(bench, &["r1", "r2", "r3"]).await;
+    for id in ["f1", "f2", "f3", "f4"] {
+        bench.put(id).await;
+        bench.clock.advance(Duration::from_millis(1));
+    }
+    let mut order = Vec::new();
+    for max in [1, 1, 2, 1, 10] {
+        let batch = bench.lease(max).await;
+        order.extend(ids(&batch).into_iter().map(str::to_owned));
+    }
+    let lane = |lane: char| -> Vec<&str> {
+        order.iter().map(String::as_str).filter(|id| id.starts_with(lane)).collect()
+    };
+    assert_eq!(lane('f'), ["f1", "f2", "f3", "f4"], "oldest first");
+    assert_eq!(lane('r'), ["r1", "r2", "r3"], "oldest first");
+    let turns: Vec<bool> = order.iter().take(6).map(|id| id.starts_with('r')).collect();
+    assert!(turns.windows(2).all(|pair| pair[0] != pair[1]), "they take turns: {order:?}");
+}
+
+async fn retries_are_limited<I: Inbox + Ledger>(bench: &Bench<I>) {
+    retries(bench, &["r1", "r2", "r3"]).await;
+    let lease = async |max_retries| {
+        let mut options = LeaseOptions::new(10, LEASE, ATTEMPTS);
+        options.max_retries = max_retries;
+        bench.inbox.lease(options).await.expect("lease works")
+    };
+    assert!(lease(0).await.jobs.is_empty(), "no retries are asked for");
+    bench.put("f1").await;
+    assert_eq!(ids(&lease(0).await), ["f1"], "a first attempt is none");
+    assert_eq!(ids(&lease(2).await), ["r1", "r2"], "two of three");
+    assert_eq!(ids(&lease(2).await), ["r3"], "the rest");
+}
+
+async fn sources_are_limited<I: Inbox + Ledger>(bench: &Bench<I>) {
+    retries(bench, &["r1", "r2"]).await;
+    for (source, id) in [("acme", "1"), ("acme", "2"), ("acme", "3"), ("beta", "4"), ("gamma", "5")]
+    {
+        bench.inbox.put(bench.delivery(source, id)).await.expect("put works");
+        bench.clock.advance(Duration::from_millis(1));
+    }
+    let lease = async |max, acme, each| {
+        let mut options = LeaseOptions::new(max, LEASE, ATTEMPTS);
+        options.sources.set_each(each);
+        options.sources.set("acme", acme);
+        bench.inbox.lease(options).await.expect("lease works")
+    };
+    assert_eq!(ids(&lease(1, 0, 1).await), ["4"], "what is behind a source without room");
+    let batch = lease(10, 2, 0).await;
+    let mut found = ids(&batch);
+    found.sort_unstable();
+    assert_eq!(found, ["1", "r1"], "retries and first attempts share the room");
+    assert_eq!(ids(&lease(10, 0, 7).await), ["5"], "each of the others may have more");
+    assert_eq!(lease(10, 9, 0).await.jobs.len(), 3, "all that is left");
 }
 
 async fn a_released_attempt_does_not_count<I: Inbox + Ledger>(bench: &Bench<I>) {
