@@ -1,6 +1,12 @@
 //! Copying the write-ahead log into the file, off the path of the accepts.
+//!
+//! SQLite starts the log afresh when all of it is copied at the moment of a write. Under steady load
+//! that never happens by itself, since more is written while a checkpoint runs. So the thread here copies
+//! until little is left, and the writer copies the rest between two transactions.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
@@ -9,35 +15,72 @@ use rusqlite::Connection;
 use super::schema;
 use crate::error::BoxError;
 
+/// How many pages a log may hold without being started afresh: 16 MiB.
+const LONG: i64 = 4_096;
+/// How many the writer copies itself: a few milliseconds.
+const FEW: i64 = 512;
+/// How often a log that grows as fast as it is copied is copied in a row.
+const PASSES: usize = 8;
+
 /// A thread that runs checkpoints which wait for nobody.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     wake: SyncSender<()>,
+    nearly_done: Arc<AtomicBool>,
 }
 
 impl Checkpointer {
     pub(super) fn start(path: &Path) -> Result<Self, BoxError> {
         let connection = schema::open_checkpointer(path)?;
+        let nearly_done = Arc::new(AtomicBool::new(false));
         let (wake, woken) = sync_channel(1);
+        let leaves_few = nearly_done.clone();
         thread::Builder::new().name("inhook-checkpoint".into()).spawn(move || {
             while woken.recv().is_ok() {
-                if let Err(error) = checkpoint(&connection, "PASSIVE") {
-                    tracing::warn!(%error, "a checkpoint failed; the next one tries again");
+                match copy(&connection) {
+                    Ok(few_are_left) => leaves_few.store(few_are_left, Ordering::Relaxed),
+                    Err(error) => {
+                        tracing::warn!(%error, "a checkpoint failed; the next one tries again");
+                    }
                 }
             }
         })?;
-        Ok(Self { wake })
+        Ok(Self { wake, nearly_done })
     }
 
     /// Asks for a checkpoint, unless one is asked for already.
     pub(super) fn wake(&self) {
         let _ = self.wake.try_send(());
     }
+
+    /// Whether the log is long and nearly all of it is copied; said once.
+    pub(super) fn take_nearly_done(&self) -> bool {
+        self.nearly_done.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// Copies what is there; whether the log is long, and little of it is left.
+fn copy(connection: &Connection) -> rusqlite::Result<bool> {
+    for _ in 0..PASSES {
+        let Progress { pages, copied, .. } = checkpoint(connection, "PASSIVE")?;
+        if pages < LONG {
+            return Ok(false);
+        }
+        if pages.saturating_sub(copied) <= FEW {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Copies and syncs what is left, without waiting for anybody.
+pub(super) fn finish(connection: &Connection) -> rusqlite::Result<()> {
+    checkpoint(connection, "PASSIVE").map(drop)
 }
 
 /// Copies and syncs all of the log and starts it afresh; false if a reader is in the way.
 pub(super) fn truncate(connection: &Connection) -> rusqlite::Result<bool> {
-    checkpoint(connection, "TRUNCATE")
+    checkpoint(connection, "TRUNCATE").map(|progress| !progress.blocked)
 }
 
 pub(super) fn log_path(path: &Path) -> PathBuf {
@@ -46,9 +89,17 @@ pub(super) fn log_path(path: &Path) -> PathBuf {
     log.into()
 }
 
-/// Whether it was complete.
-fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
+/// How far a checkpoint got.
+struct Progress {
+    blocked: bool,
+    /// In the log, and copied of these.
+    pages: i64,
+    copied: i64,
+}
+
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Progress> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-        Ok(row.get::<_, i64>(0)? == 0)
+        let blocked = row.get::<_, i64>(0)? != 0;
+        Ok(Progress { blocked, pages: row.get(1)?, copied: row.get(2)? })
     })
 }

@@ -10,9 +10,6 @@ use super::writer::inbox_error;
 use crate::error::BoxError;
 use crate::inbox::InboxError;
 
-/// How long the log may get in bytes.
-const MAX_LOG: u64 = 64 << 20;
-
 pub(super) struct File {
     path: PathBuf,
     log: PathBuf,
@@ -117,14 +114,12 @@ impl File {
         version.is_ok_and(|version| std::mem::replace(&mut self.data_version, version) != version)
     }
 
-    /// Starts the log afresh if it is long: under steady load it is never at rest, and grows.
-    pub(super) fn shorten_log(&self) {
-        let length = std::fs::metadata(&self.log).map(|log| log.len()).unwrap_or_default();
-        if length > MAX_LOG
-            && let Some(connection) = &self.connection
-            && let Err(error) = checkpoint::truncate(connection)
+    /// Copies the rest of the log into the file, so that the log starts afresh.
+    pub(super) fn finish_checkpoint(&self) {
+        if let Some(connection) = &self.connection
+            && let Err(error) = checkpoint::finish(connection)
         {
-            tracing::warn!(%error, "the write-ahead log could not be truncated");
+            tracing::warn!(%error, "a checkpoint failed; the next one tries again");
         }
     }
 }

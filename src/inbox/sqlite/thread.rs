@@ -18,17 +18,21 @@ use crate::inbox::InboxError;
 const BATCH_STEPS: usize = 512;
 const BATCH_KIB: u32 = 8 << 10;
 /// How often what has expired is looked for after some was found, and after nothing was. While there
-/// is more of it, every transaction takes its share.
+/// is more of it, every transaction does its share.
 const SWEEP_SOME: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(60);
-/// How many deliveries a sweep touches where nobody waits. Otherwise it is two for each step of the
-/// transaction, and some: a delivery is swept twice in its life, so this keeps up with any load.
-const SWEPT_AT_REST: usize = 256;
-const SWEPT_UNDER_LOAD: usize = 32;
+/// How long a sweep may take where nobody waits. Otherwise it is this part of what the transaction took
+/// so far: dropping a delivery costs a third of all that was done with it before, so this keeps up with
+/// any load, and no step waits much longer.
+const SWEEP_AT_REST: Duration = Duration::from_millis(5);
+const SWEEP_PART: u32 = 3;
+/// How many deliveries are dropped between two looks at the clock.
+const SWEPT_AT_ONCE: usize = 16;
 /// How often the thread looks whether another process has written to the file.
 const LOOK: Duration = Duration::from_millis(250);
-/// After about how many KiB the log is checkpointed.
-const CHECKPOINT_KIB: u32 = 8 << 10;
+/// After how many KiB of deliveries the log is checkpointed. It is some five times as long by then: whole
+/// pages go to it, those of the indexes as well.
+const CHECKPOINT_KIB: u32 = 2 << 10;
 
 pub(super) struct Thread {
     file: File,
@@ -175,6 +179,7 @@ impl Thread {
     ) -> Result<(), InboxError> {
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
             .map_err(inbox_error)?;
+        let start = Instant::now();
         self.rows.room.look(connection).map_err(inbox_error)?;
         for step in steps.by_ref() {
             let ran = match blocked {
@@ -188,7 +193,13 @@ impl Thread {
                 return Err(failed.unwrap_or_else(undone));
             }
         }
-        self.sweep(connection, ended.len());
+        self.sweep(
+            connection,
+            match ended.is_empty() {
+                true => SWEEP_AT_REST,
+                false => start.elapsed() / SWEEP_PART,
+            },
+        );
         self.rows.write_counts(connection).map_err(inbox_error)?;
         transaction.commit().map_err(inbox_error)
     }
@@ -211,29 +222,35 @@ impl Thread {
         ended
     }
 
-    /// Drops what has expired, if it is time to: little at once, in the transaction of so many steps.
-    /// What fails here is tried again later, and holds up nobody.
-    fn sweep(&mut self, connection: &Connection, steps: usize) {
+    /// Drops what has expired, if it is time to, for so long. What fails here is tried again later, and
+    /// holds up nobody.
+    fn sweep(&mut self, connection: &Connection, time: Duration) {
         if self.rows.room.is_short() {
             self.next_sweep = self.next_sweep.min(soon(SWEEP_SOME));
         }
-        if Instant::now() < self.next_sweep || execute(connection, "SAVEPOINT step").is_err() {
+        let start = Instant::now();
+        if start < self.next_sweep || execute(connection, "SAVEPOINT step").is_err() {
             return;
         }
         let counts = self.rows.counts();
-        let max = match steps {
-            0 => SWEPT_AT_REST,
-            _ => steps.saturating_mul(2).saturating_add(SWEPT_UNDER_LOAD),
+        let mut all = 0usize;
+        let swept = loop {
+            match self.rows.sweep(connection, SWEPT_AT_ONCE) {
+                Ok(swept) => all = all.saturating_add(swept),
+                Err(error) => break Err(error),
+            }
+            if all % SWEPT_AT_ONCE != 0 || all == 0 || start.elapsed() >= time {
+                break Ok(all);
+            }
         };
-        let swept = self.rows.sweep(connection, max);
         if let Err(error) = &swept {
             self.undo(connection, counts);
             tracing::warn!(%error, "what has expired could not be dropped; trying again later");
         }
         let _ = execute(connection, "RELEASE step");
         self.next_sweep = soon(match swept {
-            Ok(swept) if swept == max => Duration::ZERO,
             Ok(0) | Err(_) => SWEEP,
+            Ok(swept) if swept % SWEPT_AT_ONCE == 0 => Duration::ZERO,
             Ok(_) => SWEEP_SOME,
         });
     }
@@ -243,14 +260,15 @@ impl Thread {
         let _ = execute(connection, "ROLLBACK TO step");
     }
 
-    /// Copies the log into the file, on another thread.
+    /// Copies the log into the file, nearly all of it on another thread.
     fn checkpoint_when_long(&mut self) {
-        if self.written_kib < CHECKPOINT_KIB {
-            return;
+        if self.checkpointer.take_nearly_done() {
+            self.file.finish_checkpoint();
         }
-        self.written_kib = 0;
-        self.checkpointer.wake();
-        self.file.shorten_log();
+        if self.written_kib >= CHECKPOINT_KIB {
+            self.written_kib = 0;
+            self.checkpointer.wake();
+        }
     }
 }
 
