@@ -14,9 +14,13 @@ use super::writer::{Accepts, Ended, QUEUE_WAIT, Shared, Step, inbox_error};
 use crate::error::BoxError;
 use crate::inbox::InboxError;
 
-/// The longest transaction, in steps and in KiB.
+/// The longest transaction: in steps, in KiB, and in the time that its steps take.
 const BATCH_STEPS: usize = 512;
 const BATCH_KIB: u32 = 8 << 10;
+const BATCH_TIME: Duration = Duration::from_millis(20);
+/// How long an accept may wait for its turn once there has been a queue for [`QUEUE_WAIT`]. A short
+/// burst waits it out; under lasting overload, waiting longer would only make every answer late.
+const OVERLOAD_WAIT: Duration = Duration::from_millis(50);
 /// How often what has expired is looked for after some was found, and after nothing was. While there
 /// is more of it, every transaction does its share.
 const SWEEP_SOME: Duration = Duration::from_secs(1);
@@ -39,6 +43,8 @@ pub(super) struct Thread {
     rows: Rows,
     checkpointer: Checkpointer,
     shared: Arc<Shared>,
+    /// When last nobody waited.
+    last_idle: Instant,
     /// About how much the log grew since the last checkpoint.
     written_kib: u32,
     next_sweep: Instant,
@@ -58,6 +64,7 @@ impl Thread {
             file,
             rows,
             shared,
+            last_idle: Instant::now(),
             written_kib: 0,
             next_sweep: Instant::now(),
             next_look: Instant::now(),
@@ -65,27 +72,26 @@ impl Thread {
     }
 
     pub(super) fn run(&mut self, steps: &Receiver<Step>) {
+        let mut left = None;
         loop {
-            let wake = self.next_sweep.min(self.next_look);
-            let wait = wake.saturating_duration_since(Instant::now());
-            let first = match steps.recv_timeout(wait) {
-                Ok(first) => Some(first),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            let mut kib = 0u32;
-            let mut batch = Vec::new();
-            // Whatever queued up during the last commit goes into this one: there is no timer.
-            for step in first.into_iter().chain(std::iter::from_fn(|| steps.try_recv().ok())) {
-                kib = kib.saturating_add(step.kib).saturating_add(1);
-                batch.push(step);
-                if batch.len() >= BATCH_STEPS || kib >= BATCH_KIB {
-                    break;
+            let first = match left.take().or_else(|| steps.try_recv().ok()) {
+                Some(first) => Some(first),
+                None => {
+                    let wake = self.next_sweep.min(self.next_look);
+                    let first = steps.recv_timeout(wake.saturating_duration_since(Instant::now()));
+                    self.last_idle = Instant::now();
+                    match first {
+                        Ok(first) => Some(first),
+                        Err(RecvTimeoutError::Timeout) => None,
+                        Err(RecvTimeoutError::Disconnected) => return,
+                    }
                 }
-            }
-            if !batch.is_empty() || self.next_sweep <= Instant::now() {
-                self.turn(batch);
-                self.written_kib = self.written_kib.saturating_add(kib);
+            };
+            if first.is_some() || self.next_sweep <= Instant::now() {
+                // Whatever queued up during the last commit goes into this one: there is no timer.
+                let mut batch = Batch::new(first, steps);
+                self.turn(&mut batch);
+                left = batch.first;
                 self.checkpoint_when_long();
             }
             self.look_at_others();
@@ -104,23 +110,21 @@ impl Thread {
     }
 
     /// One transaction and its answers.
-    fn turn(&mut self, batch: Vec<Step>) {
-        let mut ended = Vec::with_capacity(batch.len());
+    fn turn(&mut self, batch: &mut Batch<'_>) {
+        let mut ended = Vec::new();
         let mut wrote = false;
         let result = match self.file.connect() {
             Ok(connection) => {
                 let before = connection.total_changes();
-                let result = self.transact(&connection, batch, &mut ended);
+                let result = self.commit(&connection, batch, &mut ended);
                 wrote = connection.total_changes() != before;
                 self.file.keep(connection, &result);
                 result
             }
-            Err(error) => {
-                ended.extend(batch.into_iter().map(|step| step.refuse(error.clone())));
-                Err(error)
-            }
+            Err(error) => Err(error),
         };
         if let Err(error) = &result {
+            ended.extend(batch.waiting().map(|step| step.refuse(error.clone())));
             self.rows.reset_counts(Default::default());
             // A sweep that is due waits as well.
             self.next_sweep = self.next_sweep.max(soon(SWEEP_SOME));
@@ -153,36 +157,21 @@ impl Thread {
         }
     }
 
-    fn transact(
-        &mut self,
-        connection: &Connection,
-        batch: Vec<Step>,
-        ended: &mut Vec<Ended>,
-    ) -> Result<(), InboxError> {
-        // A process that only works off the file need not wait for others that read it.
-        let accepts = batch.iter().any(|step| step.accepts == Accepts::Yes);
-        let blocked = if accepts { self.file.sync(connection) } else { None };
-        let mut steps = batch.into_iter();
-        let result = self.commit(connection, &mut steps, blocked.as_ref(), ended);
-        if let Err(error) = &result {
-            ended.extend(steps.map(|step| step.refuse(error.clone())));
-        }
-        result
-    }
-
     fn commit(
         &mut self,
         connection: &Connection,
-        steps: &mut impl Iterator<Item = Step>,
-        blocked: Option<&InboxError>,
+        batch: &mut Batch<'_>,
         ended: &mut Vec<Ended>,
     ) -> Result<(), InboxError> {
+        // A process that only works off the file need not wait for others that read it.
+        batch.accepts = self.file.is_synced() || batch.begins_with_accept();
+        let blocked = if batch.accepts { self.file.sync(connection) } else { None };
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
             .map_err(inbox_error)?;
-        let start = Instant::now();
         self.rows.room.look(connection).map_err(inbox_error)?;
-        for step in steps.by_ref() {
-            let ran = match blocked {
+        batch.start = Instant::now();
+        for step in batch.by_ref() {
+            let ran = match &blocked {
                 Some(error) if step.accepts == Accepts::Yes => step.refuse(error.clone()),
                 _ => self.step(connection, step),
             };
@@ -193,20 +182,20 @@ impl Thread {
                 return Err(failed.unwrap_or_else(undone));
             }
         }
-        self.sweep(
-            connection,
-            match ended.is_empty() {
-                true => SWEEP_AT_REST,
-                false => start.elapsed() / SWEEP_PART,
-            },
-        );
+        self.written_kib = self.written_kib.saturating_add(batch.kib);
+        let time = match ended.is_empty() {
+            true => SWEEP_AT_REST,
+            false => batch.start.elapsed().checked_div(SWEEP_PART).unwrap_or_default(),
+        };
+        self.sweep(connection, time);
         self.rows.write_counts(connection).map_err(inbox_error)?;
         transaction.commit().map_err(inbox_error)
     }
 
     /// One step, in a savepoint: a bad row fails alone.
     fn step(&mut self, connection: &Connection, step: Step) -> Ended {
-        if step.since.elapsed() > QUEUE_WAIT {
+        let overload = step.accepts == Accepts::Yes && self.last_idle.elapsed() > QUEUE_WAIT;
+        if step.since.elapsed() > if overload { OVERLOAD_WAIT } else { QUEUE_WAIT } {
             return step.refuse(InboxError::Busy("the writer is behind".into()));
         }
         if let Err(error) = execute(connection, "SAVEPOINT step") {
@@ -233,26 +222,29 @@ impl Thread {
             return;
         }
         let counts = self.rows.counts();
-        let mut all = 0usize;
-        let swept = loop {
-            match self.rows.sweep(connection, SWEPT_AT_ONCE) {
-                Ok(swept) => all = all.saturating_add(swept),
-                Err(error) => break Err(error),
-            }
-            if all % SWEPT_AT_ONCE != 0 || all == 0 || start.elapsed() >= time {
-                break Ok(all);
-            }
-        };
-        if let Err(error) = &swept {
+        let pause = self.drop_expired(connection, start.checked_add(time).unwrap_or(start));
+        if let Err(error) = &pause {
             self.undo(connection, counts);
             tracing::warn!(%error, "what has expired could not be dropped; trying again later");
         }
         let _ = execute(connection, "RELEASE step");
-        self.next_sweep = soon(match swept {
-            Ok(0) | Err(_) => SWEEP,
-            Ok(swept) if swept % SWEPT_AT_ONCE == 0 => Duration::ZERO,
-            Ok(_) => SWEEP_SOME,
-        });
+        self.next_sweep = soon(pause.unwrap_or(SWEEP));
+    }
+
+    /// Returns how long to wait until there may be more.
+    fn drop_expired(
+        &mut self,
+        connection: &Connection,
+        end: Instant,
+    ) -> rusqlite::Result<Duration> {
+        let mut found = 0;
+        while found % SWEPT_AT_ONCE == 0 {
+            if Instant::now() >= end {
+                return Ok(Duration::ZERO);
+            }
+            found = self.rows.sweep(connection, SWEPT_AT_ONCE)?;
+        }
+        Ok(if found > 0 { SWEEP_SOME } else { SWEEP })
     }
 
     fn undo(&mut self, connection: &Connection, counts: [i64; 6]) {
@@ -269,6 +261,52 @@ impl Thread {
             self.written_kib = 0;
             self.checkpointer.wake();
         }
+    }
+}
+
+/// What goes into one transaction.
+struct Batch<'q> {
+    /// Afterwards, what has to wait for the next one.
+    first: Option<Step>,
+    rest: &'q Receiver<Step>,
+    /// Whether it may have accepts: not before the file is synced, for which it is too late by then.
+    accepts: bool,
+    steps: usize,
+    kib: u32,
+    start: Instant,
+}
+
+impl<'q> Batch<'q> {
+    fn new(first: Option<Step>, rest: &'q Receiver<Step>) -> Self {
+        Self { first, rest, accepts: true, steps: 0, kib: 0, start: Instant::now() }
+    }
+
+    fn begins_with_accept(&self) -> bool {
+        self.first.as_ref().is_some_and(|first| first.accepts == Accepts::Yes)
+    }
+
+    /// Whoever waits now.
+    fn waiting(&mut self) -> impl Iterator<Item = Step> {
+        self.first.take().into_iter().chain(self.rest.try_iter().take(BATCH_STEPS))
+    }
+}
+
+impl Iterator for Batch<'_> {
+    type Item = Step;
+
+    fn next(&mut self) -> Option<Step> {
+        let full = self.steps >= BATCH_STEPS || self.kib >= BATCH_KIB;
+        if full || self.start.elapsed() >= BATCH_TIME {
+            return None;
+        }
+        let step = self.first.take().or_else(|| self.rest.try_recv().ok())?;
+        if step.accepts == Accepts::Yes && !self.accepts {
+            self.first = Some(step);
+            return None;
+        }
+        self.steps = self.steps.saturating_add(1);
+        self.kib = self.kib.saturating_add(step.kib).saturating_add(1);
+        Some(step)
     }
 }
 
