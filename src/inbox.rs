@@ -53,6 +53,7 @@
 //! A lease that lapses without a settlement makes its delivery a *suspect*: it may be what killed
 //! its worker, so a worker runs it alone.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,14 +91,22 @@ pub trait Inbox: Send + Sync + 'static {
     /// and duplicates are answered only when the first one is.
     ///
     /// In one atomic step: a key that is absent or expired is written as new; a dead delivery that
-    /// was neither accepted nor revived within [`REVIVAL_INTERVAL`] becomes pending again, with
-    /// its *stored* bytes and new attempts; anything else is left alone.
+    /// was neither accepted nor revived within [`REVIVAL_INTERVAL`] before this one was received
+    /// becomes pending again, with its *stored* bytes and new attempts; anything else is left alone.
     ///
     /// # Errors
     ///
     /// Nothing was accepted as far as the backend knows. After a time-out it may have been: then
     /// the partner's retry is a duplicate.
     async fn put(&self, delivery: Delivery) -> Result<Put, InboxError>;
+
+    /// Takes over what another store has accepted, by the rules of [`put`](Self::put). The record
+    /// keeps its time and its window, which began when it was received.
+    ///
+    /// # Errors
+    ///
+    /// As of [`put`](Self::put): tried again, it is a duplicate if it was taken after all.
+    async fn put_record(&self, record: Record) -> Result<Put, InboxError>;
 
     /// Leases due deliveries, oldest first. The attempt is counted here, before any handler runs,
     /// so that a delivery which kills its process runs out of attempts. Leases that lapsed in
@@ -136,6 +145,11 @@ pub trait Inbox: Send + Sync + 'static {
     ///
     /// Why not.
     async fn health(&self) -> Result<(), InboxError>;
+
+    /// The file that it keeps deliveries in, for a backend that has one.
+    fn path(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// What became of a delivery that was accepted.

@@ -46,6 +46,7 @@ const PROBE: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Debug)]
 pub struct SqliteInbox {
+    path: PathBuf,
     writer: Writer,
     reader: Reader,
     clock: Arc<dyn Clock>,
@@ -76,12 +77,20 @@ impl SqliteInbox {
     pub fn commits(&self) -> u64 {
         self.writer.commits()
     }
+
+    /// Forgets a delivery that another store has taken over, its key too: it is known there.
+    pub(crate) async fn forget(&self, lease: Lease) -> Result<Settled, InboxError> {
+        self.writer.run(0, Accepts::No, move |rows, db| rows.forget(db, lease)).await
+    }
 }
 
 #[async_trait]
 impl Inbox for SqliteInbox {
     async fn put(&self, delivery: Delivery) -> Result<Put, InboxError> {
-        let record = Record::new(delivery, true);
+        self.put_record(Record::new(delivery, true)).await
+    }
+
+    async fn put_record(&self, record: Record) -> Result<Put, InboxError> {
         let bytes = record.bytes();
         self.writer.run(bytes, Accepts::Yes, move |rows, db| rows.put(db, &record)).await
     }
@@ -111,6 +120,10 @@ impl Inbox for SqliteInbox {
         let probe = self.writer.run(0, Accepts::Yes, |_, db| Rows::probe(db));
         let hangs = |_| InboxError::Busy("a write takes more than a second".into());
         tokio::time::timeout(PROBE, probe).await.map_err(hangs)?
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
     }
 }
 
@@ -179,7 +192,7 @@ impl SqliteOptions {
             let rows = Rows::new(self.clock.clone(), self.retain_done, self.on_dead_duplicate);
             let writer = Writer::start(path.clone(), rows)?;
             let reader = Reader::open(&path)?;
-            Ok(SqliteInbox { writer, reader, clock: self.clock })
+            Ok(SqliteInbox { path, writer, reader, clock: self.clock })
         })
         .await?
     }
