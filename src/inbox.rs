@@ -3,7 +3,8 @@
 //! An inbox is queue and deduplication in one: "is it new?" and "enqueue it" are one atomic step,
 //! so there is no moment at which a delivery is known but not safe. [`SqliteInbox`](
 //! crate::SqliteInbox) is the durable default, [`MemoryInbox`](crate::MemoryInbox) loses everything
-//! with the process. A backend of your own implements [`Inbox`] and [`Ledger`] over [`Record`]s and
+//! with the process, and a [`Spill`](crate::Spill) around one of them takes the deliveries that it
+//! can't, for partners that never retry. A backend of your own implements [`Inbox`] and [`Ledger`] over [`Record`]s and
 //! shows with [`testing::conformance::inbox`](crate::testing::conformance::inbox) that it keeps the
 //! rules; both are `async_trait` traits, so it needs that crate.
 //!
@@ -66,6 +67,8 @@ mod job;
 mod ledger;
 pub(crate) mod memory;
 mod record;
+#[cfg(feature = "sqlite")]
+pub(crate) mod spill;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
