@@ -108,7 +108,7 @@ pub trait Inbox: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// As of [`put`](Self::put): tried again, it is a duplicate if it was taken after all.
+    /// As for [`put`](Self::put): tried again, it is a duplicate if it was taken after all.
     async fn put_record(&self, record: Record) -> Result<Put, InboxError>;
 
     /// Leases due deliveries, oldest first. The attempt is counted here, before any handler runs,

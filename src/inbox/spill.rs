@@ -40,7 +40,8 @@ const PRIMARY: Duration = Duration::from_secs(1);
 ///   partner's deadline if that is less.
 /// - **Once**: the primary has the last word on what is a duplicate, and the spill forgets what it has
 ///   handed over, so copies in both are one delivery. [`Put::New`] from a spill says that it had no
-///   copy; whether the primary has one turns out later.
+///   copy; whether the primary has one turns out later. One that was spilled at the very end of its
+///   window is new to a primary that has dropped the key meanwhile.
 /// - **Where**: on another disk than the primary, or one full disk stops both. `open` warns of the
 ///   same file system.
 /// - **Whose**: one process's. It is locked, by a file beside it with `.lock` at its end. What waits
