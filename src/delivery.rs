@@ -130,6 +130,11 @@ impl Delivery {
         self.source.deadline
     }
 
+    /// For how long the partner tries again when it is not answered 2xx; zero if it never does.
+    pub fn retry_horizon(&self) -> Duration {
+        self.source.retry_horizon
+    }
+
     /// For how long after its accept the key has to be remembered: in a store that is volatile, or
     /// in one that is durable, where a longer window costs little.
     pub fn ttl(&self, durable: bool) -> Duration {

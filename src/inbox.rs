@@ -3,7 +3,8 @@
 //! An inbox is queue and deduplication in one: "is it new?" and "enqueue it" are one atomic step,
 //! so there is no moment at which a delivery is known but not safe. [`SqliteInbox`](
 //! crate::SqliteInbox) is the durable default, [`MemoryInbox`](crate::MemoryInbox) loses everything
-//! with the process. A backend of your own implements [`Inbox`] and [`Ledger`] over [`Record`]s and
+//! with the process, and a [`Spill`](crate::Spill) around one of them takes the deliveries that it
+//! can't, for partners that never retry. A backend of your own implements [`Inbox`] and [`Ledger`] over [`Record`]s and
 //! shows with [`testing::conformance::inbox`](crate::testing::conformance::inbox) that it keeps the
 //! rules; both are `async_trait` traits, so it needs that crate.
 //!
@@ -53,6 +54,7 @@
 //! A lease that lapses without a settlement makes its delivery a *suspect*: it may be what killed
 //! its worker, so a worker runs it alone.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +68,8 @@ mod lanes;
 mod ledger;
 pub(crate) mod memory;
 mod record;
+#[cfg(feature = "sqlite")]
+pub(crate) mod spill;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
@@ -92,14 +96,22 @@ pub trait Inbox: Send + Sync + 'static {
     /// and duplicates are answered only when the first one is.
     ///
     /// In one atomic step: a key that is absent or expired is written as new; a dead delivery that
-    /// was neither accepted nor revived within [`REVIVAL_INTERVAL`] becomes pending again, with
-    /// its *stored* bytes and new attempts; anything else is left alone.
+    /// was neither accepted nor revived within [`REVIVAL_INTERVAL`] before this one was received
+    /// becomes pending again, with its *stored* bytes and new attempts; anything else is left alone.
     ///
     /// # Errors
     ///
     /// Nothing was accepted as far as the backend knows. After a time-out it may have been: then
     /// the partner's retry is a duplicate.
     async fn put(&self, delivery: Delivery) -> Result<Put, InboxError>;
+
+    /// Takes over what another store has accepted, by the rules of [`put`](Self::put). The record
+    /// keeps its time and its window, which began when it was received.
+    ///
+    /// # Errors
+    ///
+    /// As for [`put`](Self::put): tried again, it is a duplicate if it was taken after all.
+    async fn put_record(&self, record: Record) -> Result<Put, InboxError>;
 
     /// Leases due deliveries. Those that were never tried and those that were take turns, each
     /// oldest first, so that a storm of retries holds up nothing new. The attempt is counted here,
@@ -139,6 +151,11 @@ pub trait Inbox: Send + Sync + 'static {
     ///
     /// Why not.
     async fn health(&self) -> Result<(), InboxError>;
+
+    /// The file that it keeps deliveries in, for a backend that has one.
+    fn path(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// What became of a delivery that was accepted.

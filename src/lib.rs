@@ -25,7 +25,7 @@
 //! 3. [`VerifyLayer`] does that in front of any tower service, and [`Intake`] is the service that puts
 //!    the delivery into an inbox: [`layer`], [`intake`].
 //! 4. [`SqliteInbox`] keeps it in a file; a [`Worker`] runs it, in this process or in another one:
-//!    [`inbox`], [`worker`], [`events`].
+//!    [`inbox`], [`worker`], [`events`]. A [`Spill`] holds what the file can't take.
 //! 5. Or a [`DedupLayer`] keeps duplicates from a handler of your own, through memory or Redis:
 //!    [`dedup`], [`extract`].
 //! 6. [`serve()`] is an HTTP server with the time-outs that a public endpoint needs, and [`run`] ends it
@@ -123,6 +123,8 @@ pub use error::{BoxError, ConfigError};
 pub use events::{Event, Events};
 #[cfg(feature = "tower")]
 pub use inbox::memory::MemoryInbox;
+#[cfg(feature = "sqlite")]
+pub use inbox::spill::{Spill, SpillOptions};
 #[cfg(feature = "sqlite")]
 pub use inbox::sqlite::{SqliteInbox, SqliteOptions};
 #[cfg(feature = "tower")]

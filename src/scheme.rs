@@ -65,7 +65,8 @@ pub struct Scheme {
     /// Headers that the partner sends under a second name: `(name, other name)`. If both are
     /// present they must be equal. Names of headers that the scheme does not use are ignored.
     pub aliases: Cow<'static, [(Cow<'static, str>, Cow<'static, str>)]>,
-    /// For how long after its first attempt the partner retries. The dedup window is longer.
+    /// For how long after its first attempt the partner retries, zero if it never does by itself. The
+    /// dedup window is longer.
     pub retry_horizon: Duration,
     /// How long the partner waits for an answer.
     pub deadline: Duration,

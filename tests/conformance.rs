@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use inhook::dedup::cached::CachedDedup;
 use inhook::testing::conformance::{self, Capabilities, Time};
-use inhook::{MemoryDedup, MemoryInbox, SqliteInbox, WhenFull};
+use inhook::{MemoryDedup, MemoryInbox, Spill, SqliteInbox, WhenFull};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_inbox() {
@@ -20,6 +20,21 @@ async fn sqlite_inbox() {
         let n = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let path = directory.path().join(format!("{n}.db"));
         Arc::new(SqliteInbox::options().clock(clock).open(path).await.unwrap())
+    };
+    let capabilities = Capabilities { durable: true, retains_done: true };
+    conformance::inbox(open, capabilities).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn spill() {
+    let directory = tempfile::tempdir().unwrap();
+    let count = std::sync::atomic::AtomicU32::new(0);
+    let open = async |clock: Arc<dyn inhook::clock::Clock>| {
+        let n = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = directory.path().join(format!("{n}.db"));
+        let primary = SqliteInbox::options().clock(clock.clone()).open(path).await.unwrap();
+        let path = directory.path().join(format!("{n}-spill.db"));
+        Arc::new(Spill::options(Arc::new(primary)).clock(clock).open(path).await.unwrap())
     };
     let capabilities = Capabilities { durable: true, retains_done: true };
     conformance::inbox(open, capabilities).await;

@@ -366,6 +366,10 @@ impl Inbox for SlowToLease {
         self.inner.put(delivery).await
     }
 
+    async fn put_record(&self, record: inhook::inbox::Record) -> Result<Put, InboxError> {
+        self.inner.put_record(record).await
+    }
+
     async fn lease(&self, options: LeaseOptions) -> Result<Batch, InboxError> {
         let batch = self.inner.lease(options).await;
         self.asked.send(()).unwrap();

@@ -95,6 +95,12 @@ impl Job {
         serde_json::from_slice(self.body())
     }
 
+    /// What was stored.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
     /// The lease under which it runs.
     pub fn lease(&self) -> Lease {
         self.lease

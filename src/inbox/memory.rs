@@ -120,7 +120,10 @@ impl Default for MemoryInbox {
 #[async_trait]
 impl Inbox for MemoryInbox {
     async fn put(&self, delivery: Delivery) -> Result<Put, InboxError> {
-        let record = Record::new(delivery, false);
+        self.put_record(Record::new(delivery, false)).await
+    }
+
+    async fn put_record(&self, record: Record) -> Result<Put, InboxError> {
         let put = self.shelf().put(record, self.now(), self.limits)?;
         if put != Put::Duplicate {
             self.ready.notify_one();

@@ -95,12 +95,20 @@ impl SqliteInbox {
         let check = tokio::task::spawn_blocking(move || integrity::check(&path));
         check.await.map_err(InboxError::unavailable)?
     }
+
+    /// Forgets a delivery that another store has taken over, its key too: it is known there.
+    pub(crate) async fn forget(&self, lease: Lease) -> Result<Settled, InboxError> {
+        self.writer.run(0, Accepts::No, move |rows, db| rows.forget(db, lease)).await
+    }
 }
 
 #[async_trait]
 impl Inbox for SqliteInbox {
     async fn put(&self, delivery: Delivery) -> Result<Put, InboxError> {
-        let record = Record::new(delivery, true);
+        self.put_record(Record::new(delivery, true)).await
+    }
+
+    async fn put_record(&self, record: Record) -> Result<Put, InboxError> {
         let bytes = record.bytes();
         self.writer.run(bytes, Accepts::Yes, move |rows, db| rows.put(db, &record)).await
     }
@@ -130,6 +138,10 @@ impl Inbox for SqliteInbox {
         let probe = self.writer.run(0, Accepts::Yes, |rows, db| rows.probe(db));
         let hangs = |_| InboxError::Busy("a write takes more than a second".into());
         tokio::time::timeout(PROBE, probe).await.map_err(hangs)?
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
     }
 }
 

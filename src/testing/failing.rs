@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::dedup::{Claim, Dedup, DedupError, Ticket};
 use crate::delivery::Delivery;
-use crate::inbox::{Batch, Inbox, InboxError, Lease, LeaseOptions, Outcome, Put, Settled};
+use crate::inbox::{Batch, Inbox, InboxError, Lease, LeaseOptions, Outcome, Put, Record, Settled};
 
 /// A store that a test can break: an [`Inbox`] or a [`Dedup`] around another one.
 ///
@@ -93,6 +94,10 @@ impl<I: Inbox> Inbox for Failing<I> {
         self.run(self.inner.put(delivery), inbox_error).await
     }
 
+    async fn put_record(&self, record: Record) -> Result<Put, InboxError> {
+        self.run(self.inner.put_record(record), inbox_error).await
+    }
+
     async fn lease(&self, options: LeaseOptions) -> Result<Batch, InboxError> {
         self.run(self.inner.lease(options), inbox_error).await
     }
@@ -111,6 +116,10 @@ impl<I: Inbox> Inbox for Failing<I> {
 
     async fn health(&self) -> Result<(), InboxError> {
         self.run(self.inner.health(), inbox_error).await
+    }
+
+    fn path(&self) -> Option<&Path> {
+        self.inner.path()
     }
 }
 

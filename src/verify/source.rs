@@ -42,6 +42,7 @@ pub(crate) struct Source {
     pub(crate) identity: IdentitySpec,
     pub(crate) window: Window,
     pub(crate) deadline: Duration,
+    pub(crate) retry_horizon: Duration,
     pub(crate) id: Option<Place>,
     pub(crate) event: Option<Place>,
     /// The signed time, where it is not a part of the signature header.
@@ -187,6 +188,7 @@ impl Source {
             identity,
             window: window(scheme, judges_time && scheme.sent_at.is_some(), ttl)?,
             deadline: scheme.deadline,
+            retry_horizon: scheme.retry_horizon,
             id,
             event,
             sent_at,

@@ -126,7 +126,7 @@ impl Shelf {
                 log_changed(&record.key);
                 self.changed_duplicates = self.changed_duplicates.saturating_add(1);
             }
-            let since = now.wall.duration_since(row.started_at).unwrap_or_default();
+            let since = record.received_at().duration_since(row.started_at).unwrap_or_default();
             let revives = limits.on_dead_duplicate == OnDeadDuplicate::Revive;
             if row.state != State::Dead || since < REVIVAL_INTERVAL || !revives {
                 return Ok(Put::Duplicate);
@@ -136,7 +136,7 @@ impl Shelf {
             self.restart(record.key(), now);
             return Ok(Put::Revived);
         }
-        if self.keys.contains(&record.key(), now.wall) {
+        if self.keys.contains(&record.key(), record.received_at()) {
             return Ok(Put::Duplicate);
         }
         self.fences = self.fences.saturating_add(1);

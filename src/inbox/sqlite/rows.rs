@@ -84,7 +84,8 @@ impl Rows {
     }
 
     pub(super) fn put(&mut self, db: &Connection, record: &Record) -> rusqlite::Result<Put> {
-        let now = self.now();
+        // What another store accepted first is judged as of then.
+        let (now, received_at) = (self.now(), to_millis(record.received_at));
         if insert(db, record, 0, now)? {
             self.room.take(record)?;
             self.moved(None, Some(State::Pending));
@@ -98,7 +99,7 @@ impl Rows {
             .query_row(params![record.key.as_bytes(), &*record.body], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
             })?;
-        if expires_at.is_some_and(|expires_at| expires_at <= now) {
+        if expires_at.is_some_and(|expires_at| expires_at <= received_at) {
             db.prepare_cached("DELETE FROM delivery WHERE key = ?")?
                 .execute([record.key.as_bytes()])?;
             insert(db, record, fence.saturating_add(1), now)?;
@@ -112,7 +113,7 @@ impl Rows {
         }
         let interval = i64::try_from(REVIVAL_INTERVAL.as_millis()).unwrap_or(i64::MAX);
         let revivable = state(code) == Some(State::Dead)
-            && now.saturating_sub(started_at) >= interval
+            && received_at.saturating_sub(started_at) >= interval
             && self.on_dead_duplicate == OnDeadDuplicate::Revive;
         if !revivable {
             return Ok(Put::Duplicate);
@@ -134,8 +135,8 @@ impl Rows {
             .map(drop)
     }
 
-    /// Drops bytes and keys whose time has come, of so many deliveries at most; of how many it did.
-    pub(super) fn sweep(&mut self, db: &Connection, max: usize) -> rusqlite::Result<usize> {
+    /// Drops bytes and keys whose time has come, of so many deliveries at most; whether there were any.
+    pub(super) fn sweep(&mut self, db: &Connection, max: usize) -> rusqlite::Result<bool> {
         let now = self.now();
         let max = i64::try_from(max).unwrap_or(i64::MAX);
         let due: Vec<(i64, i64, bool)> = db
@@ -158,7 +159,7 @@ impl Rows {
                 .execute([position])?;
             }
         }
-        Ok(due.len())
+        Ok(!due.is_empty())
     }
 
     /// Writes the counts that the open transaction changed.

@@ -237,14 +237,14 @@ impl Thread {
         connection: &Connection,
         end: Instant,
     ) -> rusqlite::Result<Duration> {
-        let mut found = 0;
-        while found % SWEPT_AT_ONCE == 0 {
+        let mut pause = SWEEP;
+        while self.rows.sweep(connection, SWEPT_AT_ONCE)? {
             if Instant::now() >= end {
                 return Ok(Duration::ZERO);
             }
-            found = self.rows.sweep(connection, SWEPT_AT_ONCE)?;
+            pause = SWEEP_SOME;
         }
-        Ok(if found > 0 { SWEEP_SOME } else { SWEEP })
+        Ok(pause)
     }
 
     fn undo(&mut self, connection: &Connection, counts: [i64; 6]) {

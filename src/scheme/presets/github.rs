@@ -13,8 +13,9 @@ use crate::scheme::{Field, Identity, Scheme, Signature};
 /// - **Event type**: `X-GitHub-Event`, not signed.
 /// - **The legacy `X-Hub-Signature`** (SHA-1) is never looked at.
 /// - **Retries**: GitHub does not retry by itself, so answer 2xx only when the work is safe, which
-///   is what [`Intake`](https://docs.rs/inhook) does; it waits 10 s. Bodies reach 25 MB: raise the
-///   body cap for repositories with large pushes.
+///   is what [`Intake`](https://docs.rs/inhook) does; it waits 10 s. A 503 is a lost delivery unless
+///   somebody sends it again by hand: a [`Spill`](https://docs.rs/inhook) makes them rare. Bodies
+///   reach 25 MB: raise the body cap for repositories with large pushes.
 pub const GITHUB: Scheme = Scheme {
     name: Cow::Borrowed("github"),
     signature: Signature {
@@ -25,8 +26,8 @@ pub const GITHUB: Scheme = Scheme {
     id: Some(Field::Header(Cow::Borrowed("x-github-delivery"))),
     event: Some(Field::Header(Cow::Borrowed("x-github-event"))),
     identity: Identity::IdAndContent,
-    // A delivery can be sent again by hand for three days.
-    retry_horizon: Duration::from_secs(3 * 24 * 60 * 60),
+    // What is sent again by hand, for three days, is within the shortest window.
+    retry_horizon: Duration::ZERO,
     deadline: Duration::from_secs(10),
     ..Scheme::BASE
 };

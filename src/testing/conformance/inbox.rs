@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::delivery::Delivery;
 use crate::inbox::{
     Batch, Filter, Inbox, Job, LeaseOptions, Ledger, LedgerError, Outcome, Put, REVIVAL_INTERVAL,
-    Settled, State,
+    Record, Settled, State,
 };
 use crate::scheme::presets::STANDARD_WEBHOOKS;
 use crate::sign::{Message, Signer};
@@ -64,6 +64,9 @@ where
     a_handled_delivery_stays_a_duplicate_for_its_window(&fresh().await, Outcome::Skipped).await;
     a_late_end_keeps_the_key_while_a_replay_is_fresh(&fresh().await).await;
     an_unsettled_delivery_keeps_its_key(&fresh().await).await;
+    what_another_store_accepted_keeps_its_time(&fresh().await).await;
+    a_delivery_and_its_record_are_accepted_once(&fresh().await).await;
+    an_older_copy_of_a_dead_letter_is_no_resend(&fresh().await).await;
     a_retry_comes_when_it_is_due(&fresh().await).await;
     a_released_attempt_does_not_count(&fresh().await).await;
     retries_and_first_attempts_take_turns(&fresh().await).await;
@@ -115,6 +118,15 @@ impl<I: Inbox + Ledger> Bench<I> {
 
     async fn put(&self, id: &str) -> Put {
         self.inbox.put(self.delivery("acme", id)).await.expect("put works")
+    }
+
+    /// What another store has accepted now.
+    fn record(&self, id: &str) -> Record {
+        Record::new(self.delivery("acme", id), self.capabilities.durable)
+    }
+
+    async fn put_record(&self, record: &Record) -> Put {
+        self.inbox.put_record(record.clone()).await.expect("put_record works")
     }
 
     async fn lease(&self, max: usize) -> Batch {
@@ -266,6 +278,48 @@ async fn an_unsettled_delivery_keeps_its_key<I: Inbox + Ledger>(bench: &Bench<I>
     bench.kill(&job).await;
     bench.clock.advance(bench.ttl() * 2);
     assert_eq!(bench.put("pending").await, Put::Revived, "a dead key does not expire");
+}
+
+async fn what_another_store_accepted_keeps_its_time<I: Inbox + Ledger>(bench: &Bench<I>) {
+    let record = bench.record("a");
+    let hour = Duration::from_secs(3_600);
+    bench.clock.advance(hour);
+    assert_eq!(bench.put_record(&record).await, Put::New);
+    assert_eq!(bench.put_record(&record).await, Put::Duplicate);
+    let job = bench.job().await;
+    assert_eq!(job.received_at(), record.received_at(), "when the other store accepted it");
+    assert_eq!((job.key(), job.body()), (record.key(), record.body()));
+    bench.settle(&job, Outcome::Done).await;
+    bench.clock.advance(bench.ttl() - hour - Duration::from_secs(1));
+    assert_eq!(bench.put("a").await, Put::Duplicate, "a key is kept for the whole window");
+    bench.clock.advance(Duration::from_secs(3));
+    assert_eq!(bench.put("a").await, Put::New, "the window began at the original accept");
+}
+
+async fn a_delivery_and_its_record_are_accepted_once<I: Inbox + Ledger>(bench: &Bench<I>) {
+    let (first, second) = (bench.record("a"), bench.record("b"));
+    assert_eq!(bench.put("a").await, Put::New);
+    assert_eq!(bench.put_record(&first).await, Put::Duplicate, "it was delivered here");
+    assert_eq!(bench.put_record(&second).await, Put::New);
+    assert_eq!(bench.put("b").await, Put::Duplicate, "it was taken over");
+    for job in bench.lease(10).await.jobs {
+        bench.settle(&job, Outcome::Done).await;
+    }
+    assert_eq!(bench.put_record(&first).await, Put::Duplicate, "it is handled");
+    assert!(bench.lease(10).await.jobs.is_empty(), "duplicates make no jobs");
+}
+
+async fn an_older_copy_of_a_dead_letter_is_no_resend<I: Inbox + Ledger>(bench: &Bench<I>) {
+    let copy = bench.record("a");
+    bench.put("a").await;
+    let job = bench.job().await;
+    bench.kill(&job).await;
+    bench.clock.advance(REVIVAL_INTERVAL);
+    assert_eq!(bench.put_record(&copy).await, Put::Duplicate, "it came before the accept");
+    let resend = bench.record("a");
+    bench.clock.advance(REVIVAL_INTERVAL);
+    assert_eq!(bench.put_record(&resend).await, Put::Revived, "it came a minute after it");
+    assert_eq!(bench.put_record(&resend).await, Put::Duplicate, "it is pending");
 }
 
 async fn a_retry_comes_when_it_is_due<I: Inbox + Ledger>(bench: &Bench<I>) {

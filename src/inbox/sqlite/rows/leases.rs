@@ -165,6 +165,23 @@ impl Rows {
         Ok(Settled::Recorded)
     }
 
+    /// Deletes a delivery that is leased.
+    pub(in crate::inbox::sqlite) fn forget(
+        &mut self,
+        db: &Connection,
+        lease: Lease,
+    ) -> rusqlite::Result<Settled> {
+        let deleted = db
+            .prepare_cached("DELETE FROM delivery WHERE key = ?1 AND fence = ?2 AND state = 1")?
+            .execute(params![lease.key().as_bytes(), fence(&lease)])?;
+        if deleted == 0 {
+            return Ok(Settled::Stale);
+        }
+        self.granted.remove(&lease.key());
+        self.moved(Some(State::Leased), None);
+        Ok(Settled::Recorded)
+    }
+
     /// Done or Skipped: the key gets its expiry, and the bytes theirs.
     fn finish(
         &self,

@@ -1,0 +1,73 @@
+//! Where the file is: locked for one process, and not where the primary is.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::error::BoxError;
+
+/// Locks the spill until the file that is returned is dropped.
+///
+/// Not the spill's own file: POSIX drops all locks that a process holds on a file when it closes any
+/// descriptor of it, SQLite's own among them.
+pub(super) fn lock(spill: &Path) -> Result<File, BoxError> {
+    let mut path = spill.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let name = path.display();
+    let file = options.open(&path).map_err(|error| format!("{name} can't be opened: {error}"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(format!(
+            "the spill {} is in use by another process, or by another Spill in this one; end that one, or choose another path: each needs its own",
+            spill.display()
+        )
+        .into()),
+        Err(TryLockError::Error(error)) => Err(format!(
+            "{name} can't be locked (is it on a network file system?): {error}"
+        )
+        .into()),
+    }
+}
+
+/// A spill in the primary's own file would hand deliveries to itself.
+pub(super) fn refuse_same_file(primary: Option<&Path>, spill: &Path) -> Result<(), BoxError> {
+    match (primary.and_then(place), place(spill)) {
+        (Some(primary), Some(file)) if primary == file => Err(format!(
+            "{} is the primary's own file: the spill needs one of its own, on another disk",
+            spill.display()
+        )
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn warn_of_same_disk(primary: Option<&Path>, spill: &Path) {
+    let device = |path| place(path).map(|(device, _)| device);
+    if let Some(primary) = primary
+        && let (Some(device), Some(other)) = (device(primary), device(spill))
+        && device == other
+    {
+        tracing::warn!(
+            primary = %primary.display(),
+            spill = %spill.display(),
+            "the spill is on the same file system as the primary, so what stops one will stop the other; choose a path on another disk"
+        );
+    }
+}
+
+/// The device and the number of a file, without opening it.
+#[cfg(unix)]
+fn place(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn place(_: &Path) -> Option<(u64, u64)> {
+    None
+}
