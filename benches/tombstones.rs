@@ -77,7 +77,10 @@ fn fill(path: &Path, rows: usize) {
         }
         drop(insert);
         transaction
-            .execute("UPDATE count SET deliveries = deliveries + ? WHERE state = 2", [keys.len() as i64])
+            .execute(
+                "UPDATE count SET deliveries = deliveries + ? WHERE state = 2",
+                [keys.len() as i64],
+            )
             .unwrap();
         transaction.commit().unwrap();
     }
