@@ -7,6 +7,7 @@ use inhook::BoxError;
 
 use crate::table::Figure;
 
+mod faults;
 mod kill;
 mod power;
 
@@ -14,6 +15,7 @@ mod power;
 pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "kill", run: |run| Box::pin(kill::run(run)) },
     Scenario { name: "power", run: |run| Box::pin(power::run(run)) },
+    Scenario { name: "faults", run: |run| Box::pin(faults::run(run)) },
 ];
 
 pub struct Scenario {
