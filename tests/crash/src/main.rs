@@ -10,6 +10,7 @@
 mod child;
 mod client;
 mod faults;
+mod here;
 mod ledger;
 mod load;
 mod receiver;
