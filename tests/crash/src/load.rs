@@ -43,6 +43,11 @@ impl Load {
         Self { tasks }
     }
 
+    /// How many partners have lost their connection.
+    pub fn broken(&mut self) -> usize {
+        std::iter::from_fn(|| self.tasks.try_join_next()).count()
+    }
+
     /// Waits until every partner has lost its connection: what was answered is then written down.
     pub async fn ended(mut self) {
         while self.tasks.join_next().await.is_some() {}
