@@ -15,6 +15,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::delivery::{Delivery, Key};
 use crate::error::BoxError;
 
+mod beside;
 mod checkpoint;
 mod file;
 mod integrity;
@@ -24,6 +25,7 @@ mod schema;
 mod thread;
 mod writer;
 
+use beside::Beside;
 use read::Reader;
 use rows::Rows;
 use writer::{Accepts, Writer};
@@ -222,9 +224,9 @@ impl SqliteOptions {
         }
         tokio::task::spawn_blocking(move || {
             let rows = Rows::new(&self);
-            let writer = Writer::start(path.clone(), self.max_bytes, rows)?;
-            let reader = Reader::open(&path)?;
-            Ok(SqliteInbox { path, writer, reader, clock: self.clock })
+            let reader = Beside::new(&path, schema::open_reader);
+            let writer = Writer::start(path.clone(), self.max_bytes, reader.clone(), rows)?;
+            Ok(SqliteInbox { path, writer, reader: Reader::new(reader), clock: self.clock })
         })
         .await?
     }

@@ -5,15 +5,18 @@
 //! until little is left, and the writer copies the rest between two transactions.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, MutexGuard};
 use std::thread;
 
 use rusqlite::Connection;
 
+use super::beside::{Beside, breaks};
 use super::schema;
+use super::writer::inbox_error;
 use crate::error::BoxError;
+use crate::inbox::InboxError;
 
 /// How many pages a log may hold without being started afresh: 16 MiB.
 const LONG: i64 = 4_096;
@@ -26,26 +29,35 @@ const PASSES: usize = 8;
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     wake: SyncSender<()>,
-    nearly_done: Arc<AtomicBool>,
+    beside: Beside,
+    told: Arc<Told>,
+}
+
+/// What the thread tells the writer.
+#[derive(Debug, Default)]
+struct Told {
+    nearly_done: AtomicBool,
+    failed: AtomicBool,
 }
 
 impl Checkpointer {
     pub(super) fn start(path: &Path) -> Result<Self, BoxError> {
-        let connection = schema::open_checkpointer(path)?;
-        let nearly_done = Arc::new(AtomicBool::new(false));
+        let beside = Beside::new(path, schema::open_checkpointer);
+        let told = Arc::new(Told::default());
         let (wake, woken) = sync_channel(1);
-        let leaves_few = nearly_done.clone();
+        let checkpointer = Self { wake, beside: beside.clone(), told: told.clone() };
         thread::Builder::new().name("inhook-checkpoint".into()).spawn(move || {
             while woken.recv().is_ok() {
-                match copy(&connection) {
-                    Ok(few_are_left) => leaves_few.store(few_are_left, Ordering::Relaxed),
+                match beside.with(|connection| copy(connection)) {
+                    Ok(few_are_left) => told.nearly_done.store(few_are_left, Ordering::Relaxed),
                     Err(error) => {
                         tracing::warn!(%error, "a checkpoint failed; the next one tries again");
+                        told.failed.fetch_or(breaks(&error), Ordering::Relaxed);
                     }
                 }
             }
         })?;
-        Ok(Self { wake, nearly_done })
+        Ok(checkpointer)
     }
 
     /// Asks for a checkpoint, unless one is asked for already.
@@ -55,12 +67,22 @@ impl Checkpointer {
 
     /// Whether the log is long and nearly all of it is copied; said once.
     pub(super) fn take_nearly_done(&self) -> bool {
-        self.nearly_done.swap(false, Ordering::Relaxed)
+        self.told.nearly_done.swap(false, Ordering::Relaxed)
+    }
+
+    /// Its connection, closed for as long as the guard lives.
+    pub(super) fn closed(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.beside.closed()
+    }
+
+    /// Whether a checkpoint failed in a way that [`breaks`] the connections; said once.
+    pub(super) fn take_failed(&self) -> bool {
+        self.told.failed.swap(false, Ordering::Relaxed)
     }
 }
 
 /// Copies what is there; whether the log is long, and little of it is left.
-fn copy(connection: &Connection) -> rusqlite::Result<bool> {
+fn copy(connection: &Connection) -> Result<bool, InboxError> {
     for _ in 0..PASSES {
         let Progress { pages, copied, .. } = checkpoint(connection, "PASSIVE")?;
         if pages < LONG {
@@ -74,12 +96,12 @@ fn copy(connection: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// Copies and syncs what is left, without waiting for anybody.
-pub(super) fn finish(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn finish(connection: &Connection) -> Result<(), InboxError> {
     checkpoint(connection, "PASSIVE").map(drop)
 }
 
 /// Copies and syncs all of the log and starts it afresh; false if a reader is in the way.
-pub(super) fn truncate(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn truncate(connection: &Connection) -> Result<bool, InboxError> {
     checkpoint(connection, "TRUNCATE").map(|progress| !progress.blocked)
 }
 
@@ -97,9 +119,10 @@ struct Progress {
     copied: i64,
 }
 
-fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Progress> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+fn checkpoint(connection: &Connection, mode: &str) -> Result<Progress, InboxError> {
+    let progress = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
         let blocked = row.get::<_, i64>(0)? != 0;
         Ok(Progress { blocked, pages: row.get(1)?, copied: row.get(2)? })
-    })
+    });
+    progress.map_err(inbox_error)
 }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::checkpoint;
+use super::beside::{Beside, breaks, close};
+use super::checkpoint::{self, Checkpointer};
 use super::schema;
-use super::writer::inbox_error;
 use crate::error::BoxError;
 use crate::inbox::InboxError;
 
@@ -19,6 +19,10 @@ pub(super) struct File {
     log_id: Option<FileId>,
     /// `None` after an I/O error, until it can be opened again.
     connection: Option<Connection>,
+    reader: Beside,
+    checkpointer: Checkpointer,
+    /// Whether a checkpoint has failed.
+    failed: bool,
     /// Whether the log may hold transactions that were never synced: a crash in the middle of a
     /// commit can leave one that readers see. Answering a duplicate of it would be a false 200.
     unsynced: bool,
@@ -28,10 +32,17 @@ pub(super) struct File {
 
 impl File {
     /// Creates it if it is missing.
-    pub(super) fn open(path: PathBuf, max_bytes: Option<u64>) -> Result<Self, BoxError> {
+    pub(super) fn open(
+        path: PathBuf,
+        max_bytes: Option<u64>,
+        reader: Beside,
+    ) -> Result<Self, BoxError> {
         schema::create(&path)?;
         Ok(Self {
             connection: Some(schema::open(&path, max_bytes)?),
+            checkpointer: Checkpointer::start(&path)?,
+            reader,
+            failed: false,
             id: FileId::of(&path)?,
             log: checkpoint::log_path(&path),
             log_id: None,
@@ -56,31 +67,43 @@ impl File {
         };
         // Whatever is written to a file that has lost its name would be gone after a restart.
         if FileId::of(&self.path).ok() != Some(self.id) {
-            self.connection = None;
+            self.connection.take().into_iter().for_each(close);
             return gone(&self.path);
         }
         if self.log_id.is_some() && FileId::of(&self.log).ok() != self.log_id {
-            self.connection = None;
+            self.connection.take().into_iter().for_each(close);
             self.log_id = None;
             return gone(&self.log);
         }
+        if self.checkpointer.take_failed() {
+            self.connection.take().into_iter().for_each(close);
+        }
         match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => {
-                self.unsynced = true;
-                self.log_id = None;
-                // It counts anew for each connection.
-                self.data_version = 0;
-                schema::open(&self.path, self.max_bytes).map_err(InboxError::unavailable)
-            }
+            None => self.open_again().map_err(InboxError::unavailable),
         }
+    }
+
+    /// What a sync that failed was to write may never be on disk, although the system takes it for
+    /// written, and SQLite would go on copying the log where it was. Only when nobody has the file
+    /// open does it forget how far that was, and copies all of it again.
+    fn open_again(&mut self) -> Result<Connection, BoxError> {
+        let _others = (self.reader.closed(), self.checkpointer.closed());
+        self.unsynced = true;
+        self.failed = false;
+        self.log_id = None;
+        // It counts anew for each connection.
+        self.data_version = 0;
+        schema::open(&self.path, self.max_bytes)
     }
 
     /// Keeps the connection, unless the error may have left it in an unknown state.
     pub(super) fn keep(&mut self, connection: Connection, result: &Result<(), InboxError>) {
-        let usable = matches!(result, Ok(()) | Err(InboxError::Busy(_) | InboxError::Full(_)));
-        self.connection = usable.then_some(connection);
-        if usable && self.log_id.is_none() {
+        if self.failed || result.as_ref().is_err_and(breaks) {
+            return close(connection);
+        }
+        self.connection = Some(connection);
+        if self.log_id.is_none() {
             self.log_id = FileId::of(&self.log).ok();
         }
     }
@@ -104,7 +127,10 @@ impl File {
                 "another process reads the file or checkpoints it, and a checkpoint comes first"
                     .into(),
             )),
-            Err(error) => Some(inbox_error(error)),
+            Err(error) => {
+                self.failed = breaks(&error);
+                Some(error)
+            }
         }
     }
 
@@ -118,12 +144,21 @@ impl File {
         version.is_ok_and(|version| std::mem::replace(&mut self.data_version, version) != version)
     }
 
-    /// Copies the rest of the log into the file, so that the log starts afresh.
-    pub(super) fn finish_checkpoint(&self) {
-        if let Some(connection) = &self.connection
+    /// Copies the log into the file, on another thread.
+    pub(super) fn checkpoint(&self) {
+        self.checkpointer.wake();
+    }
+
+    /// If nearly all of a long log is copied, copies the rest, so that the log starts afresh.
+    pub(super) fn finish_checkpoint(&mut self) {
+        if self.checkpointer.take_nearly_done()
+            && let Some(connection) = &self.connection
             && let Err(error) = checkpoint::finish(connection)
         {
             tracing::warn!(%error, "a checkpoint failed; the next one tries again");
+            if breaks(&error) {
+                self.connection.take().into_iter().for_each(close);
+            }
         }
     }
 }

@@ -1,16 +1,13 @@
 //! What an operator asks for, on a connection of its own that only reads.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params_from_iter};
 
+use super::beside::Beside;
 use super::rows::{CHANGED, RECORD, code, record, state};
-use super::schema;
 use crate::delivery::Key;
-use crate::error::BoxError;
 use crate::inbox::record::from_millis;
 use crate::inbox::{Detail, Entry, Filter, InboxError, LedgerError, State, Stats};
 
@@ -24,12 +21,12 @@ const ENTRY: &str = "position, key, state, source, id, event, received_at, attem
 
 #[derive(Debug, Clone)]
 pub(super) struct Reader {
-    connection: Arc<Mutex<Connection>>,
+    beside: Beside,
 }
 
 impl Reader {
-    pub(super) fn open(path: &Path) -> Result<Self, BoxError> {
-        Ok(Self { connection: Arc::new(Mutex::new(schema::open_reader(path)?)) })
+    pub(super) fn new(beside: Beside) -> Self {
+        Self { beside }
     }
 
     pub(super) async fn list(&self, filter: Filter) -> Result<Vec<Entry>, LedgerError> {
@@ -48,18 +45,17 @@ impl Reader {
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        let connection = self.connection.clone();
+        let beside = self.beside.clone();
         let task = tokio::task::spawn_blocking(move || {
-            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let start = Instant::now();
-            connection.progress_handler(LOOK_EVERY, Some(move || start.elapsed() > READ_LIMIT))?;
-            read(&connection)
+            beside.with(|db| {
+                let start = Instant::now();
+                db.progress_handler(LOOK_EVERY, Some(move || start.elapsed() > READ_LIMIT))
+                    .and_then(|()| read(db))
+                    .map_err(inbox_error)
+            })
         });
-        match task.await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(LedgerError::Inbox(inbox_error(error))),
-            Err(error) => Err(LedgerError::Inbox(InboxError::unavailable(error))),
-        }
+        let read = task.await.unwrap_or_else(|error| Err(InboxError::unavailable(error)));
+        read.map_err(LedgerError::Inbox)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::checkpoint::Checkpointer;
+use super::beside::Beside;
 use super::file::File;
 use super::rows::Rows;
 use super::writer::{Accepts, Ended, QUEUE_WAIT, Shared, Step, inbox_error};
@@ -41,7 +41,6 @@ const CHECKPOINT_KIB: u32 = 2 << 10;
 pub(super) struct Thread {
     file: File,
     rows: Rows,
-    checkpointer: Checkpointer,
     shared: Arc<Shared>,
     /// When last nobody waited.
     last_idle: Instant,
@@ -55,13 +54,12 @@ impl Thread {
     pub(super) fn open(
         path: PathBuf,
         max_bytes: Option<u64>,
+        reader: Beside,
         rows: Rows,
         shared: Arc<Shared>,
     ) -> Result<Self, BoxError> {
-        let file = File::open(path, max_bytes)?;
         Ok(Self {
-            checkpointer: Checkpointer::start(file.path())?,
-            file,
+            file: File::open(path, max_bytes, reader)?,
             rows,
             shared,
             last_idle: Instant::now(),
@@ -254,12 +252,10 @@ impl Thread {
 
     /// Copies the log into the file, nearly all of it on another thread.
     fn checkpoint_when_long(&mut self) {
-        if self.checkpointer.take_nearly_done() {
-            self.file.finish_checkpoint();
-        }
+        self.file.finish_checkpoint();
         if self.written_kib >= CHECKPOINT_KIB {
             self.written_kib = 0;
-            self.checkpointer.wake();
+            self.file.checkpoint();
         }
     }
 }

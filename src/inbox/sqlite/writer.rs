@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::beside::Beside;
 use super::rows::Rows;
 use super::thread::Thread;
 use crate::error::BoxError;
@@ -42,12 +43,13 @@ impl Writer {
     pub(super) fn start(
         path: PathBuf,
         max_bytes: Option<u64>,
+        reader: Beside,
         rows: Rows,
     ) -> Result<Self, BoxError> {
         let (queue, steps) = channel();
         let shared = Arc::new(Shared::default());
         let room = Arc::new(Semaphore::new(QUEUE_KIB.try_into()?));
-        let mut thread = Thread::open(path, max_bytes, rows, shared.clone())?;
+        let mut thread = Thread::open(path, max_bytes, reader, rows, shared.clone())?;
         std::thread::Builder::new()
             .name("inhook-sqlite".into())
             .spawn(move || thread.run(&steps))?;

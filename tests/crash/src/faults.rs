@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 /// The faults of this process.
 pub static FAULTS: Faults = Faults {
-    chances: [const { AtomicU32::new(0) }; 5],
+    chances: [const { AtomicU32::new(0) }; 6],
     log_sync_takes_us: AtomicU64::new(0),
     lie: AtomicU32::new(0),
     hold: AtomicBool::new(false),
+    room: AtomicU64::new(u64::MAX),
+    sync_failures: [const { AtomicU64::new(0) }; 2],
     journal: Mutex::new(None),
 };
 
@@ -25,10 +27,12 @@ pub enum Operation {
     Write,
     /// The disk is full.
     Full,
-    /// Syncing is an I/O error.
+    /// Syncing is an I/O error, and what it was to write is given up.
     Sync,
     /// Another process has the lock.
     Lock,
+    /// The same as `Sync`, and SQLite is told that it is done.
+    SyncUnheard,
 }
 
 /// A change of the faults, also as a line of JSON to a receiver's standard input.
@@ -42,6 +46,8 @@ pub enum Fault {
     Lie(Lie),
     /// The next sync of the log says so on standard output and then takes for ever.
     HoldLogSync,
+    /// The longest that the database and the log may each get, in bytes; then the disk is full.
+    Room(u64),
 }
 
 /// Which syncs are said to be done and are not.
@@ -58,21 +64,33 @@ pub enum Lie {
 /// What happened, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
-    /// Bytes that contain this id went to the log.
+    /// Bytes that contain this id are in the log.
     Written(String),
-    /// The log was synced.
-    Synced,
+    /// The last bytes of a transaction are in the log.
+    Committed,
+    /// The log was synced: all that was in it when there were so many entries before this one.
+    Synced { since: usize },
     /// The request with this id was answered 200.
     Answered(String),
 }
 
 pub struct Faults {
-    chances: [AtomicU32; 5],
+    chances: [AtomicU32; 6],
     log_sync_takes_us: AtomicU64,
     lie: AtomicU32,
     hold: AtomicBool,
+    room: AtomicU64,
+    /// Of the database, and of its log.
+    sync_failures: [AtomicU64; 2],
     /// Kept only where somebody asked for it.
-    journal: Mutex<Option<Vec<Seen>>>,
+    journal: Mutex<Option<Journal>>,
+}
+
+#[derive(Default)]
+struct Journal {
+    seen: Vec<Seen>,
+    /// Whether the frame that is being written is the last one of its transaction.
+    commits: bool,
 }
 
 impl Faults {
@@ -86,6 +104,7 @@ impl Faults {
             }
             Fault::Lie(lie) => self.lie.store(lie as u32, Ordering::Relaxed),
             Fault::HoldLogSync => self.hold.store(true, Ordering::Relaxed),
+            Fault::Room(bytes) => self.room.store(bytes, Ordering::Relaxed),
         }
     }
 
@@ -98,6 +117,16 @@ impl Faults {
     pub fn lies(&self, about_log: bool) -> bool {
         let lie = self.lie.load(Ordering::Relaxed);
         lie == Lie::Everything as u32 || (about_log && lie == Lie::Log as u32)
+    }
+
+    /// Whether a file may be this long.
+    pub fn has_room(&self, length: u64) -> bool {
+        length <= self.room.load(Ordering::Relaxed)
+    }
+
+    /// How many syncs have failed: the system tells each open file of each, whoever synced.
+    pub fn sync_failures(&self, is_log: bool) -> &AtomicU64 {
+        &self.sync_failures[usize::from(is_log)]
     }
 
     pub fn before_log_sync(&self) {
@@ -116,33 +145,48 @@ impl Faults {
 
     /// From now on, what happens is written down.
     pub fn watch(&self) {
-        *self.lock() = Some(Vec::new());
+        *self.lock() = Some(Journal::default());
     }
 
     /// What happened since [`watch`](Self::watch).
     pub fn seen(&self) -> Vec<Seen> {
-        self.lock().take().unwrap_or_default()
+        self.lock().take().unwrap_or_default().seen
     }
 
     pub fn note(&self, seen: Seen) {
         if let Some(journal) = &mut *self.lock() {
-            journal.push(seen);
+            journal.seen.push(seen);
         }
     }
 
+    /// These bytes are in the log. Each frame is a header, which says whether its transaction ends
+    /// with it, and then a page.
     pub fn log_written(&self, bytes: &[u8]) {
-        if let Some(journal) = &mut *self.lock() {
-            journal.extend(ids(bytes).map(Seen::Written));
+        const FRAME_HEADER: usize = 24;
+        let mut journal = self.lock();
+        let Some(journal) = &mut *journal else { return };
+        if bytes.len() == FRAME_HEADER {
+            journal.commits = bytes[4..8] != [0; 4];
+            return;
+        }
+        journal.seen.extend(ids(bytes).map(Seen::Written));
+        if std::mem::take(&mut journal.commits) {
+            journal.seen.push(Seen::Committed);
         }
     }
 
-    pub fn synced(&self, is_log: bool) {
+    /// How much has been seen by now.
+    pub fn seen_so_far(&self) -> usize {
+        self.lock().as_ref().map_or(0, |journal| journal.seen.len())
+    }
+
+    pub fn synced(&self, is_log: bool, since: usize) {
         if is_log {
-            self.note(Seen::Synced);
+            self.note(Seen::Synced { since });
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Vec<Seen>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Journal>> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

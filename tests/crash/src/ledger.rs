@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use axum::http::StatusCode;
+
 use crate::client::Answer;
 
 /// The acknowledged ids, in a file that is synced at each.
@@ -18,20 +20,28 @@ struct State {
     acked: HashSet<String>,
     /// How often an id was accepted as new.
     new: HashMap<String, u32>,
+    /// How often something else was answered.
+    refused: HashMap<StatusCode, usize>,
 }
 
 impl Ledger {
     pub fn create(path: &Path) -> std::io::Result<Self> {
-        let state = State { file: File::create(path)?, acked: HashSet::new(), new: HashMap::new() };
+        let state = State {
+            file: File::create(path)?,
+            acked: HashSet::new(),
+            new: HashMap::new(),
+            refused: HashMap::new(),
+        };
         Ok(Self { state: Mutex::new(state) })
     }
 
     /// Writes down an answer.
     pub fn note(&self, id: &str, answer: Answer) -> std::io::Result<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !answer.is_ok() {
+            *state.refused.entry(answer.status).or_default() += 1;
             return Ok(());
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.acked.insert(id.to_owned()) {
             writeln!(state.file, "{id}")?;
             state.file.sync_data()?;
@@ -48,6 +58,20 @@ impl Ledger {
 
     pub fn count(&self) -> usize {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).acked.len()
+    }
+
+    /// How often this was answered, which is not 200.
+    pub fn refused(&self, with: StatusCode) -> usize {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.refused.get(&with).copied().unwrap_or_default()
+    }
+
+    /// How often something was answered that is neither 200 nor 503.
+    pub fn odd_answers(&self) -> usize {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let odd =
+            state.refused.iter().filter(|(with, _)| **with != StatusCode::SERVICE_UNAVAILABLE);
+        odd.map(|(_, times)| times).sum()
     }
 
     /// How many accepts there were of ids that had been accepted before.

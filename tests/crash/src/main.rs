@@ -10,6 +10,7 @@
 mod child;
 mod client;
 mod faults;
+mod here;
 mod ledger;
 mod load;
 mod receiver;
@@ -18,6 +19,7 @@ mod shadow;
 mod store;
 mod table;
 mod vfs;
+mod wrong;
 
 use std::process::ExitCode;
 use std::time::Instant;

@@ -13,7 +13,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post_service};
 use inhook::events::Handled;
 use inhook::inbox::Job;
 use inhook::inbox::{Inbox, Put};
@@ -22,10 +22,11 @@ use inhook::{
     presets,
 };
 use serde::{Deserialize, Serialize};
-use tower::{ServiceBuilder, service_fn};
+use tower::service_fn;
 
 use crate::faults::{FAULTS, Fault, Seen};
 use crate::vfs;
+use crate::wrong::{self, Wrong};
 
 /// What a receiver is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,6 +45,8 @@ pub struct Spec {
     pub concurrency: usize,
     pub lease: Duration,
     pub max_attempts: u32,
+    /// The intake that it has instead of the real one.
+    pub wrong: Option<Wrong>,
     /// Where it writes all that it logs, at the level TRACE.
     pub log: Option<PathBuf>,
 }
@@ -60,6 +63,7 @@ impl Spec {
             concurrency: 16,
             lease: Duration::from_secs(1),
             max_attempts: 12,
+            wrong: None,
             log: None,
         }
     }
@@ -85,6 +89,8 @@ pub enum Said {
     Ended { id: String },
     /// A sync of the log has begun, and will never end.
     InSync,
+    /// So many faults that were told to it while it runs are set.
+    Set(usize),
 }
 
 impl Said {
@@ -113,8 +119,9 @@ pub async fn run(spec: Spec) -> Result<(), BoxError> {
         vfs::install(spec.shadows.clone());
     }
     std::thread::spawn(|| {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        for (before, line) in std::io::stdin().lock().lines().map_while(Result::ok).enumerate() {
             FAULTS.set(serde_json::from_str(&line).expect("a fault"));
+            Said::Set(before + 1).say();
         }
         // Whoever started this process has gone.
         std::process::exit(1);
@@ -140,7 +147,7 @@ async fn serve<I: Inbox>(inbox: Arc<I>, spec: Spec) -> Result<(), BoxError> {
     }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     Said::Listening(listener.local_addr()?).say();
-    let server = inhook::serve(listener, app(inbox)?);
+    let server = inhook::serve(listener, app(inbox, spec.wrong)?);
     match worker {
         Some(worker) => inhook::run(server, worker, stop).await,
         None => Ok(server.run(stop).await?),
@@ -148,15 +155,17 @@ async fn serve<I: Inbox>(inbox: Arc<I>, spec: Spec) -> Result<(), BoxError> {
 }
 
 /// The router of a receiver.
-pub fn app<I: Inbox>(inbox: Arc<I>) -> Result<Router, BoxError> {
-    let verifier = Verifier::new("crash", presets::STANDARD_WEBHOOKS, SECRET)?;
-    let intake =
-        ServiceBuilder::new().layer(VerifyLayer::new(verifier)).service(Intake::new(inbox.clone()));
+pub fn app<I: Inbox>(inbox: Arc<I>, wrong: Option<Wrong>) -> Result<Router, BoxError> {
+    let verify = VerifyLayer::new(Verifier::new("crash", presets::STANDARD_WEBHOOKS, SECRET)?);
+    let intake = match wrong {
+        Some(wrong) => wrong::intake(wrong, inbox.clone()),
+        None => post_service(Intake::new(inbox.clone())),
+    };
     let health = get(async move || match inbox.health().await {
         Ok(()) => (StatusCode::OK, "ok".to_owned()),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
     });
-    let app = Router::new().route_service("/hook", intake).route("/healthz", health);
+    let app = Router::new().route("/hook", intake.layer(verify)).route("/healthz", health);
     Ok(app.layer(axum::middleware::from_fn(tell)))
 }
 

@@ -7,13 +7,17 @@ use inhook::BoxError;
 
 use crate::table::Figure;
 
+mod faults;
 mod kill;
+mod order;
 mod power;
 
 /// All of them, in the order in which they run.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "kill", run: |run| Box::pin(kill::run(run)) },
     Scenario { name: "power", run: |run| Box::pin(power::run(run)) },
+    Scenario { name: "faults", run: |run| Box::pin(faults::run(run)) },
+    Scenario { name: "order", run: |run| Box::pin(order::run(run)) },
 ];
 
 pub struct Scenario {

@@ -22,6 +22,8 @@ const DELETED: &str = "deleted";
 const CLEAN: u8 = 0;
 const DIRTY: u8 = 1;
 const BEING_SYNCED: u8 = 2;
+/// Its sync failed. The system takes it for written, so no later sync writes it.
+const GIVEN_UP: u8 = 3;
 
 /// What of the unsynced writes a power cut lets survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,24 +60,38 @@ impl Shadow {
     /// Copies what was written into the shadow. One at a time: what another one is copying is not
     /// synced yet.
     pub fn sync(&self, size: u64, read: impl Fn(&mut [u8], u64)) {
+        self.marks.exclusively(|| self.copy(size, read));
+    }
+
+    /// A sync that fails: some of what was written reaches the disk, and the rest is given up.
+    /// Nobody syncs before `told` has returned.
+    pub fn sync_in_vain(&self, size: u64, read: impl Fn(&mut [u8], u64), told: impl FnOnce()) {
         self.marks.exclusively(|| {
-            let file = open(&self.path).unwrap();
-            let mut bytes = vec![0; PAGE as usize];
-            for page in 0..size.div_ceil(PAGE) {
+            for page in (0..size.div_ceil(PAGE)).filter(|_| fastrand::bool()) {
                 let mark = self.marks.at(page);
-                if mark.load(Ordering::SeqCst) == CLEAN {
-                    continue;
-                }
-                mark.store(BEING_SYNCED, Ordering::SeqCst);
-                bytes.fill(0);
-                read(&mut bytes, page * PAGE);
-                file.write_all_at(&bytes, page * PAGE).unwrap();
-                // A write that came meanwhile has marked it again.
-                let _ =
-                    mark.compare_exchange(BEING_SYNCED, CLEAN, Ordering::SeqCst, Ordering::SeqCst);
+                let _ = mark.compare_exchange(DIRTY, GIVEN_UP, Ordering::SeqCst, Ordering::SeqCst);
             }
-            file.set_len(size).unwrap();
+            self.copy(size, read);
+            told();
         });
+    }
+
+    fn copy(&self, size: u64, read: impl Fn(&mut [u8], u64)) {
+        let file = open(&self.path).unwrap();
+        let mut bytes = vec![0; PAGE as usize];
+        for page in 0..size.div_ceil(PAGE) {
+            let mark = self.marks.at(page);
+            if [CLEAN, GIVEN_UP].contains(&mark.load(Ordering::SeqCst)) {
+                continue;
+            }
+            mark.store(BEING_SYNCED, Ordering::SeqCst);
+            bytes.fill(0);
+            read(&mut bytes, page * PAGE);
+            file.write_all_at(&bytes, page * PAGE).unwrap();
+            // A write that came meanwhile has marked it again.
+            let _ = mark.compare_exchange(BEING_SYNCED, CLEAN, Ordering::SeqCst, Ordering::SeqCst);
+        }
+        file.set_len(size).unwrap();
     }
 
     /// The file was deleted. Until its directory is synced it may come back.
@@ -135,13 +151,13 @@ fn cut_file(directory: &Path, path: &Path, survives: Survives) -> io::Result<()>
     let mut new = vec![0; PAGE as usize];
     for page in 0..written.max(synced).div_ceil(PAGE) {
         let at = page * PAGE;
+        let mark = marks.at(page).swap(CLEAN, Ordering::SeqCst);
         // Beyond its end the shadow has what was cut off: a hole reads as zeros.
-        if marks.at(page).swap(CLEAN, Ordering::SeqCst) != CLEAN || at + PAGE > written.min(synced)
-        {
+        if mark != CLEAN || at + PAGE > written.min(synced) {
             read_padded(&shadow, &mut old, at)?;
             read_padded(&file, &mut new, at)?;
             for (old, new) in old.chunks_mut(SECTOR).zip(new.chunks(SECTOR)) {
-                if lives() {
+                if mark != GIVEN_UP && lives() {
                     old.copy_from_slice(new);
                 }
             }

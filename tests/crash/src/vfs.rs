@@ -6,6 +6,7 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
 use std::{mem, ptr};
 
 use rusqlite::ffi;
@@ -62,6 +63,8 @@ struct Kept {
     /// SQLite syncs the directory as well when it first syncs a log or a journal.
     syncs_directory: bool,
     shadow: Option<Shadow>,
+    /// How many syncs had failed when this was last asked.
+    sync_failures: u64,
 }
 
 const HEADER: usize = mem::size_of::<File>();
@@ -114,7 +117,9 @@ unsafe extern "C" fn open(
                     vfs.shadows.as_deref().map(|directory| Shadow::open(directory, &path(name)));
                 let is_log = flags & ffi::SQLITE_OPEN_WAL != 0;
                 let syncs_directory = flags & ffi::SQLITE_OPEN_MAIN_DB == 0;
-                (*ours).kept = Box::into_raw(Box::new(Kept { is_log, syncs_directory, shadow }));
+                let sync_failures = FAULTS.sync_failures(is_log).load(Ordering::SeqCst);
+                let kept = Kept { is_log, syncs_directory, shadow, sync_failures };
+                (*ours).kept = Box::into_raw(Box::new(kept));
             }
             (*ours).base.pMethods = &METHODS;
         }
@@ -178,14 +183,17 @@ unsafe extern "C" fn write(
         return ffi::SQLITE_FULL;
     }
     let (start, length) = (at as u64, n as u64);
-    if kept.is_log {
-        // SAFETY: SQLite hands over `n` bytes.
-        FAULTS.log_written(unsafe { std::slice::from_raw_parts(from.cast(), n as usize) });
+    if !FAULTS.has_room(start + length) {
+        return ffi::SQLITE_FULL;
     }
     // Before and after: whoever syncs in between must not take it for synced.
     kept.shadow.iter().for_each(|shadow| shadow.mark(start, length));
     let code = pass!(file.xWrite(from, n, at));
     kept.shadow.iter().for_each(|shadow| shadow.mark(start, length));
+    if kept.is_log && code == ffi::SQLITE_OK {
+        // SAFETY: SQLite hands over `n` bytes.
+        FAULTS.log_written(unsafe { std::slice::from_raw_parts(from.cast(), n as usize) });
+    }
     code
 }
 
@@ -198,18 +206,21 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int 
 
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     let Some(kept) = (unsafe { kept(file) }) else { return pass!(file.xSync(flags)) };
-    if FAULTS.hits(Operation::Sync) {
-        return ffi::SQLITE_IOERR_FSYNC;
-    }
+    let since = FAULTS.seen_so_far();
     if kept.is_log {
         FAULTS.before_log_sync();
     }
     if FAULTS.lies(kept.is_log) {
         return ffi::SQLITE_OK;
     }
+    let (unheard, fails) = (FAULTS.hits(Operation::SyncUnheard), FAULTS.hits(Operation::Sync));
+    let failures = FAULTS.sync_failures(kept.is_log);
     let Some(shadow) = &kept.shadow else {
+        if fails {
+            return ffi::SQLITE_IOERR_FSYNC;
+        }
         let code = pass!(file.xSync(flags));
-        FAULTS.synced(kept.is_log);
+        FAULTS.synced(kept.is_log, since);
         return code;
     };
     // The shadow is the disk here, so the real one need not be waited for.
@@ -218,17 +229,28 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     if code != ffi::SQLITE_OK {
         return code;
     }
-    shadow.sync(size as u64, |page, at| {
+    let read = |page: &mut [u8], at| {
         // What is beyond the end is filled with zeros.
         let code = pass!(file.xRead(page.as_mut_ptr().cast(), page.len() as c_int, at as i64));
         assert!(code == ffi::SQLITE_OK || code == ffi::SQLITE_IOERR_SHORT_READ, "read: {code}");
-    });
+    };
+    if unheard || fails {
+        shadow.sync_in_vain(size as u64, read, || {
+            failures.fetch_add(u64::from(fails), Ordering::SeqCst);
+        });
+    } else {
+        shadow.sync(size as u64, read);
+    }
+    let failures = failures.load(Ordering::SeqCst);
+    if mem::replace(&mut kept.sync_failures, failures) != failures {
+        return ffi::SQLITE_IOERR_FSYNC;
+    }
     if mem::take(&mut kept.syncs_directory)
         && let Some(directory) = &VFS.get().unwrap().shadows
     {
         Shadow::directory_synced(directory);
     }
-    FAULTS.synced(kept.is_log);
+    FAULTS.synced(kept.is_log, since);
     ffi::SQLITE_OK
 }
 

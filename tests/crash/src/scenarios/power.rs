@@ -51,32 +51,33 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
 }
 
 #[derive(Default)]
-struct Outcome {
-    acked: usize,
-    lost: usize,
-    damaged: usize,
+pub(super) struct Outcome {
+    pub(super) acked: usize,
+    pub(super) lost: usize,
+    pub(super) damaged: usize,
 }
 
-struct Machine {
-    spec: Spec,
+/// A receiver's files, and its disk.
+pub(super) struct Machine {
+    pub(super) spec: Spec,
     db: PathBuf,
     shadows: PathBuf,
 }
 
 impl Machine {
-    fn new(directory: &Path) -> Self {
+    pub(super) fn new(directory: &Path) -> Self {
         let (db, shadows) = (directory.join("inbox.db"), directory.join("shadows"));
         let spec = Spec { shadows: Some(shadows.clone()), ..Spec::new(&db) };
         Self { spec, db, shadows }
     }
 
     /// Starts a receiver whose disk lies like this.
-    async fn start(&self, lie: Lie) -> Result<Receiver, BoxError> {
+    pub(super) async fn start(&self, lie: Lie) -> Result<Receiver, BoxError> {
         Receiver::start(&Spec { faults: vec![Fault::Lie(lie)], ..self.spec.clone() }).await
     }
 
     /// The power goes, and the acknowledged ids are looked for.
-    fn cut(
+    pub(super) fn cut(
         &self,
         survives: Survives,
         acked: impl IntoIterator<Item = String>,
@@ -136,7 +137,9 @@ async fn under_load(directory: &Path, lie: Lie, cuts: usize) -> Result<Outcome, 
 /// A process dies in the middle of a commit. The next one finds it in the log, complete but never
 /// synced, and answers the partner's retry: only then may the power go.
 async fn in_commit(directory: &Path, lie: Lie, rounds: usize) -> Result<Outcome, BoxError> {
-    let machine = Machine::new(directory);
+    let mut machine = Machine::new(directory);
+    // A worker has commits of its own, and one of those would be held.
+    machine.spec.handler = None;
     let mut outcome = Outcome::default();
     let mut acked = Vec::new();
     machine.start(Lie::Nothing).await?.kill().await?;

@@ -1,0 +1,61 @@
+//! Connections beside the writer's, which it can close.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use crate::error::BoxError;
+use crate::inbox::InboxError;
+
+/// A connection that is opened again when it is needed.
+#[derive(Debug, Clone)]
+pub(super) struct Beside {
+    path: PathBuf,
+    open: fn(&Path) -> Result<Connection, BoxError>,
+    connection: Arc<Mutex<Option<Connection>>>,
+}
+
+impl Beside {
+    pub(super) fn new(path: &Path, open: fn(&Path) -> Result<Connection, BoxError>) -> Self {
+        Self { path: path.to_owned(), open, connection: Arc::default() }
+    }
+
+    /// Does some work with the connection.
+    pub(super) fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, InboxError>,
+    ) -> Result<T, InboxError> {
+        let mut slot = self.lock();
+        match &mut *slot {
+            Some(connection) => work(connection),
+            None => {
+                let connection = (self.open)(&self.path).map_err(InboxError::unavailable)?;
+                work(slot.insert(connection))
+            }
+        }
+    }
+
+    /// Closes it, and keeps it closed for as long as the guard lives.
+    pub(super) fn closed(&self) -> MutexGuard<'_, Option<Connection>> {
+        let mut slot = self.lock();
+        slot.take().into_iter().for_each(close);
+        slot
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the connections of a process may be in an unknown state after this, and what was synced
+/// as well.
+pub(super) fn breaks(error: &InboxError) -> bool {
+    !matches!(error, InboxError::Busy(_) | InboxError::Full(_))
+}
+
+/// Closes a connection and leaves the log as it is: the last one would copy it into the file.
+pub(super) fn close(connection: Connection) {
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+}

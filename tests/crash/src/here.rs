@@ -1,0 +1,36 @@
+//! A receiver without a worker in this very process, where its future and its journal can be got at.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use inhook::BoxError;
+use inhook::inbox::Inbox;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::receiver::app;
+use crate::wrong::Wrong;
+
+/// It serves until it is dropped.
+pub struct Here {
+    pub address: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+impl Here {
+    pub async fn serve<I: Inbox>(inbox: Arc<I>, wrong: Option<Wrong>) -> Result<Self, BoxError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let server = inhook::serve(listener, app(inbox, wrong)?);
+        let server = tokio::spawn(async move {
+            server.run(std::future::pending()).await.expect("the listener works");
+        });
+        Ok(Self { address, server })
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

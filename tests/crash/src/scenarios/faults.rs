@@ -1,0 +1,224 @@
+//! D, F: the disk fails now and then, the lock is not to be had, and what was said to be written is not.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use inhook::BoxError;
+
+use super::Run;
+use super::power::{Machine, Outcome};
+use crate::child::Receiver;
+use crate::client::{Client, id};
+use crate::faults::{Fault, Lie, Operation};
+use crate::ledger::Ledger;
+use crate::load::Load;
+use crate::receiver::Spec;
+use crate::shadow::Survives;
+use crate::store::contents;
+use crate::table::Figure;
+use crate::wrong::Wrong;
+
+const PARTNERS: usize = 8;
+/// How long it may take until everything works again.
+const RECOVERY: Duration = Duration::from_secs(5);
+const FAILING: [Operation; 5] =
+    [Operation::Read, Operation::Write, Operation::Full, Operation::Sync, Operation::Lock];
+/// How often something fails, in a million times.
+const RATES: [u32; 5] = [1_000, 10_000, 100_000, 500_000, 1_000_000];
+
+pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
+    let directory = |name: &str| {
+        let directory = run.directory.join(name);
+        std::fs::create_dir_all(directory.join("shadows")).map(|()| directory)
+    };
+    let rounds = run.rounds(12, 600);
+    let tested = failing(&directory("failing")?, None, rounds).await?;
+    let deaf = failing(&directory("deaf")?, Some(Wrong::IgnoresErrors), rounds.min(12)).await?;
+    let well = health(&directory("health")?).await?;
+    let cuts = run.rounds(3, 100);
+    let heard = given_up(&directory("given up")?, Operation::Sync, cuts).await?;
+    let unheard = given_up(&directory("unheard")?, Operation::SyncUnheard, cuts.min(20)).await?;
+    Ok(vec![
+        Figure {
+            case: "D, F",
+            what: format!(
+                "{rounds} rounds of I/O errors, a full disk and a lock not to be had; {} answered 200, {} answered 503",
+                tested.acked, tested.refused
+            ),
+            target: "0 lost, 0 accepted twice, nothing else answered, sound, well again in 5 s"
+                .into(),
+            measured: tested.measured(),
+            control: format!("an intake that ignores errors loses {} of {}", deaf.lost, deaf.acked),
+            met: tested.is_met() && deaf.lost > 0,
+        },
+        Figure {
+            case: "F",
+            what: "/healthz while every write, sync or lock fails".into(),
+            target: "503 within 2 s and as long as it lasts; 200 and an accept 5 s after".into(),
+            measured: format!(
+                "503 after {:.1?}, {} said otherwise; well after {:.1?}",
+                well.noticed, well.wrong, well.recovered
+            ),
+            control: format!("without a fault it is {}", well.before),
+            met: well.wrong == 0 && well.recovered <= RECOVERY && well.before == StatusCode::OK,
+        },
+        Figure {
+            case: "F",
+            what: format!(
+                "{cuts} power cuts after failed syncs whose pages are given up, {} answered 200",
+                heard.acked
+            ),
+            target: "0 lost, every file sound".into(),
+            measured: format!("{} lost, {} files damaged", heard.lost, heard.damaged),
+            control: format!(
+                "of failures that SQLite does not hear of: {} lost, {} damaged",
+                unheard.lost, unheard.damaged
+            ),
+            met: heard.lost == 0 && heard.damaged == 0 && unheard.lost + unheard.damaged > 0,
+        },
+    ])
+}
+
+struct Failing {
+    acked: usize,
+    refused: usize,
+    lost: usize,
+    double: u32,
+    /// Answers that are neither 200 nor 503, and connections that broke.
+    odd: usize,
+    integrity: String,
+    recovered: Duration,
+}
+
+impl Failing {
+    fn is_met(&self) -> bool {
+        let Self { lost, double, odd, .. } = self;
+        (*lost, *double, *odd, &*self.integrity) == (0, 0, 0, "ok") && self.recovered <= RECOVERY
+    }
+
+    fn measured(&self) -> String {
+        let Self { lost, double, odd, integrity, recovered, .. } = self;
+        format!("{lost} lost, {double} accepted twice, {odd} others, {integrity}, {recovered:.1?}")
+    }
+}
+
+/// Something or other fails at rates that change, under load and with a worker.
+async fn failing(
+    directory: &Path,
+    wrong: Option<Wrong>,
+    rounds: usize,
+) -> Result<Failing, BoxError> {
+    let db = directory.join("inbox.db");
+    let ledger = Arc::new(Ledger::create(&directory.join("acked"))?);
+    let spec = Spec { faults: vec![Fault::Lie(Lie::Nothing)], wrong, ..Spec::new(&db) };
+    let mut receiver = Receiver::start(&spec).await?;
+    let address = receiver.address();
+    let mut load = Load::start(address, PARTNERS, &ledger);
+    for _ in 0..rounds {
+        let [one, other] = [0; 2].map(|_| FAILING[fastrand::usize(..FAILING.len())]);
+        for operation in [one, other] {
+            let rate = RATES[fastrand::usize(..RATES.len())];
+            receiver.set(Fault::Chance(operation, rate)).await?;
+        }
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(100..600))).await;
+        for operation in [one, other] {
+            receiver.set(Fault::Chance(operation, 0)).await?;
+        }
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..200))).await;
+    }
+    let recovered = recovery(&mut Client::connect(address).await?).await?;
+    let broken = load.broken();
+    receiver.kill().await?;
+    load.ended().await;
+    let contents = contents(&db)?;
+    let acked = ledger.acked();
+    Ok(Failing {
+        acked: acked.len(),
+        refused: ledger.refused(StatusCode::SERVICE_UNAVAILABLE),
+        lost: acked.iter().filter(|id| !contents.ids.contains(*id)).count(),
+        double: ledger.double_accepts(),
+        odd: ledger.odd_answers() + broken,
+        integrity: contents.integrity,
+        recovered,
+    })
+}
+
+/// How long it takes until it is well and accepts something.
+async fn recovery(client: &mut Client) -> Result<Duration, BoxError> {
+    let start = Instant::now();
+    while start.elapsed() < 4 * RECOVERY {
+        if client.health().await? == StatusCode::OK && client.send(&id()).await?.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(start.elapsed())
+}
+
+struct Health {
+    before: StatusCode,
+    noticed: Duration,
+    /// How often it was well while nothing could be written.
+    wrong: usize,
+    recovered: Duration,
+}
+
+async fn health(directory: &Path) -> Result<Health, BoxError> {
+    let spec = Spec::new(directory.join("inbox.db"));
+    let faults = vec![Fault::Lie(Lie::Nothing)];
+    let mut receiver = Receiver::start(&Spec { faults, ..spec }).await?;
+    let mut client = Client::connect(receiver.address()).await?;
+    client.send(&id()).await?;
+    let before = client.health().await?;
+    let (noticed, recovered) = (Duration::ZERO, Duration::ZERO);
+    let mut health = Health { before, noticed, wrong: 0, recovered };
+    for operation in [Operation::Write, Operation::Full, Operation::Sync, Operation::Lock] {
+        receiver.set(Fault::Chance(operation, 1_000_000)).await?;
+        let start = Instant::now();
+        // An accept of the last second shows that it is well.
+        while client.health().await? == StatusCode::OK && start.elapsed() < RECOVERY {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        health.noticed = health.noticed.max(start.elapsed());
+        health.wrong += usize::from(start.elapsed() > Duration::from_secs(2));
+        for _ in 0..5 {
+            health.wrong += usize::from(client.send(&id()).await?.is_ok());
+            health.wrong += usize::from(client.health().await? == StatusCode::OK);
+        }
+        receiver.set(Fault::Chance(operation, 0)).await?;
+        health.recovered = health.recovered.max(recovery(&mut client).await?);
+    }
+    receiver.kill().await?;
+    Ok(health)
+}
+
+/// Syncs fail now and then, and what they were to write is given up: the system takes it for written,
+/// so the next sync succeeds and writes nothing of it. Then the power goes.
+async fn given_up(directory: &Path, fails: Operation, cuts: usize) -> Result<Outcome, BoxError> {
+    let machine = Machine::new(directory);
+    let ledger = Arc::new(Ledger::create(&directory.join("acked"))?);
+    let mut outcome = Outcome::default();
+    machine.start(Lie::Nothing).await?.kill().await?;
+    for _ in 0..cuts {
+        let mut receiver = machine.start(Lie::Nothing).await?;
+        let load = Load::start(receiver.address(), PARTNERS, &ledger);
+        for _ in 0..3 {
+            // Long enough for a checkpoint.
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(300..1_000))).await;
+            receiver.set(Fault::Chance(fails, 300_000)).await?;
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(50..300))).await;
+            receiver.set(Fault::Chance(fails, 0)).await?;
+        }
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..500))).await;
+        receiver.kill().await?;
+        load.ended().await;
+        machine.cut(Survives::Nothing, ledger.acked(), &mut outcome)?;
+        if outcome.damaged > 0 {
+            break;
+        }
+    }
+    outcome.acked = ledger.count();
+    Ok(outcome)
+}
