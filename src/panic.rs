@@ -31,5 +31,5 @@ impl<F: Future> Future for CatchPanic<F> {
 fn message(panic: &(dyn Any + Send)) -> String {
     let message = panic.downcast_ref::<&str>().copied();
     let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the handler panicked: {}", message.unwrap_or("no message"))
+    message.unwrap_or("no message").to_owned()
 }

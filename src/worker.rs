@@ -19,7 +19,7 @@ use tower_service::Service;
 
 use crate::error::ConfigError;
 use crate::events::Handled;
-use crate::inbox::{Batch, Inbox, InboxError, Job, Lease, LeaseOptions, Outcome, SourceRoom};
+use crate::inbox::{Batch, Inbox, InboxError, Job, LeaseOptions, SourceRoom};
 use crate::retry::{Backoff, Failure};
 
 mod asking;
@@ -28,7 +28,7 @@ mod heartbeat;
 mod running;
 mod turn;
 
-use asking::Asking;
+use asking::{Asking, Leased, give_back};
 use attempt::{attempt, settle};
 use heartbeat::Heartbeat;
 use running::{Running, Task};
@@ -110,7 +110,8 @@ where
     }
 
     /// How often the leases of running jobs are renewed: at most half a lease. A thread of its own
-    /// does it, so that handlers which block the runtime keep theirs, for ten leases at most.
+    /// does it, so that handlers which block the runtime keep theirs, for ten leases at most: with an
+    /// inbox whose `extend` needs nothing from that runtime, as those of this crate.
     pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
         self.config.heartbeat = heartbeat;
         self
@@ -207,16 +208,17 @@ where
     /// Starts what the inbox gave, and says what to wait for before it is asked again.
     fn answered(
         &self,
-        (options, answer): (LeaseOptions, Result<Batch, InboxError>),
+        (options, answer): (LeaseOptions, Result<Leased<I>, InboxError>),
         turn: &mut Turn,
         running: &mut Running,
     ) -> Option<Wait> {
         let batch = match answer {
-            Ok(batch) => batch,
+            Ok(leased) => leased.take(),
             Err(error) => {
                 tracing::warn!(%error, "no work can be leased; trying again");
+                let pause = running.store_pause();
                 running.store_failures = running.store_failures.saturating_add(1);
-                return Some(Wait::at_most(running.store_pause()));
+                return Some(Wait::at_most(pause));
             }
         };
         running.store_failures = 0;
@@ -252,40 +254,36 @@ where
         running.insert(lease, Task { abort: task.abort_handle(), retry, source });
     }
 
-    async fn shut_down(&self, mut running: Running, mut asking: Option<Asking>) {
+    async fn shut_down(&self, mut running: Running, mut asking: Option<Asking<I>>) {
         let release = RELEASE.min(self.config.drain.div_f32(5.0));
         let mut deadline = pin!(tokio::time::sleep(self.config.drain.saturating_sub(release)));
         // What the inbox leases to a worker that stops is not begun.
-        let mut unused = JoinSet::new();
+        let mut releases = JoinSet::new();
         while !running.is_empty() || asking.is_some() {
             tokio::select! {
-                (_, answer) = Asking::answer(&mut asking) => {
-                    for job in answer.into_iter().flat_map(|batch| batch.jobs) {
-                        unused.spawn(give_back(self.inbox.clone(), job.lease()));
+                (_, leased) = Asking::answer(&mut asking) => {
+                    for job in leased.into_iter().flat_map(|leased| leased.take().jobs) {
+                        releases.spawn(give_back(self.inbox.clone(), job.lease()));
                     }
                 }
                 () = running.ended(), if !running.is_empty() => {}
                 () = &mut deadline => break,
             }
         }
+        drop(asking);
         if !running.is_empty() {
             let jobs = running.len();
             tracing::warn!(jobs, "the drain is over; what still runs is given back");
         }
-        let rest = async {
-            self.abort(running).await;
-            unused.join_all().await;
-        };
-        if tokio::time::timeout(RELEASE, rest).await.is_err() {
+        if tokio::time::timeout(RELEASE, self.abort(running, releases)).await.is_err() {
             tracing::warn!("some jobs did not end; they are suspects when their leases end");
         }
     }
 
     /// Drops what runs and gives each lease back as soon as its task has ended: one that never
     /// yields holds up no other.
-    async fn abort(&self, mut running: Running) {
+    async fn abort(&self, mut running: Running, mut releases: JoinSet<()>) {
         running.abort_all();
-        let mut releases = JoinSet::new();
         while let Some(lease) = running.next_ended().await {
             releases.spawn(give_back(self.inbox.clone(), lease));
         }
@@ -333,10 +331,4 @@ enum Next {
     /// It asks for this.
     Ask(LeaseOptions),
     Wait(Wait),
-}
-
-async fn give_back<I: Inbox + ?Sized>(inbox: Arc<I>, lease: Lease) {
-    if let Err(error) = inbox.settle(lease, Outcome::Released).await {
-        tracing::warn!(%error, key = %lease.key(), "not given back");
-    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http_body_util::Full;
-use inhook::inbox::{Inbox, InboxError, LeaseOptions, Outcome, Put};
+use inhook::inbox::{Inbox, InboxError, LeaseOptions, Ledger, Outcome, Put};
 use inhook::testing::FakeClock;
 use inhook::{Intake, MemoryInbox, SqliteInbox, Verifier, VerifyLayer, WhenFull, presets};
 use rusqlite::Connection;
@@ -145,9 +145,23 @@ async fn f1_a_log_that_is_deleted_is_noticed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("inbox.db");
     let inbox = Arc::new(SqliteInbox::open(&path).await.unwrap());
-    assert_eq!(post(&inbox, "1").await.0, StatusCode::OK);
+    for n in 0..100 {
+        assert_eq!(post(&inbox, &format!("before-{n}")).await.0, StatusCode::OK);
+    }
+    // All of it is in the file: nothing is missing, and a new log would do no visible harm at first.
+    let other = Connection::open(&path).unwrap();
+    other.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
     std::fs::remove_file(directory.path().join("inbox.db-wal")).unwrap();
-    assert_refused(post(&inbox, "2").await);
+    for n in 0..100 {
+        assert_refused(post(&inbox, &format!("after-{n}")).await);
+    }
+    let error = inbox.health().await.unwrap_err().to_string();
+    assert!(error.contains("inbox.db-wal was moved or deleted"), "{error}");
+    drop((inbox, other));
+
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    assert_eq!(inbox.check_integrity().await.unwrap(), Vec::<String>::new());
+    assert_eq!(inbox.stats().await.unwrap().pending, 100);
 }
 
 #[tokio::test]

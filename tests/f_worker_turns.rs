@@ -139,6 +139,27 @@ async fn a_source_has_no_more_jobs_at_a_time_than_it_may() {
     worker.stop().await;
 }
 
+#[tokio::test]
+async fn f10_rows_that_cannot_be_read_hold_up_no_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = sqlite(directory.path()).await;
+    for n in 0..34 {
+        put(&*inbox, &n.to_string(), "push").await;
+    }
+    let db = rusqlite::Connection::open(directory.path().join("inbox.db")).unwrap();
+    db.execute("UPDATE delivery SET headers = x'00' WHERE position <= 32", []).unwrap();
+    let events = Events::builder()
+        .on("push", async |_: Event<serde_json::Value>| Ok::<_, Failure>(()))
+        .build()
+        .unwrap();
+    let worker = start(&inbox, events, |worker| worker);
+    // Far less than the pause after which a worker looks in any case.
+    let done = tokio::time::timeout(Duration::from_secs(3), settled(&*inbox, State::Done, 2));
+    done.await.expect("they are behind two batches of dead letters");
+    worker.stop().await;
+    assert_eq!(inbox.stats().await.unwrap().dead, 32);
+}
+
 /// An inbox whose leases take until the test lets them go.
 struct SlowToLease {
     inner: Arc<MemoryInbox>,

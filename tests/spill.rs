@@ -484,7 +484,7 @@ async fn a_spill_in_the_primarys_own_file_is_refused() {
     let files = Files::new();
     let primary = files.primary().await;
     let error = Spill::open(primary, files.primary_path()).await.unwrap_err().to_string();
-    assert!(error.contains("the primary's own file"), "{error}");
+    assert!(error.contains("an inbox, and a spill needs a file of its own"), "{error}");
     let error = Spill::open(files.primary().await, files.directory.path().join("no/spill.db"));
     let error = error.await.unwrap_err().to_string();
     assert!(error.contains("no/spill.db.lock can't be opened"), "{error}");

@@ -97,10 +97,25 @@ const OLD: u32 = 5_000;
 
 /// Accepts and handles these.
 async fn handled(inbox: &SqliteInbox, clock: &Arc<FakeClock>, ids: std::ops::Range<u32>) {
-    let puts = ids.map(|n| inbox.put(delivery_at(clock, &n.to_string())));
-    for put in futures(puts).await {
-        assert_eq!(put.unwrap(), Put::New);
+    put_all(inbox, ids.map(|n| delivery_at(clock, &n.to_string()))).await;
+    settle_all(inbox).await;
+}
+
+/// Puts them, not so many at once that it refuses.
+async fn put_all(inbox: &SqliteInbox, mut deliveries: impl Iterator<Item = Delivery>) {
+    loop {
+        let puts = futures(deliveries.by_ref().take(200).map(|delivery| inbox.put(delivery))).await;
+        if puts.is_empty() {
+            return;
+        }
+        for put in puts {
+            assert_eq!(put.unwrap(), Put::New);
+        }
     }
+}
+
+/// Handles all that is pending.
+async fn settle_all(inbox: &SqliteInbox) {
     loop {
         let batch = inbox.lease(LeaseOptions::new(500, LEASE, 5)).await.unwrap();
         if batch.jobs.is_empty() {
@@ -149,6 +164,38 @@ async fn what_has_expired_is_dropped_as_fast_as_new_ones_come() {
         end += 100;
         assert!(end < 2 * OLD, "more came than was dropped: {:?}", inbox.stats().await);
     }
+}
+
+#[tokio::test]
+async fn the_log_does_not_grow_with_what_is_dropped() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(FakeClock::new());
+    let path = directory.path().join("inbox.db");
+    let retain = Duration::from_secs(60);
+    let options = SqliteInbox::options().retain_done(retain).clock(clock.clone());
+    let inbox = options.clone().open(&path).await.unwrap();
+    let body = format!(r#"{{"filler":"{}"}}"#, "x".repeat(3_000));
+    let verifier = Verifier::builder("acme", presets::GITHUB, SECRET).clock(clock.clone());
+    let verifier = verifier.build().unwrap();
+    let large = |n: u32| verifier.verify(request(&n.to_string(), &body)).unwrap();
+    put_all(&inbox, (0..20_000).map(large)).await;
+    settle_all(&inbox).await;
+    drop(inbox);
+    clock.advance(retain);
+    let inbox = options.open(&path).await.unwrap();
+    let db = Connection::open(&path).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let left = || -> i64 {
+        db.query_row("SELECT count(*) FROM delivery WHERE body IS NOT NULL", [], |row| row.get(0))
+            .unwrap()
+    };
+    while left() > 0 {
+        assert!(Instant::now() < deadline, "it takes too long");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    inbox.health().await.unwrap();
+    let log = std::fs::metadata(directory.path().join("inbox.db-wal")).unwrap().len();
+    assert!(log < 48 << 20, "{} MiB", log >> 20);
 }
 
 /// The first version of the file, with a delivery in each state.

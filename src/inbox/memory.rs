@@ -106,6 +106,12 @@ impl MemoryInbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Wakes all who wait, since some may not take what is due, or else the next one who will.
+    fn wake(&self) {
+        self.ready.notify_waiters();
+        self.ready.notify_one();
+    }
+
     fn now(&self) -> Now {
         Now { wall: self.clock.now(), steady: self.clock.instant() }
     }
@@ -126,7 +132,7 @@ impl Inbox for MemoryInbox {
     async fn put_record(&self, record: Record) -> Result<Put, InboxError> {
         let put = self.shelf().put(record, self.now(), self.limits)?;
         if put != Put::Duplicate {
-            self.ready.notify_one();
+            self.wake();
         }
         Ok(put)
     }
@@ -135,7 +141,7 @@ impl Inbox for MemoryInbox {
         let batch = self.shelf().lease(&options, self.now());
         if batch.jobs.len() == options.max {
             // There may be more, and another worker may be idle.
-            self.ready.notify_one();
+            self.wake();
         }
         Ok(batch)
     }
@@ -149,7 +155,7 @@ impl Inbox for MemoryInbox {
         let wakes = matches!(outcome, Outcome::Released | Outcome::Retry { .. });
         let settled = self.shelf().settle(lease, outcome, self.now());
         if wakes {
-            self.ready.notify_one();
+            self.wake();
         }
         Ok(settled)
     }
@@ -193,7 +199,7 @@ impl Ledger for MemoryInbox {
 
     async fn replay(&self, key: Key) -> Result<(), LedgerError> {
         self.shelf().replay(key, self.now())?;
-        self.ready.notify_one();
+        self.wake();
         Ok(())
     }
 

@@ -76,7 +76,8 @@ impl<I: Inbox + ?Sized> Spill<I> {
     ///
     /// # Errors
     ///
-    /// Another process has the spill, it is the primary's own file, or it can't be opened.
+    /// Another process has the spill, the file is something else, such as an inbox, or it can't be
+    /// opened.
     ///
     /// # Panics
     ///
@@ -225,7 +226,8 @@ impl<I: Inbox + ?Sized> SpillOptions<I> {
     ///
     /// # Errors
     ///
-    /// Another process has the spill, it is the primary's own file, or it can't be opened.
+    /// Another process has the spill, the file is something else, such as an inbox, or it can't be
+    /// opened.
     ///
     /// # Panics
     ///
@@ -233,9 +235,9 @@ impl<I: Inbox + ?Sized> SpillOptions<I> {
     pub async fn open(self, path: impl AsRef<Path>) -> Result<Spill<I>, BoxError> {
         let Self { primary, all_sources, clock } = self;
         let path = std::path::absolute(path)?;
-        place::refuse_same_file(primary.path(), &path)?;
         let lock = place::lock(&path)?;
         let store = SqliteInbox::options()
+            .spill()
             .retain_done(Duration::ZERO)
             .on_dead_duplicate(OnDeadDuplicate::Ignore)
             .clock(clock)

@@ -26,8 +26,10 @@ mod thread;
 mod writer;
 
 use beside::Beside;
+use file::File;
 use read::Reader;
 use rows::Rows;
+use schema::Purpose;
 use writer::{Accepts, Writer};
 
 /// The least `max_bytes`.
@@ -74,6 +76,7 @@ impl SqliteInbox {
             retain_done: Duration::from_secs(7 * 24 * 60 * 60),
             on_dead_duplicate: OnDeadDuplicate::Revive,
             max_bytes: None,
+            purpose: Purpose::Inbox,
             clock: Arc::new(SystemClock),
         }
     }
@@ -177,6 +180,7 @@ pub struct SqliteOptions {
     retain_done: Duration,
     on_dead_duplicate: OnDeadDuplicate,
     max_bytes: Option<u64>,
+    purpose: Purpose,
     clock: Arc<dyn Clock>,
 }
 
@@ -205,6 +209,12 @@ impl SqliteOptions {
         self
     }
 
+    /// A spill's second store.
+    pub(in crate::inbox) fn spill(mut self) -> Self {
+        self.purpose = Purpose::Spill;
+        self
+    }
+
     /// Another clock, for tests.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -225,7 +235,8 @@ impl SqliteOptions {
         tokio::task::spawn_blocking(move || {
             let rows = Rows::new(&self);
             let reader = Beside::new(&path, schema::open_reader);
-            let writer = Writer::start(path.clone(), self.max_bytes, reader.clone(), rows)?;
+            let file = File::open(path.clone(), self.max_bytes, self.purpose, reader.clone())?;
+            let writer = Writer::start(file, rows)?;
             Ok(SqliteInbox { path, writer, reader: Reader::new(reader), clock: self.clock })
         })
         .await?

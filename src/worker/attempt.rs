@@ -30,7 +30,9 @@ where
             }),
         }
     };
-    let result = CatchPanic { future: run }.await.unwrap_or_else(|panic| Err((false, panic)));
+    let result = CatchPanic { future: run }
+        .await
+        .unwrap_or_else(|panic| Err((false, format!("the handler panicked: {panic}"))));
     match result {
         Ok(Handled::Done) => Outcome::Done,
         Ok(Handled::Skipped) => Outcome::Skipped,

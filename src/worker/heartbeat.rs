@@ -35,7 +35,7 @@ impl Heartbeat {
         let (stop, stopped) = channel();
         let runtime = Handle::current();
         let beat = move || {
-            let mut pause = every;
+            let (mut pause, mut failed) = (every, false);
             let moved = Arc::new(Mutex::new(Instant::now()));
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
                 let stalled = moved.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
@@ -44,12 +44,17 @@ impl Heartbeat {
                 runtime.spawn(async move {
                     *moves.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
                 });
-                pause = every;
-                if stalled > lease.saturating_mul(STALLED_LEASES) {
+                let doubled = pause.saturating_mul(2);
+                pause = if stalled > lease.saturating_mul(STALLED_LEASES) {
                     tracing::error!(?stalled, "the runtime is blocked; its jobs lose their leases");
+                    RETRY_STORE.1.min(every)
                 } else if renew(&runtime, &*inbox, &tasks, lease).is_err() {
-                    pause = RETRY_STORE.0;
-                }
+                    let (first, longest) = RETRY_STORE;
+                    if failed { doubled.min(longest).min(every) } else { first.min(every) }
+                } else {
+                    every
+                };
+                failed = pause != every;
             }
         };
         let thread = thread::Builder::new().name("inhook-heartbeat".into()).spawn(beat);
@@ -72,9 +77,11 @@ fn renew<I: Inbox + ?Sized>(
     }
     let extend = async {
         let late = |_| InboxError::Busy("it did not answer in time".into());
-        tokio::time::timeout(ANSWER, inbox.extend(&leases, lease)).await.map_err(late)?
+        tokio::time::timeout(ANSWER.min(lease.div_f32(4.0)), inbox.extend(&leases, lease))
+            .await
+            .map_err(late)?
     };
-    // A runtime that is being shut down answers with a panic.
+    // A runtime that is being shut down answers with a panic, as a backend may.
     match runtime.block_on(CatchPanic { future: extend }) {
         Ok(Ok(lost)) => {
             for lease in &lost {
@@ -88,7 +95,7 @@ fn renew<I: Inbox + ?Sized>(
             Err(())
         }
         Err(panic) => {
-            tracing::debug!(panic, "leases can't be renewed");
+            tracing::warn!(panic, "leases can't be renewed; trying again");
             Err(())
         }
     }

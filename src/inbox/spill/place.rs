@@ -10,7 +10,9 @@ use crate::error::BoxError;
 /// Not the spill's own file: POSIX drops all locks that a process holds on a file when it closes any
 /// descriptor of it, SQLite's own among them.
 pub(super) fn lock(spill: &Path) -> Result<File, BoxError> {
-    let mut path = spill.as_os_str().to_owned();
+    // Under whatever name: a link to a spill is that spill.
+    let real = spill.canonicalize().unwrap_or_else(|_| spill.to_owned());
+    let mut path = real.into_os_string();
     path.push(".lock");
     let path = PathBuf::from(path);
     let mut options = OpenOptions::new();
@@ -30,18 +32,6 @@ pub(super) fn lock(spill: &Path) -> Result<File, BoxError> {
             "{name} can't be locked (is it on a network file system?): {error}"
         )
         .into()),
-    }
-}
-
-/// A spill in the primary's own file would hand deliveries to itself.
-pub(super) fn refuse_same_file(primary: Option<&Path>, spill: &Path) -> Result<(), BoxError> {
-    match (primary.and_then(place), place(spill)) {
-        (Some(primary), Some(file)) if primary == file => Err(format!(
-            "{} is the primary's own file: the spill needs one of its own, on another disk",
-            spill.display()
-        )
-        .into()),
-        _ => Ok(()),
     }
 }
 

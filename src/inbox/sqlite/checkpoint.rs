@@ -24,6 +24,8 @@ const LONG: i64 = 4_096;
 const FEW: i64 = 512;
 /// How often a log that grows as fast as it is copied is copied in a row.
 const PASSES: usize = 8;
+/// When the writer has to copy the rest, however much that is: 256 MiB.
+const TOO_LONG: i64 = 65_536;
 
 /// A thread that runs checkpoints which wait for nobody.
 #[derive(Debug)]
@@ -83,6 +85,7 @@ impl Checkpointer {
 
 /// Copies what is there; whether the log is long, and little of it is left.
 fn copy(connection: &Connection) -> Result<bool, InboxError> {
+    let mut last = 0;
     for _ in 0..PASSES {
         let Progress { pages, copied, .. } = checkpoint(connection, "PASSIVE")?;
         if pages < LONG {
@@ -91,8 +94,9 @@ fn copy(connection: &Connection) -> Result<bool, InboxError> {
         if pages.saturating_sub(copied) <= FEW {
             return Ok(true);
         }
+        last = pages;
     }
-    Ok(false)
+    Ok(last > TOO_LONG)
 }
 
 /// Copies and syncs what is left, without waiting for anybody.

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::beside::{Beside, breaks, close};
 use super::checkpoint::{self, Checkpointer};
-use super::schema;
+use super::schema::{self, Purpose};
 use crate::error::BoxError;
 use crate::inbox::InboxError;
 
@@ -35,9 +35,10 @@ impl File {
     pub(super) fn open(
         path: PathBuf,
         max_bytes: Option<u64>,
+        purpose: Purpose,
         reader: Beside,
     ) -> Result<Self, BoxError> {
-        schema::create(&path)?;
+        schema::create(&path, purpose)?;
         Ok(Self {
             connection: Some(schema::open(&path, max_bytes)?),
             checkpointer: Checkpointer::start(&path)?,
@@ -72,7 +73,7 @@ impl File {
         }
         if self.log_id.is_some() && FileId::of(&self.log).ok() != self.log_id {
             self.connection.take().into_iter().for_each(close);
-            self.log_id = None;
+            // For good: with a new log, the other connections would mix both up in the file.
             return gone(&self.log);
         }
         if self.checkpointer.take_failed() {

@@ -135,16 +135,15 @@ impl Rows {
             .map(drop)
     }
 
-    /// Drops bytes and keys whose time has come, of so many deliveries at most; whether there were any.
-    pub(super) fn sweep(&mut self, db: &Connection, max: usize) -> rusqlite::Result<bool> {
+    /// Drops bytes and keys whose time has come, of so many deliveries at most; of how many it did.
+    pub(super) fn sweep(&mut self, db: &Connection, max: u32) -> rusqlite::Result<u32> {
         let now = self.now();
-        let max = i64::try_from(max).unwrap_or(i64::MAX);
         let due: Vec<(i64, i64, bool)> = db
             .prepare_cached(
                 "SELECT position, state, expires_at <= ?1 FROM delivery
                  WHERE sweep_at <= ?1 ORDER BY sweep_at LIMIT ?2",
             )?
-            .query_map([now, max], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .query_map([now, max.into()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<Result<_, _>>()?;
         for (position, code, expired) in &due {
             if *expired {
@@ -159,7 +158,7 @@ impl Rows {
                 .execute([position])?;
             }
         }
-        Ok(!due.is_empty())
+        Ok(u32::try_from(due.len()).unwrap_or(u32::MAX))
     }
 
     /// Writes the counts that the open transaction changed.

@@ -7,8 +7,23 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::BoxError;
 
-/// `inhk`: marks the file as ours.
-const APPLICATION_ID: i32 = 0x696e_686b;
+/// What a file is for. One must not be taken for the other: a spill drops what it hands over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::inbox) enum Purpose {
+    Inbox,
+    Spill,
+}
+
+impl Purpose {
+    /// `inhk` or `inhs`: marks the file as ours.
+    const fn application_id(self) -> i32 {
+        match self {
+            Self::Inbox => 0x696e_686b,
+            Self::Spill => 0x696e_6873,
+        }
+    }
+}
+
 const VERSION: i32 = 2;
 /// How a file of an older version becomes one of the next.
 const UPGRADES: &[(i32, &str)] = &[(
@@ -66,12 +81,12 @@ const SCHEMA: &str = "
 ";
 
 /// Creates the file if it is missing, and makes it an inbox.
-pub(super) fn create(path: &Path) -> Result<(), BoxError> {
+pub(super) fn create(path: &Path, purpose: Purpose) -> Result<(), BoxError> {
     create_private(path)?;
-    refuse_foreign(path)?;
+    refuse_foreign(path, purpose)?;
     // Others may be creating it at the same time.
     let mut connection = connect(path, CREATE_BUSY)?;
-    claim(&mut connection, path)
+    claim(&mut connection, path, purpose)
 }
 
 /// A connection for the writer, which lets the file grow to `max_bytes`.
@@ -131,13 +146,13 @@ fn connect(path: &Path, busy: Duration) -> Result<Connection, BoxError> {
 }
 
 /// Makes an empty file ours, brings an older one up to date, and refuses a newer one.
-fn claim(connection: &mut Connection, path: &Path) -> Result<(), BoxError> {
+fn claim(connection: &mut Connection, path: &Path, purpose: Purpose) -> Result<(), BoxError> {
     if is_empty(connection)? || pragma(connection, "user_version")? < VERSION {
         // Other processes may do the same: what is to be done is looked at under the lock.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if is_empty(&transaction)? {
             transaction.execute_batch(SCHEMA)?;
-            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "application_id", purpose.application_id())?;
             transaction.pragma_update(None, "user_version", VERSION)?;
         }
         for (from, change) in UPGRADES {
@@ -161,14 +176,20 @@ fn check_version(connection: &Connection, path: &Path) -> Result<(), BoxError> {
 }
 
 /// Looks before anything is changed, be it only the journal's mode.
-fn refuse_foreign(path: &Path) -> Result<(), BoxError> {
+fn refuse_foreign(path: &Path, purpose: Purpose) -> Result<(), BoxError> {
     let connection = Connection::open_with_flags(path, FLAGS)?;
     connection.busy_timeout(CREATE_BUSY)?;
-    if is_empty(&connection)? || pragma(&connection, "application_id")? == APPLICATION_ID {
+    let found = pragma(&connection, "application_id")?;
+    if found == purpose.application_id() || is_empty(&connection)? {
         return Ok(());
     }
-    let path = path.display();
-    Err(format!("{path} is a SQLite file, but not an inbox; choose another path").into())
+    let is = |purpose: Purpose| found == purpose.application_id();
+    let (path, what) = match (path.display(), is(Purpose::Inbox), is(Purpose::Spill)) {
+        (path, true, _) => (path, "an inbox, and a spill needs a file of its own"),
+        (path, _, true) => (path, "a spill, and no inbox"),
+        (path, ..) => (path, "a SQLite file, but not an inbox"),
+    };
+    Err(format!("{path} is {what}; choose another path").into())
 }
 
 fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {

@@ -1,17 +1,14 @@
 //! The one thread that writes. An answer means that the transaction's log is on disk.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::beside::Beside;
 use super::file::File;
 use super::rows::Rows;
 use super::writer::{Accepts, Ended, QUEUE_WAIT, Shared, Step, inbox_error};
-use crate::error::BoxError;
 use crate::inbox::InboxError;
 
 /// The longest transaction: in steps, in KiB, and in the time that its steps take.
@@ -31,7 +28,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 const SWEEP_AT_REST: Duration = Duration::from_millis(5);
 const SWEEP_PART: u32 = 3;
 /// How many deliveries are dropped between two looks at the clock.
-const SWEPT_AT_ONCE: usize = 16;
+const SWEPT_AT_ONCE: u32 = 16;
 /// How often the thread looks whether another process has written to the file.
 const LOOK: Duration = Duration::from_millis(250);
 /// After how many KiB of deliveries the log is checkpointed. It is some five times as long by then: whole
@@ -51,22 +48,16 @@ pub(super) struct Thread {
 }
 
 impl Thread {
-    pub(super) fn open(
-        path: PathBuf,
-        max_bytes: Option<u64>,
-        reader: Beside,
-        rows: Rows,
-        shared: Arc<Shared>,
-    ) -> Result<Self, BoxError> {
-        Ok(Self {
-            file: File::open(path, max_bytes, reader)?,
+    pub(super) fn new(file: File, rows: Rows, shared: Arc<Shared>) -> Self {
+        Self {
+            file,
             rows,
             shared,
             last_idle: Instant::now(),
             written_kib: 0,
             next_sweep: Instant::now(),
             next_look: Instant::now(),
-        })
+        }
     }
 
     pub(super) fn run(&mut self, steps: &Receiver<Step>) {
@@ -103,7 +94,7 @@ impl Thread {
         }
         self.next_look = soon(LOOK);
         if self.file.changed_by_others() {
-            self.shared.ready.notify_one();
+            self.shared.wake();
         }
     }
 
@@ -131,7 +122,7 @@ impl Thread {
         }
         // Here and not where the answer is awaited: a caller may be gone by then.
         if self.rows.take_wakes() {
-            self.shared.ready.notify_one();
+            self.shared.wake();
         }
         self.note_health(&result, &ended, wrote);
         for step in ended {
@@ -236,13 +227,18 @@ impl Thread {
         end: Instant,
     ) -> rusqlite::Result<Duration> {
         let mut pause = SWEEP;
-        while self.rows.sweep(connection, SWEPT_AT_ONCE)? {
+        loop {
+            let swept = self.rows.sweep(connection, SWEPT_AT_ONCE)?;
+            if swept == 0 {
+                return Ok(pause);
+            }
+            // A page or so for each, in the log as well.
+            self.written_kib = self.written_kib.saturating_add(swept);
             if Instant::now() >= end {
                 return Ok(Duration::ZERO);
             }
             pause = SWEEP_SOME;
         }
-        Ok(pause)
     }
 
     fn undo(&mut self, connection: &Connection, counts: [i64; 6]) {

@@ -1,7 +1,6 @@
 //! The way to the one thread that writes. Many callers queue up; the thread runs what has queued in
 //! one transaction and answers all of it after COMMIT returned.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::beside::Beside;
+use super::file::File;
 use super::rows::Rows;
 use super::thread::Thread;
 use crate::error::BoxError;
@@ -40,16 +39,11 @@ pub(super) enum Accepts {
 }
 
 impl Writer {
-    pub(super) fn start(
-        path: PathBuf,
-        max_bytes: Option<u64>,
-        reader: Beside,
-        rows: Rows,
-    ) -> Result<Self, BoxError> {
+    pub(super) fn start(file: File, rows: Rows) -> Result<Self, BoxError> {
         let (queue, steps) = channel();
         let shared = Arc::new(Shared::default());
         let room = Arc::new(Semaphore::new(QUEUE_KIB.try_into()?));
-        let mut thread = Thread::open(path, max_bytes, reader, rows, shared.clone())?;
+        let mut thread = Thread::new(file, rows, shared.clone());
         std::thread::Builder::new()
             .name("inhook-sqlite".into())
             .spawn(move || thread.run(&steps))?;
@@ -110,10 +104,16 @@ pub(super) struct Shared {
     commits: AtomicU64,
     last_accept: Mutex<Option<Instant>>,
     /// Something may be due.
-    pub(super) ready: Notify,
+    ready: Notify,
 }
 
 impl Shared {
+    /// Wakes all who wait, since some may not take what is due, or else the next one who will.
+    pub(super) fn wake(&self) {
+        self.ready.notify_waiters();
+        self.ready.notify_one();
+    }
+
     pub(super) fn committed_accepts(&self) {
         self.commits.fetch_add(1, Ordering::Relaxed);
     }
@@ -127,7 +127,7 @@ impl Shared {
     }
 }
 
-/// A queued step. Its room in the queue is given back when it is answered.
+/// A queued step. Its room in the queue is given back when it has run.
 pub(super) struct Step {
     work: Box<dyn FnOnce(Turn<'_>) -> Ended + Send>,
     pub(super) accepts: Accepts,

@@ -30,7 +30,7 @@ impl Rows {
             }
         }
         // The lapsed first, then suspects that were given back.
-        let given_back = due::suspects(db, options.max)?;
+        let given_back = due::suspects(db, options.max.saturating_add(1))?;
         let suspects = lapsed.len().saturating_add(given_back.len());
         let chosen: Vec<i64> = if options.suspects {
             lapsed.into_iter().chain(given_back).take(options.max).collect()
@@ -46,7 +46,7 @@ impl Rows {
         }
         batch.next_due = due::next(db, now)?;
         // There may be more, and another worker may be idle.
-        self.wakes |= batch.jobs.len() == options.max;
+        self.wakes |= chosen.len() == options.max;
         Ok(batch)
     }
 
