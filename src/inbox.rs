@@ -106,7 +106,8 @@ pub trait Inbox: Send + Sync + 'static {
     async fn put(&self, delivery: Delivery) -> Result<Put, InboxError>;
 
     /// Takes over what another store has accepted, by the rules of [`put`](Self::put). The record
-    /// keeps its time and its window, which began when it was received.
+    /// keeps its time and its window, which began when it was received. It is trusted: hand over
+    /// nothing but what a store of yours kept of a [`Delivery`].
     ///
     /// # Errors
     ///

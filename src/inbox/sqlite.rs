@@ -61,7 +61,8 @@ pub struct SqliteInbox {
 }
 
 impl SqliteInbox {
-    /// Opens the file, or creates it.
+    /// Opens the file, or creates it. One of an older version is brought up to date; a process of the
+    /// older version that has it open then fails, so end that one first.
     ///
     /// # Errors
     ///
