@@ -76,8 +76,17 @@ impl Receiver {
 
     /// Waits until it has said this.
     pub async fn wait_for(&mut self, what: impl Fn(&Said) -> bool) -> Result<(), BoxError> {
+        self.wait_for_more(0, what).await
+    }
+
+    /// Waits until it has said this after it had said so much.
+    pub async fn wait_for_more(
+        &mut self,
+        said: usize,
+        what: impl Fn(&Said) -> bool,
+    ) -> Result<(), BoxError> {
         let mut count = self.count.clone();
-        let heard = count.wait_for(|_| self.said().iter().any(&what));
+        let heard = count.wait_for(|_| self.said().iter().skip(said).any(&what));
         match tokio::time::timeout(PATIENCE, heard).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(format!("it ended: {:?}", self.child.wait().await?).into()),

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 
 /// The faults of this process.
 pub static FAULTS: Faults = Faults {
-    chances: [const { AtomicU32::new(0) }; 6],
+    chances: [const { AtomicU32::new(0) }; 7],
     log_sync_takes_us: AtomicU64::new(0),
     lie: AtomicU32::new(0),
     hold: AtomicBool::new(false),
     room: AtomicU64::new(u64::MAX),
+    lengths: [const { AtomicU64::new(0) }; 2],
     sync_failures: [const { AtomicU64::new(0) }; 2],
     journal: Mutex::new(None),
 };
@@ -31,6 +32,8 @@ pub enum Operation {
     Sync,
     /// Another process has the lock.
     Lock,
+    /// The same as `Sync`, of the database alone.
+    SyncDatabase,
     /// The same as `Sync`, and SQLite is told that it is done.
     SyncUnheard,
 }
@@ -46,7 +49,7 @@ pub enum Fault {
     Lie(Lie),
     /// The next sync of the log says so on standard output and then takes for ever.
     HoldLogSync,
-    /// The longest that the database and the log may each get, in bytes; then the disk is full.
+    /// How long the database and its log may get together, in bytes; then the disk is full.
     Room(u64),
 }
 
@@ -75,12 +78,13 @@ pub enum Seen {
 }
 
 pub struct Faults {
-    chances: [AtomicU32; 6],
+    chances: [AtomicU32; 7],
     log_sync_takes_us: AtomicU64,
     lie: AtomicU32,
     hold: AtomicBool,
     room: AtomicU64,
     /// Of the database, and of its log.
+    lengths: [AtomicU64; 2],
     sync_failures: [AtomicU64; 2],
     /// Kept only where somebody asked for it.
     journal: Mutex<Option<Journal>>,
@@ -119,9 +123,16 @@ impl Faults {
         lie == Lie::Everything as u32 || (about_log && lie == Lie::Log as u32)
     }
 
-    /// Whether a file may be this long.
-    pub fn has_room(&self, length: u64) -> bool {
-        length <= self.room.load(Ordering::Relaxed)
+    /// Whether the database or its log may get this long.
+    pub fn has_room(&self, is_log: bool, length: u64) -> bool {
+        let [own, other] =
+            [is_log, !is_log].map(|is_log| self.length(is_log).load(Ordering::Relaxed));
+        length <= own || length + other <= self.room.load(Ordering::Relaxed)
+    }
+
+    /// The length of the database or of its log.
+    pub fn length(&self, is_log: bool) -> &AtomicU64 {
+        &self.lengths[usize::from(is_log)]
     }
 
     /// How many syncs have failed: the system tells each open file of each, whoever synced.

@@ -45,6 +45,8 @@ pub struct Spec {
     pub concurrency: usize,
     pub lease: Duration,
     pub max_attempts: u32,
+    /// For how long what is handled keeps its bytes.
+    pub retain_done: Duration,
     /// The intake that it has instead of the real one.
     pub wrong: Option<Wrong>,
     /// Where it writes all that it logs, at the level TRACE.
@@ -63,6 +65,7 @@ impl Spec {
             concurrency: 16,
             lease: Duration::from_secs(1),
             max_attempts: 12,
+            retain_done: Duration::from_secs(7 * 24 * 60 * 60),
             wrong: None,
             log: None,
         }
@@ -127,7 +130,10 @@ pub async fn run(spec: Spec) -> Result<(), BoxError> {
         std::process::exit(1);
     });
     match &spec.db {
-        Some(db) => serve(Arc::new(SqliteInbox::open(db).await?), spec).await,
+        Some(db) => {
+            let options = SqliteInbox::options().retain_done(spec.retain_done);
+            serve(Arc::new(options.open(db).await?), spec).await
+        }
         None => serve(Arc::new(MemoryInbox::new().max_deliveries(1 << 20)), spec).await,
     }
 }

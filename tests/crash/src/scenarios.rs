@@ -7,6 +7,7 @@ use inhook::BoxError;
 
 use crate::table::Figure;
 
+mod disk;
 mod faults;
 mod kill;
 mod order;
@@ -18,6 +19,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "power", run: |run| Box::pin(power::run(run)) },
     Scenario { name: "faults", run: |run| Box::pin(faults::run(run)) },
     Scenario { name: "order", run: |run| Box::pin(order::run(run)) },
+    Scenario { name: "disk", run: |run| Box::pin(disk::run(run)) },
 ];
 
 pub struct Scenario {

@@ -117,6 +117,9 @@ unsafe extern "C" fn open(
                     vfs.shadows.as_deref().map(|directory| Shadow::open(directory, &path(name)));
                 let is_log = flags & ffi::SQLITE_OPEN_WAL != 0;
                 let syncs_directory = flags & ffi::SQLITE_OPEN_MAIN_DB == 0;
+                let mut size = 0;
+                (*(*inner).pMethods).xFileSize.unwrap()(inner, &mut size);
+                FAULTS.length(is_log).store(size as u64, Ordering::Relaxed);
                 let sync_failures = FAULTS.sync_failures(is_log).load(Ordering::SeqCst);
                 let kept = Kept { is_log, syncs_directory, shadow, sync_failures };
                 (*ours).kept = Box::into_raw(Box::new(kept));
@@ -183,13 +186,16 @@ unsafe extern "C" fn write(
         return ffi::SQLITE_FULL;
     }
     let (start, length) = (at as u64, n as u64);
-    if !FAULTS.has_room(start + length) {
+    if !FAULTS.has_room(kept.is_log, start + length) {
         return ffi::SQLITE_FULL;
     }
     // Before and after: whoever syncs in between must not take it for synced.
     kept.shadow.iter().for_each(|shadow| shadow.mark(start, length));
     let code = pass!(file.xWrite(from, n, at));
     kept.shadow.iter().for_each(|shadow| shadow.mark(start, length));
+    if code == ffi::SQLITE_OK {
+        FAULTS.length(kept.is_log).fetch_max(start + length, Ordering::Relaxed);
+    }
     if kept.is_log && code == ffi::SQLITE_OK {
         // SAFETY: SQLite hands over `n` bytes.
         FAULTS.log_written(unsafe { std::slice::from_raw_parts(from.cast(), n as usize) });
@@ -198,10 +204,15 @@ unsafe extern "C" fn write(
 }
 
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int {
-    if unsafe { kept(file) }.is_some() && FAULTS.hits(Operation::Write) {
+    let Some(kept) = (unsafe { kept(file) }) else { return pass!(file.xTruncate(size)) };
+    if FAULTS.hits(Operation::Write) {
         return ffi::SQLITE_IOERR_TRUNCATE;
     }
-    pass!(file.xTruncate(size))
+    let code = pass!(file.xTruncate(size));
+    if code == ffi::SQLITE_OK {
+        FAULTS.length(kept.is_log).store(size as u64, Ordering::Relaxed);
+    }
+    code
 }
 
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
@@ -213,7 +224,9 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     if FAULTS.lies(kept.is_log) {
         return ffi::SQLITE_OK;
     }
-    let (unheard, fails) = (FAULTS.hits(Operation::SyncUnheard), FAULTS.hits(Operation::Sync));
+    let unheard = FAULTS.hits(Operation::SyncUnheard);
+    let fails =
+        FAULTS.hits(Operation::Sync) || (!kept.is_log && FAULTS.hits(Operation::SyncDatabase));
     let failures = FAULTS.sync_failures(kept.is_log);
     let Some(shadow) = &kept.shadow else {
         if fails {

@@ -90,7 +90,7 @@ fn count(said: &[Said], runs: &mut HashMap<String, usize>) {
 }
 
 /// Waits until nothing is pending or leased.
-async fn settled(db: &Path) -> Result<(), BoxError> {
+pub(super) async fn settled(db: &Path) -> Result<(), BoxError> {
     let deadline = Instant::now() + 10 * PATIENCE;
     while contents(db)?.unsettled > 0 {
         if Instant::now() > deadline {
