@@ -23,6 +23,8 @@ pub struct Receiver {
     stdin: ChildStdin,
     said: Arc<Mutex<Vec<Said>>>,
     count: watch::Receiver<usize>,
+    /// How many faults were told to it.
+    faults: usize,
     reader: JoinHandle<()>,
 }
 
@@ -48,7 +50,7 @@ impl Receiver {
                 counter.send_modify(|count| *count += 1);
             }
         });
-        let mut receiver = Self { child, stdin, said, count, reader };
+        let mut receiver = Self { child, stdin, said, count, faults: 0, reader };
         receiver.wait_for(|said| matches!(said, Said::Listening(_) | Said::Working)).await?;
         Ok(receiver)
     }
@@ -83,10 +85,13 @@ impl Receiver {
         }
     }
 
-    /// Changes what goes wrong.
+    /// Changes what goes wrong, from now on.
     pub async fn set(&mut self, fault: Fault) -> Result<(), BoxError> {
         let line = format!("{}\n", serde_json::to_string(&fault)?);
-        Ok(self.stdin.write_all(line.as_bytes()).await?)
+        self.stdin.write_all(line.as_bytes()).await?;
+        self.faults += 1;
+        let set = Said::Set(self.faults);
+        self.wait_for(|said| *said == set).await
     }
 
     /// SIGKILL; returns all that it said.

@@ -85,6 +85,8 @@ pub enum Said {
     Ended { id: String },
     /// A sync of the log has begun, and will never end.
     InSync,
+    /// So many faults that were told to it while it runs are set.
+    Set(usize),
 }
 
 impl Said {
@@ -113,8 +115,9 @@ pub async fn run(spec: Spec) -> Result<(), BoxError> {
         vfs::install(spec.shadows.clone());
     }
     std::thread::spawn(|| {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        for (before, line) in std::io::stdin().lock().lines().map_while(Result::ok).enumerate() {
             FAULTS.set(serde_json::from_str(&line).expect("a fault"));
+            Said::Set(before + 1).say();
         }
         // Whoever started this process has gone.
         std::process::exit(1);
