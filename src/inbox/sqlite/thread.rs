@@ -28,8 +28,9 @@ const SWEEP_AT_REST: Duration = Duration::from_millis(5);
 const SWEEP_PART: u32 = 3;
 /// How many deliveries are dropped between two looks at the clock.
 const SWEPT_AT_ONCE: usize = 16;
-/// How often the thread looks whether another process has written to the file.
-const LOOK: Duration = Duration::from_millis(250);
+/// How often the thread looks whether another process has written to the file: with the lease that
+/// follows, a worker begins within 250 ms.
+const LOOK: Duration = Duration::from_millis(200);
 /// After how many KiB of deliveries the log is checkpointed. It is some five times as long by then: whole
 /// pages go to it, those of the indexes as well.
 const CHECKPOINT_KIB: u32 = 2 << 10;

@@ -10,8 +10,12 @@
 mod child;
 mod client;
 mod faults;
+mod latencies;
 mod ledger;
 mod load;
+mod naive;
+mod offer;
+mod process;
 mod receiver;
 mod scenarios;
 mod shadow;

@@ -7,13 +7,25 @@ use inhook::BoxError;
 
 use crate::table::Figure;
 
+mod duplicates;
 mod kill;
+mod overload;
+mod poison;
 mod power;
+mod secrets;
+mod slow;
+mod wake;
 
 /// All of them, in the order in which they run.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "kill", run: |run| Box::pin(kill::run(run)) },
     Scenario { name: "power", run: |run| Box::pin(power::run(run)) },
+    Scenario { name: "duplicates", run: |run| Box::pin(duplicates::run(run)) },
+    Scenario { name: "overload", run: |run| Box::pin(overload::run(run)) },
+    Scenario { name: "slow", run: |run| Box::pin(slow::run(run)) },
+    Scenario { name: "poison", run: |run| Box::pin(poison::run(run)) },
+    Scenario { name: "secrets", run: |run| Box::pin(secrets::run(run)) },
+    Scenario { name: "wake", run: |run| Box::pin(wake::run(run)) },
 ];
 
 pub struct Scenario {
