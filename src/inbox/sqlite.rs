@@ -18,6 +18,7 @@ use crate::error::BoxError;
 mod checkpoint;
 mod file;
 mod integrity;
+mod queue;
 mod read;
 mod rows;
 mod schema;
@@ -72,6 +73,7 @@ impl SqliteInbox {
             retain_done: Duration::from_secs(7 * 24 * 60 * 60),
             on_dead_duplicate: OnDeadDuplicate::Revive,
             max_bytes: None,
+            max_batch: queue::MAX_STEPS,
             clock: Arc::new(SystemClock),
         }
     }
@@ -163,6 +165,7 @@ pub struct SqliteOptions {
     retain_done: Duration,
     on_dead_duplicate: OnDeadDuplicate,
     max_bytes: Option<u64>,
+    max_batch: usize,
     clock: Arc<dyn Clock>,
 }
 
@@ -191,6 +194,14 @@ impl SqliteOptions {
         self
     }
 
+    /// How many steps share a transaction at most, for tests of what happens when more come than are
+    /// committed: 512 unless changed.
+    #[cfg(feature = "testing")]
+    pub fn max_batch(mut self, steps: usize) -> Self {
+        self.max_batch = steps;
+        self
+    }
+
     /// Another clock, for tests.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -209,8 +220,7 @@ impl SqliteOptions {
             return Err("`max_bytes` must be at least 1 MiB".into());
         }
         tokio::task::spawn_blocking(move || {
-            let rows = Rows::new(&self);
-            let writer = Writer::start(path.clone(), self.max_bytes, rows)?;
+            let writer = Writer::start(path.clone(), &self)?;
             let reader = Reader::open(&path)?;
             Ok(SqliteInbox { path, writer, reader, clock: self.clock })
         })

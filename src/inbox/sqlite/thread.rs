@@ -2,21 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::checkpoint::Checkpointer;
 use super::file::File;
+use super::queue::{Queue, behind};
 use super::rows::Rows;
 use super::writer::{Accepts, Ended, QUEUE_WAIT, Shared, Step, inbox_error};
 use crate::error::BoxError;
 use crate::inbox::InboxError;
 
-/// The longest transaction, in steps and in KiB.
-const BATCH_STEPS: usize = 512;
-const BATCH_KIB: u32 = 8 << 10;
 /// How often what has expired is looked for after some was found, and after nothing was. While there
 /// is more of it, every transaction does its share.
 const SWEEP_SOME: Duration = Duration::from_secs(1);
@@ -65,28 +62,16 @@ impl Thread {
         })
     }
 
-    pub(super) fn run(&mut self, steps: &Receiver<Step>) {
+    pub(super) fn run(&mut self, mut queue: Queue) {
         loop {
             let wake = self.next_sweep.min(self.next_look);
             let wait = wake.saturating_duration_since(Instant::now());
-            let first = match steps.recv_timeout(wait) {
-                Ok(first) => Some(first),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            let mut kib = 0u32;
-            let mut batch = Vec::new();
-            // Whatever queued up during the last commit goes into this one: there is no timer.
-            for step in first.into_iter().chain(std::iter::from_fn(|| steps.try_recv().ok())) {
-                kib = kib.saturating_add(step.kib).saturating_add(1);
-                batch.push(step);
-                if batch.len() >= BATCH_STEPS || kib >= BATCH_KIB {
-                    break;
-                }
-            }
+            let Some(batch) = queue.take(wait) else { return };
             if !batch.is_empty() || self.next_sweep <= Instant::now() {
+                for step in &batch {
+                    self.written_kib = self.written_kib.saturating_add(step.kib());
+                }
                 self.turn(batch);
-                self.written_kib = self.written_kib.saturating_add(kib);
                 self.checkpoint_when_long();
             }
             self.look_at_others();
@@ -208,7 +193,7 @@ impl Thread {
     /// One step, in a savepoint: a bad row fails alone.
     fn step(&mut self, connection: &Connection, step: Step) -> Ended {
         if step.since.elapsed() > QUEUE_WAIT {
-            return step.refuse(InboxError::Busy("the writer is behind".into()));
+            return step.refuse(behind());
         }
         if let Err(error) = execute(connection, "SAVEPOINT step") {
             return step.refuse(inbox_error(error));

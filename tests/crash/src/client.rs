@@ -70,7 +70,12 @@ impl Client {
 
     /// The same, with an event of this type.
     pub fn sign_event(&self, id: &str, event: &str) -> Result<Request<Full<Bytes>>, BoxError> {
-        event_request(&self.signer, id, event)
+        event_request(&self.signer, id, event, 950)
+    }
+
+    /// The same, with this many bytes of data in it.
+    pub fn sign_long(&self, id: &str, bytes: usize) -> Result<Request<Full<Bytes>>, BoxError> {
+        event_request(&self.signer, id, "user.created", bytes)
     }
 
     /// What `/healthz` answers.
@@ -94,11 +99,16 @@ impl Client {
 
 /// A signed request of 1 KB.
 pub fn request(signer: &Signer, id: &str) -> Result<Request<Full<Bytes>>, BoxError> {
-    event_request(signer, id, "user.created")
+    event_request(signer, id, "user.created", 950)
 }
 
-fn event_request(signer: &Signer, id: &str, event: &str) -> Result<Request<Full<Bytes>>, BoxError> {
-    let body = format!(r#"{{"type":"{event}","id":"{id}","data":"{}"}}"#, "x".repeat(950));
+fn event_request(
+    signer: &Signer,
+    id: &str,
+    event: &str,
+    bytes: usize,
+) -> Result<Request<Full<Bytes>>, BoxError> {
+    let body = format!(r#"{{"type":"{event}","id":"{id}","data":"{}"}}"#, "x".repeat(bytes));
     let message = Message::new(body).id(id);
     let mut request = signer.request(&message)?.map(Full::new);
     *request.uri_mut() = "/hook".parse()?;

@@ -35,8 +35,8 @@ impl Latencies {
 
 impl fmt::Display for Latencies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [p50, p99, max] =
-            [0.5, 0.99, 1.0].map(|share| self.quantile(share).as_secs_f64() * 1e3);
-        write!(f, "p50 {p50:.1}, p99 {p99:.1}, max {max:.1} ms")
+        let [p50, p95, p99, max] =
+            [0.5, 0.95, 0.99, 1.0].map(|share| self.quantile(share).as_secs_f64() * 1e3);
+        write!(f, "p50 {p50:.1}, p95 {p95:.1}, p99 {p99:.1}, max {max:.1} ms")
     }
 }

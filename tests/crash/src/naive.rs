@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use inhook::delivery::Key;
@@ -113,7 +113,10 @@ fn answer(put: Result<Put, InboxError>) -> Response {
         Err(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     let mut response = status.into_response();
-    put.into_iter().for_each(|put| drop(response.extensions_mut().insert(put)));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Ok(put) = put {
+        response.extensions_mut().insert(put);
+    }
     response
 }
 

@@ -12,87 +12,133 @@ use tokio::time::MissedTickBehavior;
 use crate::client::{Client, id};
 use crate::latencies::Latencies;
 
+/// After how long a request is not sent any more that should have been.
+const STALE: Duration = Duration::from_millis(50);
+/// How many connections there are at the beginning.
+const BURST: usize = 1_000;
+/// How long a connection may be idle.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
 /// What was offered, and what was answered.
 #[derive(Debug, Default)]
 pub struct Offered {
     pub offered: usize,
     /// The ids that were answered 200.
     pub acked: Vec<String>,
-    /// From the moment at which a request was due to its 200.
+    pub refusals: usize,
+    /// From a request to its 200, and to its 503 with Retry-After, once the load is steady.
     pub accepted: Latencies,
-    /// The same to its 503 with Retry-After.
     pub refused: Latencies,
     /// What was answered anything else, or nothing.
     pub failed: usize,
-    /// How long after it was due a request was sent: what the partners are behind.
+    /// How long after it was due a request was sent then: how far the partners are behind.
     pub late: Latencies,
     pub connections: usize,
 }
 
-/// Offers so many requests a second, each on a connection that nothing else waits on.
-pub async fn offer(to: SocketAddr, rate: u32, time: Duration) -> Result<Offered, BoxError> {
-    let partners = Arc::new(Partners { to, idle: Mutex::default(), offered: Mutex::default() });
-    // Some are there already: a lot of new connections at once is another test.
-    for _ in 0..rate / 10 {
-        let client = Client::connect(to).await?;
-        lock(&partners.idle).push(client);
+/// Offers so many requests a second, each on a connection that nothing else waits on. Latencies are
+/// counted after `warm_up`.
+pub async fn offer(
+    to: SocketAddr,
+    rate: u32,
+    time: Duration,
+    warm_up: Duration,
+) -> Result<Offered, BoxError> {
+    let partners = Arc::new(Partners {
+        to,
+        steady: Instant::now() + warm_up,
+        idle: Mutex::default(),
+        offered: Mutex::default(),
+    });
+    // A burst first, so that whatever takes memory for one has it.
+    let mut requests = JoinSet::new();
+    let start = Instant::now();
+    for _ in 0..BURST {
+        requests.spawn(Partners::send(partners.clone(), start));
     }
+    while requests.join_next().await.is_some() {}
     let start = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut requests = JoinSet::new();
-    let mut sent = 0;
+    let (mut due, mut sent) = (0, BURST);
     while start.elapsed() < time {
         ticks.tick().await;
-        while f64::from(sent) < start.elapsed().as_secs_f64() * f64::from(rate) {
-            let due = start + Duration::from_secs_f64(f64::from(sent) / f64::from(rate));
-            requests.spawn(Partners::send(partners.clone(), due));
-            sent += 1;
+        while f64::from(due) < start.elapsed().as_secs_f64() * f64::from(rate) {
+            let at = start + Duration::from_secs_f64(f64::from(due) / f64::from(rate));
+            due += 1;
+            // After a pause of this very process there is no burst.
+            if at.elapsed() < STALE {
+                requests.spawn(Partners::send(partners.clone(), at));
+                sent += 1;
+            }
         }
         while requests.try_join_next().is_some() {}
     }
     while requests.join_next().await.is_some() {}
     let mut offered = std::mem::take(&mut *lock(&partners.offered));
-    offered.offered = sent as usize;
+    offered.offered = sent;
     offered.connections = lock(&partners.idle).len();
     Ok(offered)
 }
 
 struct Partners {
     to: SocketAddr,
-    /// Connections on which nothing is awaited.
-    idle: Mutex<Vec<Client>>,
+    /// When latencies begin to count.
+    steady: Instant,
+    /// Connections on which nothing is awaited, and since when.
+    idle: Mutex<Vec<(Instant, Client)>>,
     offered: Mutex<Offered>,
 }
 
 impl Partners {
     async fn send(self: Arc<Self>, due: Instant) {
-        let result = self.exchange(due).await;
-        let mut offered = lock(&self.offered);
-        match result {
-            Ok((StatusCode::OK, _, id)) => {
-                offered.accepted.push(due.elapsed());
-                offered.acked.push(id);
-            }
-            Ok((StatusCode::SERVICE_UNAVAILABLE, true, _)) => offered.refused.push(due.elapsed()),
-            _ => offered.failed += 1,
+        if self.exchange(due).await.is_err() {
+            lock(&self.offered).failed += 1;
         }
     }
 
-    /// The status of the answer, whether it says when to come again, and the id.
-    async fn exchange(&self, due: Instant) -> Result<(StatusCode, bool, String), BoxError> {
-        let idle = lock(&self.idle).pop();
-        let mut client = match idle {
+    async fn exchange(&self, due: Instant) -> Result<(), BoxError> {
+        let mut client = match self.idle() {
             Some(client) => client,
             None => Client::connect(self.to).await?,
         };
         let id = id();
         let request = client.sign(&id)?;
-        lock(&self.offered).late.push(due.elapsed());
+        let sent = Instant::now();
         let response = client.request(request).await?;
-        lock(&self.idle).push(client);
-        let comes_again = response.headers().contains_key(header::RETRY_AFTER);
-        Ok((response.status(), comes_again, id))
+        let took = sent.elapsed();
+        lock(&self.idle).push((Instant::now(), client));
+        let mut offered = lock(&self.offered);
+        let offered = &mut *offered;
+        let latencies = match response.status() {
+            StatusCode::OK => {
+                offered.acked.push(id);
+                &mut offered.accepted
+            }
+            StatusCode::SERVICE_UNAVAILABLE
+                if response.headers().contains_key(header::RETRY_AFTER) =>
+            {
+                offered.refusals += 1;
+                &mut offered.refused
+            }
+            status => return Err(format!("it was answered {status}").into()),
+        };
+        if due >= self.steady {
+            latencies.push(took);
+            offered.late.push(sent - due);
+        }
+        Ok(())
+    }
+
+    /// The connection that was used last. Those that are older are given up before the receiver does.
+    fn idle(&self) -> Option<Client> {
+        let mut idle = lock(&self.idle);
+        let (since, client) = idle.pop()?;
+        if since.elapsed() > KEEP_ALIVE {
+            idle.clear();
+            return None;
+        }
+        Some(client)
     }
 }
 

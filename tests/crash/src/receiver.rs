@@ -50,6 +50,8 @@ pub struct Spec {
     pub log: Option<PathBuf>,
     /// How long headers and a body may take, where that is not the default.
     pub patience: Option<Duration>,
+    /// How many steps share a transaction, where that is not the default.
+    pub max_batch: Option<usize>,
     /// The secret, where it is not [`SECRET`].
     pub secret: Option<String>,
     /// What takes the place of a part of it, in a control.
@@ -70,6 +72,7 @@ impl Spec {
             max_attempts: 12,
             log: None,
             patience: None,
+            max_batch: None,
             secret: None,
             naive: None,
         }
@@ -142,7 +145,13 @@ pub async fn run(spec: Spec) -> Result<(), BoxError> {
         std::process::exit(1);
     });
     match &spec.db {
-        Some(db) => serve(Arc::new(SqliteInbox::open(db).await?), spec).await,
+        Some(db) => {
+            let mut options = SqliteInbox::options();
+            if let Some(max_batch) = spec.max_batch {
+                options = options.max_batch(max_batch);
+            }
+            serve(Arc::new(options.open(db).await?), spec).await
+        }
         None => serve(Arc::new(MemoryInbox::new().max_deliveries(1 << 20)), spec).await,
     }
 }

@@ -1,6 +1,5 @@
 //! S12: many copies of one delivery at the same moment, at two processes with one file.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
