@@ -19,6 +19,7 @@ mod beside;
 mod checkpoint;
 mod file;
 mod integrity;
+mod queue;
 mod read;
 mod rows;
 mod schema;
@@ -78,6 +79,7 @@ impl SqliteInbox {
             on_dead_duplicate: OnDeadDuplicate::Revive,
             max_bytes: None,
             purpose: Purpose::Inbox,
+            max_batch: queue::MAX_STEPS,
             clock: Arc::new(SystemClock),
         }
     }
@@ -182,6 +184,7 @@ pub struct SqliteOptions {
     on_dead_duplicate: OnDeadDuplicate,
     max_bytes: Option<u64>,
     purpose: Purpose,
+    max_batch: usize,
     clock: Arc<dyn Clock>,
 }
 
@@ -216,6 +219,14 @@ impl SqliteOptions {
         self
     }
 
+    /// How many steps share a transaction at most, for tests of what happens when more come than are
+    /// committed: 512 unless changed.
+    #[cfg(feature = "testing")]
+    pub fn max_batch(mut self, steps: usize) -> Self {
+        self.max_batch = steps;
+        self
+    }
+
     /// Another clock, for tests.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -237,7 +248,7 @@ impl SqliteOptions {
             let rows = Rows::new(&self);
             let reader = Beside::new(&path, schema::open_reader);
             let file = File::open(path.clone(), self.max_bytes, self.purpose, reader.clone())?;
-            let writer = Writer::start(file, rows)?;
+            let writer = Writer::start(file, rows, self.max_batch)?;
             Ok(SqliteInbox { path, writer, reader: Reader::new(reader), clock: self.clock })
         })
         .await?

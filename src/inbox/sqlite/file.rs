@@ -109,10 +109,6 @@ impl File {
         }
     }
 
-    pub(super) fn is_synced(&self) -> bool {
-        !self.unsynced
-    }
-
     /// Before the first accept: everything in the log goes into the file and is synced. Returns why
     /// nothing can be accepted yet.
     pub(super) fn sync(&mut self, connection: &Connection) -> Option<InboxError> {

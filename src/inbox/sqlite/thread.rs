@@ -1,23 +1,16 @@
 //! The one thread that writes. An answer means that the transaction's log is on disk.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::file::File;
+use super::queue::{Queue, behind};
 use super::rows::Rows;
 use super::writer::{Accepts, Ended, QUEUE_WAIT, Shared, Step, inbox_error};
 use crate::inbox::InboxError;
 
-/// The longest transaction: in steps, in KiB, and in the time that its steps take.
-const BATCH_STEPS: usize = 512;
-const BATCH_KIB: u32 = 8 << 10;
-const BATCH_TIME: Duration = Duration::from_millis(20);
-/// How long an accept may wait for its turn once there has been a queue for [`QUEUE_WAIT`]. A short
-/// burst waits it out; under lasting overload, waiting longer would only make every answer late.
-const OVERLOAD_WAIT: Duration = Duration::from_millis(50);
 /// How often what has expired is looked for after some was found, and after nothing was. While there
 /// is more of it, every transaction does its share.
 const SWEEP_SOME: Duration = Duration::from_secs(1);
@@ -29,8 +22,9 @@ const SWEEP_AT_REST: Duration = Duration::from_millis(5);
 const SWEEP_PART: u32 = 3;
 /// How many deliveries are dropped between two looks at the clock.
 const SWEPT_AT_ONCE: u32 = 16;
-/// How often the thread looks whether another process has written to the file.
-const LOOK: Duration = Duration::from_millis(250);
+/// How often the thread looks whether another process has written to the file: with the lease that
+/// follows, a worker begins within 250 ms.
+const LOOK: Duration = Duration::from_millis(200);
 /// After how many KiB of deliveries the log is checkpointed. It is some five times as long by then: whole
 /// pages go to it, those of the indexes as well.
 const CHECKPOINT_KIB: u32 = 2 << 10;
@@ -39,8 +33,6 @@ pub(super) struct Thread {
     file: File,
     rows: Rows,
     shared: Arc<Shared>,
-    /// When last nobody waited.
-    last_idle: Instant,
     /// About how much the log grew since the last checkpoint.
     written_kib: u32,
     next_sweep: Instant,
@@ -53,34 +45,19 @@ impl Thread {
             file,
             rows,
             shared,
-            last_idle: Instant::now(),
             written_kib: 0,
             next_sweep: Instant::now(),
             next_look: Instant::now(),
         }
     }
 
-    pub(super) fn run(&mut self, steps: &Receiver<Step>) {
-        let mut left = None;
+    pub(super) fn run(&mut self, mut queue: Queue) {
         loop {
-            let first = match left.take().or_else(|| steps.try_recv().ok()) {
-                Some(first) => Some(first),
-                None => {
-                    let wake = self.next_sweep.min(self.next_look);
-                    let first = steps.recv_timeout(wake.saturating_duration_since(Instant::now()));
-                    self.last_idle = Instant::now();
-                    match first {
-                        Ok(first) => Some(first),
-                        Err(RecvTimeoutError::Timeout) => None,
-                        Err(RecvTimeoutError::Disconnected) => return,
-                    }
-                }
-            };
-            if first.is_some() || self.next_sweep <= Instant::now() {
-                // Whatever queued up during the last commit goes into this one: there is no timer.
-                let mut batch = Batch::new(first, steps);
-                self.turn(&mut batch);
-                left = batch.first;
+            let wake = self.next_sweep.min(self.next_look);
+            let wait = wake.saturating_duration_since(Instant::now());
+            let Some(batch) = queue.take(wait) else { return };
+            if !batch.is_empty() || self.next_sweep <= Instant::now() {
+                self.turn(batch);
                 self.checkpoint_when_long();
             }
             self.look_at_others();
@@ -99,13 +76,14 @@ impl Thread {
     }
 
     /// One transaction and its answers.
-    fn turn(&mut self, batch: &mut Batch<'_>) {
-        let mut ended = Vec::new();
+    fn turn(&mut self, batch: Vec<Step>) {
+        let mut ended = Vec::with_capacity(batch.len());
         let mut wrote = false;
+        let mut steps = batch.into_iter();
         let result = match self.file.connect() {
             Ok(connection) => {
                 let before = connection.total_changes();
-                let result = self.commit(&connection, batch, &mut ended);
+                let result = self.commit(&connection, &mut steps, &mut ended);
                 wrote = connection.total_changes() != before;
                 self.file.keep(connection, &result);
                 result
@@ -113,7 +91,7 @@ impl Thread {
             Err(error) => Err(error),
         };
         if let Err(error) = &result {
-            ended.extend(batch.waiting().map(|step| step.refuse(error.clone())));
+            ended.extend(steps.map(|step| step.refuse(error.clone())));
             self.rows.reset_counts(Default::default());
             // A sweep that is due waits as well.
             self.next_sweep = self.next_sweep.max(soon(SWEEP_SOME));
@@ -149,17 +127,18 @@ impl Thread {
     fn commit(
         &mut self,
         connection: &Connection,
-        batch: &mut Batch<'_>,
+        steps: &mut std::vec::IntoIter<Step>,
         ended: &mut Vec<Ended>,
     ) -> Result<(), InboxError> {
         // A process that only works off the file need not wait for others that read it.
-        batch.accepts = self.file.is_synced() || batch.begins_with_accept();
-        let blocked = if batch.accepts { self.file.sync(connection) } else { None };
+        let accepts = steps.as_slice().iter().any(|step| step.accepts == Accepts::Yes);
+        let blocked = if accepts { self.file.sync(connection) } else { None };
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
             .map_err(inbox_error)?;
         self.rows.room.look(connection).map_err(inbox_error)?;
-        batch.start = Instant::now();
-        for step in batch.by_ref() {
+        let start = Instant::now();
+        for step in steps.by_ref() {
+            self.written_kib = self.written_kib.saturating_add(step.kib());
             let ran = match &blocked {
                 Some(error) if step.accepts == Accepts::Yes => step.refuse(error.clone()),
                 _ => self.step(connection, step),
@@ -171,10 +150,9 @@ impl Thread {
                 return Err(failed.unwrap_or_else(undone));
             }
         }
-        self.written_kib = self.written_kib.saturating_add(batch.kib);
         let time = match ended.is_empty() {
             true => SWEEP_AT_REST,
-            false => batch.start.elapsed().checked_div(SWEEP_PART).unwrap_or_default(),
+            false => start.elapsed().checked_div(SWEEP_PART).unwrap_or_default(),
         };
         self.sweep(connection, time);
         self.rows.write_counts(connection).map_err(inbox_error)?;
@@ -183,9 +161,8 @@ impl Thread {
 
     /// One step, in a savepoint: a bad row fails alone.
     fn step(&mut self, connection: &Connection, step: Step) -> Ended {
-        let overload = step.accepts == Accepts::Yes && self.last_idle.elapsed() > QUEUE_WAIT;
-        if step.since.elapsed() > if overload { OVERLOAD_WAIT } else { QUEUE_WAIT } {
-            return step.refuse(InboxError::Busy("the writer is behind".into()));
+        if step.since.elapsed() > QUEUE_WAIT {
+            return step.refuse(behind());
         }
         if let Err(error) = execute(connection, "SAVEPOINT step") {
             return step.refuse(inbox_error(error));
@@ -253,52 +230,6 @@ impl Thread {
             self.written_kib = 0;
             self.file.checkpoint();
         }
-    }
-}
-
-/// What goes into one transaction.
-struct Batch<'q> {
-    /// Afterwards, what has to wait for the next one.
-    first: Option<Step>,
-    rest: &'q Receiver<Step>,
-    /// Whether it may have accepts: not before the file is synced, for which it is too late by then.
-    accepts: bool,
-    steps: usize,
-    kib: u32,
-    start: Instant,
-}
-
-impl<'q> Batch<'q> {
-    fn new(first: Option<Step>, rest: &'q Receiver<Step>) -> Self {
-        Self { first, rest, accepts: true, steps: 0, kib: 0, start: Instant::now() }
-    }
-
-    fn begins_with_accept(&self) -> bool {
-        self.first.as_ref().is_some_and(|first| first.accepts == Accepts::Yes)
-    }
-
-    /// Whoever waits now.
-    fn waiting(&mut self) -> impl Iterator<Item = Step> {
-        self.first.take().into_iter().chain(self.rest.try_iter().take(BATCH_STEPS))
-    }
-}
-
-impl Iterator for Batch<'_> {
-    type Item = Step;
-
-    fn next(&mut self) -> Option<Step> {
-        let full = self.steps >= BATCH_STEPS || self.kib >= BATCH_KIB;
-        if full || self.start.elapsed() >= BATCH_TIME {
-            return None;
-        }
-        let step = self.first.take().or_else(|| self.rest.try_recv().ok())?;
-        if step.accepts == Accepts::Yes && !self.accepts {
-            self.first = Some(step);
-            return None;
-        }
-        self.steps = self.steps.saturating_add(1);
-        self.kib = self.kib.saturating_add(step.kib).saturating_add(1);
-        Some(step)
     }
 }
 

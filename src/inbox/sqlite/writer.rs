@@ -10,6 +10,7 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::file::File;
+use super::queue::Queue;
 use super::rows::Rows;
 use super::thread::Thread;
 use crate::error::BoxError;
@@ -39,14 +40,14 @@ pub(super) enum Accepts {
 }
 
 impl Writer {
-    pub(super) fn start(file: File, rows: Rows) -> Result<Self, BoxError> {
+    pub(super) fn start(file: File, rows: Rows, max_batch: usize) -> Result<Self, BoxError> {
         let (queue, steps) = channel();
         let shared = Arc::new(Shared::default());
         let room = Arc::new(Semaphore::new(QUEUE_KIB.try_into()?));
         let mut thread = Thread::new(file, rows, shared.clone());
         std::thread::Builder::new()
             .name("inhook-sqlite".into())
-            .spawn(move || thread.run(&steps))?;
+            .spawn(move || thread.run(Queue::new(steps, max_batch)))?;
         Ok(Self { queue, room, shared })
     }
 
@@ -131,12 +132,17 @@ impl Shared {
 pub(super) struct Step {
     work: Box<dyn FnOnce(Turn<'_>) -> Ended + Send>,
     pub(super) accepts: Accepts,
-    pub(super) kib: u32,
+    kib: u32,
     pub(super) since: Instant,
     _room: OwnedSemaphorePermit,
 }
 
 impl Step {
+    /// What it adds to a transaction, and at least to the log.
+    pub(super) fn kib(&self) -> u32 {
+        self.kib.saturating_add(1)
+    }
+
     pub(super) fn run(self, rows: &mut Rows, connection: &Connection) -> Ended {
         (self.work)(Turn::Run(rows, connection))
     }

@@ -1,5 +1,6 @@
 //! A receiver's process, seen from outside.
 
+use std::fs::OpenOptions;
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,10 +32,15 @@ pub struct Receiver {
 impl Receiver {
     /// Starts it, and waits until it accepts or works.
     pub async fn start(spec: &Spec) -> Result<Self, BoxError> {
+        let stderr = match &spec.log {
+            Some(log) => OpenOptions::new().create(true).append(true).open(log)?.into(),
+            None => Stdio::inherit(),
+        };
         let mut child = Command::new(std::env::current_exe()?)
             .args(["receiver", &serde_json::to_string(spec)?])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(stderr)
             .kill_on_drop(true)
             .spawn()?;
         let stdin = child.stdin.take().ok_or("no stdin")?;

@@ -58,9 +58,24 @@ impl Client {
 
     /// Sends 1 KB under this id.
     pub async fn send(&mut self, id: &str) -> Result<Answer, BoxError> {
-        let response = self.request(request(&self.signer, id)?).await?;
+        let response = self.request(self.sign(id)?).await?;
         let new = response.headers().get(PUT).is_some_and(|put| put == "New");
         Ok(Answer { status: response.status(), new })
+    }
+
+    /// A request of 1 KB under this id.
+    pub fn sign(&self, id: &str) -> Result<Request<Full<Bytes>>, BoxError> {
+        request(&self.signer, id)
+    }
+
+    /// The same, with an event of this type.
+    pub fn sign_event(&self, id: &str, event: &str) -> Result<Request<Full<Bytes>>, BoxError> {
+        event_request(&self.signer, id, event, 950)
+    }
+
+    /// The same, with this many bytes of data in it.
+    pub fn sign_long(&self, id: &str, bytes: usize) -> Result<Request<Full<Bytes>>, BoxError> {
+        event_request(&self.signer, id, "user.created", bytes)
     }
 
     /// What `/healthz` answers.
@@ -84,7 +99,16 @@ impl Client {
 
 /// A signed request of 1 KB.
 pub fn request(signer: &Signer, id: &str) -> Result<Request<Full<Bytes>>, BoxError> {
-    let body = format!(r#"{{"type":"user.created","id":"{id}","data":"{}"}}"#, "x".repeat(950));
+    event_request(signer, id, "user.created", 950)
+}
+
+fn event_request(
+    signer: &Signer,
+    id: &str,
+    event: &str,
+    bytes: usize,
+) -> Result<Request<Full<Bytes>>, BoxError> {
+    let body = format!(r#"{{"type":"{event}","id":"{id}","data":"{}"}}"#, "x".repeat(bytes));
     let message = Message::new(body).id(id);
     let mut request = signer.request(&message)?.map(Full::new);
     *request.uri_mut() = "/hook".parse()?;

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub static FAULTS: Faults = Faults {
     chances: [const { AtomicU32::new(0) }; 7],
     log_sync_takes_us: AtomicU64::new(0),
+    log_bytes_per_second: AtomicU64::new(0),
+    unsynced: AtomicU64::new(0),
     lie: AtomicU32::new(0),
     hold: AtomicBool::new(false),
     room: AtomicU64::new(u64::MAX),
@@ -45,6 +47,8 @@ pub enum Fault {
     Chance(Operation, u32),
     /// How long a sync of the log takes.
     LogSyncTakes(Duration),
+    /// How many bytes of the log a sync gets onto the disk in a second; zero for any number.
+    LogBytesPerSecond(u64),
     /// Syncs that are not done: `Nothing`, those of the log, or all.
     Lie(Lie),
     /// The next sync of the log says so on standard output and then takes for ever.
@@ -80,6 +84,9 @@ pub enum Seen {
 pub struct Faults {
     chances: [AtomicU32; 7],
     log_sync_takes_us: AtomicU64,
+    log_bytes_per_second: AtomicU64,
+    /// How many bytes of the log were written since it was last synced.
+    unsynced: AtomicU64,
     lie: AtomicU32,
     hold: AtomicBool,
     room: AtomicU64,
@@ -105,6 +112,9 @@ impl Faults {
             }
             Fault::LogSyncTakes(time) => {
                 self.log_sync_takes_us.store(time.as_micros() as u64, Ordering::Relaxed);
+            }
+            Fault::LogBytesPerSecond(rate) => {
+                self.log_bytes_per_second.store(rate, Ordering::Relaxed);
             }
             Fault::Lie(lie) => self.lie.store(lie as u32, Ordering::Relaxed),
             Fault::HoldLogSync => self.hold.store(true, Ordering::Relaxed),
@@ -149,6 +159,9 @@ impl Faults {
             }
         }
         let takes = self.log_sync_takes_us.load(Ordering::Relaxed);
+        let unsynced = self.unsynced.swap(0, Ordering::Relaxed).saturating_mul(1_000_000);
+        let rate = self.log_bytes_per_second.load(Ordering::Relaxed);
+        let takes = takes.saturating_add(unsynced.checked_div(rate).unwrap_or(0));
         if takes > 0 {
             std::thread::sleep(Duration::from_micros(takes));
         }
@@ -173,6 +186,7 @@ impl Faults {
     /// These bytes are in the log. Each frame is a header, which says whether its transaction ends
     /// with it, and then a page.
     pub fn log_written(&self, bytes: &[u8]) {
+        self.unsynced.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         const FRAME_HEADER: usize = 24;
         let mut journal = self.lock();
         let Some(journal) = &mut *journal else { return };

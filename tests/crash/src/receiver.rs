@@ -13,10 +13,10 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
-use axum::routing::{get, post_service};
+use axum::routing::{MethodRouter, get, post_service};
 use inhook::events::Handled;
 use inhook::inbox::Job;
-use inhook::inbox::{Inbox, Put};
+use inhook::inbox::{Inbox, Ledger, Put};
 use inhook::{
     Backoff, BoxError, Failure, Intake, MemoryInbox, SqliteInbox, Verifier, VerifyLayer, Worker,
     presets,
@@ -25,6 +25,8 @@ use serde::{Deserialize, Serialize};
 use tower::service_fn;
 
 use crate::faults::{FAULTS, Fault, Seen};
+use crate::naive::{self, Naive};
+use crate::process::monotonic;
 use crate::vfs;
 use crate::wrong::{self, Wrong};
 
@@ -49,8 +51,16 @@ pub struct Spec {
     pub retain_done: Duration,
     /// The intake that it has instead of the real one.
     pub wrong: Option<Wrong>,
-    /// Where it writes all that it logs, at the level TRACE.
+    /// Where it writes all that it logs, at the level TRACE, and its standard error.
     pub log: Option<PathBuf>,
+    /// How long headers and a body may take, where that is not the default.
+    pub patience: Option<Duration>,
+    /// How many steps share a transaction, where that is not the default.
+    pub max_batch: Option<usize>,
+    /// The secret, where it is not [`SECRET`].
+    pub secret: Option<String>,
+    /// What takes the place of a part of it, in a control.
+    pub naive: Option<Naive>,
 }
 
 impl Spec {
@@ -68,6 +78,10 @@ impl Spec {
             retain_done: Duration::from_secs(7 * 24 * 60 * 60),
             wrong: None,
             log: None,
+            patience: None,
+            max_batch: None,
+            secret: None,
+            naive: None,
         }
     }
 }
@@ -77,6 +91,10 @@ impl Spec {
 pub enum Handler {
     /// It takes up to this long, and succeeds.
     Sleeps(Duration),
+    /// What the type of the event is called: `poison` ends the process at some moment of this time,
+    /// `late poison` after five times as long, `panic` panics, `failure` fails for good. Anything
+    /// else takes this long, and succeeds.
+    Obeys(Duration),
 }
 
 /// What a receiver says.
@@ -86,8 +104,8 @@ pub enum Said {
     Listening(std::net::SocketAddr),
     /// Its worker runs, and it accepts nothing.
     Working,
-    /// A handler begins.
-    Began { id: String, attempt: u32 },
+    /// A handler begins, at this time of the [`monotonic`] clock.
+    Began { id: String, attempt: u32, at: Duration },
     /// A handler has ended.
     Ended { id: String },
     /// A sync of the log has begun, and will never end.
@@ -105,10 +123,14 @@ impl Said {
 }
 
 /// What signs and verifies in all scenarios. Nothing that it opens is anywhere else.
-pub const SECRET: &str = "whsec_Y3Jhc2gtaGFybmVzcy1zZWNyZXQtNzQxMg==";
+pub const SECRET: &str = "whsec_Y3Jhc2g+a2VlcHM/c2VjcmV0NzQxMg==";
+/// Its bytes: in base64 they have what the URL-safe alphabet writes in another way.
+pub const KEY: &str = "crash>keeps?secret7412";
 
 /// The header of the answer that says what the inbox made of the request.
 pub const PUT: &str = "x-put";
+/// The one that says when, in microseconds of the [`monotonic`] clock.
+pub const PUT_AT: &str = "x-put-at";
 
 /// The whole life of a receiver's process.
 pub async fn run(spec: Spec) -> Result<(), BoxError> {
@@ -131,14 +153,17 @@ pub async fn run(spec: Spec) -> Result<(), BoxError> {
     });
     match &spec.db {
         Some(db) => {
-            let options = SqliteInbox::options().retain_done(spec.retain_done);
+            let mut options = SqliteInbox::options().retain_done(spec.retain_done);
+            if let Some(max_batch) = spec.max_batch {
+                options = options.max_batch(max_batch);
+            }
             serve(Arc::new(options.open(db).await?), spec).await
         }
         None => serve(Arc::new(MemoryInbox::new().max_deliveries(1 << 20)), spec).await,
     }
 }
 
-async fn serve<I: Inbox>(inbox: Arc<I>, spec: Spec) -> Result<(), BoxError> {
+async fn serve<I: Inbox + Ledger>(inbox: Arc<I>, spec: Spec) -> Result<(), BoxError> {
     let worker = spec.handler.map(|handler| {
         Worker::new(inbox.clone(), service_fn(move |job| handle(handler, job)))
             .concurrency(spec.concurrency)
@@ -149,11 +174,29 @@ async fn serve<I: Inbox>(inbox: Arc<I>, spec: Spec) -> Result<(), BoxError> {
     let stop = inhook::stop_signal();
     if !spec.accepts {
         Said::Working.say();
+        if let (Some(Naive::Polls(every)), Some(handler)) = (spec.naive, spec.handler) {
+            return Ok(naive::work(inbox, spec, every, move |job| handle(handler, job)).await?);
+        }
         return Ok(worker.ok_or("neither accepts nor works")?.run(stop).await?);
     }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    Said::Listening(listener.local_addr()?).say();
-    let server = inhook::serve(listener, app(inbox, spec.wrong)?);
+    let address = listener.local_addr()?;
+    let mut verify = verify(spec.secret.as_deref().unwrap_or(SECRET))?;
+    if let Some(patience) = spec.patience {
+        verify = verify.body_deadline(patience);
+    }
+    let naive = spec.naive.and_then(|naive| naive::intake(naive, inbox.clone()));
+    let wrong = spec.wrong.map(|wrong| wrong::intake(wrong, inbox.clone()));
+    let hook = naive.or(wrong).unwrap_or_else(|| post_service(Intake::new(inbox.clone())));
+    let app = with_health(inbox, hook.layer(verify));
+    Said::Listening(address).say();
+    if spec.naive == Some(Naive::WaitsForEver) {
+        return Ok(axum::serve(listener, app).await?);
+    }
+    let mut server = inhook::serve(listener, app);
+    if let Some(patience) = spec.patience {
+        server = server.header_timeout(patience);
+    }
     match worker {
         Some(worker) => inhook::run(server, worker, stop).await,
         None => Ok(server.run(stop).await?),
@@ -162,17 +205,24 @@ async fn serve<I: Inbox>(inbox: Arc<I>, spec: Spec) -> Result<(), BoxError> {
 
 /// The router of a receiver.
 pub fn app<I: Inbox>(inbox: Arc<I>, wrong: Option<Wrong>) -> Result<Router, BoxError> {
-    let verify = VerifyLayer::new(Verifier::new("crash", presets::STANDARD_WEBHOOKS, SECRET)?);
-    let intake = match wrong {
+    let hook = match wrong {
         Some(wrong) => wrong::intake(wrong, inbox.clone()),
         None => post_service(Intake::new(inbox.clone())),
     };
+    Ok(with_health(inbox, hook.layer(verify(SECRET)?)))
+}
+
+fn verify(secret: &str) -> Result<VerifyLayer, BoxError> {
+    Ok(VerifyLayer::new(Verifier::new("crash", presets::STANDARD_WEBHOOKS, secret)?))
+}
+
+fn with_health<I: Inbox>(inbox: Arc<I>, hook: MethodRouter) -> Router {
     let health = get(async move || match inbox.health().await {
         Ok(()) => (StatusCode::OK, "ok".to_owned()),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
     });
-    let app = Router::new().route("/hook", intake.layer(verify)).route("/healthz", health);
-    Ok(app.layer(axum::middleware::from_fn(tell)))
+    let app = Router::new().route("/hook", hook).route("/healthz", health);
+    app.layer(axum::middleware::from_fn(tell))
 }
 
 /// Puts what the inbox made of a request into the answer, and into the journal of what happened.
@@ -182,6 +232,8 @@ async fn tell(request: Request, next: Next) -> Response {
     if let (Some(put), Some(id)) = (response.extensions().get::<Put>(), id) {
         let put = format!("{put:?}").parse().expect("a name is a header value");
         response.headers_mut().insert(PUT, put);
+        let at = u64::try_from(monotonic().as_micros()).unwrap_or(u64::MAX);
+        response.headers_mut().insert(PUT_AT, at.into());
         FAULTS.note(Seen::Answered(id.to_str().unwrap_or_default().to_owned()));
     }
     response
@@ -189,9 +241,20 @@ async fn tell(request: Request, next: Next) -> Response {
 
 async fn handle(handler: Handler, job: Job) -> Result<Handled, Failure> {
     let id = job.id().unwrap_or_default().to_owned();
-    Said::Began { id: id.clone(), attempt: job.attempt() }.say();
+    Said::Began { id: id.clone(), attempt: job.attempt(), at: monotonic() }.say();
     match handler {
         Handler::Sleeps(longest) => tokio::time::sleep(longest.mul_f32(fastrand::f32())).await,
+        Handler::Obeys(takes) => match job.event() {
+            Some(poison @ ("poison" | "late poison")) => {
+                let late = poison == "late poison";
+                let moment = if late { takes * 5 } else { takes.mul_f32(fastrand::f32()) };
+                tokio::time::sleep(moment).await;
+                std::process::abort();
+            }
+            Some("panic") => panic!("as it was told, with {:?}", job.headers()),
+            Some("failure") => return Err(Failure::permanent("as it was told")),
+            _ => tokio::time::sleep(takes).await,
+        },
     }
     Said::Ended { id }.say();
     Ok(Handled::Done)

@@ -8,10 +8,16 @@ use inhook::BoxError;
 use crate::table::Figure;
 
 mod disk;
+mod duplicates;
 mod faults;
 mod kill;
 mod order;
+mod overload;
+mod poison;
 mod power;
+mod secrets;
+mod slow;
+mod wake;
 
 /// All of them, in the order in which they run.
 pub const SCENARIOS: &[Scenario] = &[
@@ -20,6 +26,12 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "faults", run: |run| Box::pin(faults::run(run)) },
     Scenario { name: "order", run: |run| Box::pin(order::run(run)) },
     Scenario { name: "disk", run: |run| Box::pin(disk::run(run)) },
+    Scenario { name: "duplicates", run: |run| Box::pin(duplicates::run(run)) },
+    Scenario { name: "overload", run: |run| Box::pin(overload::run(run)) },
+    Scenario { name: "slow", run: |run| Box::pin(slow::run(run)) },
+    Scenario { name: "poison", run: |run| Box::pin(poison::run(run)) },
+    Scenario { name: "secrets", run: |run| Box::pin(secrets::run(run)) },
+    Scenario { name: "wake", run: |run| Box::pin(wake::run(run)) },
 ];
 
 pub struct Scenario {
