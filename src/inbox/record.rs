@@ -52,8 +52,8 @@ impl Record {
             secret,
             signed_at: signed_at.map(whole_millis),
             received_at: whole_millis(received_at),
-            ttl,
-            freshness,
+            ttl: up_to_whole_millis(ttl),
+            freshness: up_to_whole_millis(freshness),
             headers,
             body,
         }
@@ -275,4 +275,10 @@ pub(crate) fn duration_millis(duration: Duration) -> u64 {
 
 fn whole_millis(time: SystemTime) -> SystemTime {
     from_millis(to_millis(time))
+}
+
+/// No key is forgotten early.
+fn up_to_whole_millis(duration: Duration) -> Duration {
+    let whole = Duration::from_millis(duration_millis(duration));
+    if whole < duration { whole.saturating_add(Duration::from_millis(1)) } else { whole }
 }

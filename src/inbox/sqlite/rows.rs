@@ -28,6 +28,8 @@ pub(super) const RECORD: &str =
 
 /// Beside the states in the table of counts: duplicates with another body.
 pub(super) const CHANGED: i64 = 5;
+/// No count: the highest fence of a row that was dropped.
+const DROPPED_FENCE: i64 = 7;
 
 pub(super) const fn code(state: State) -> i64 {
     match state {
@@ -138,15 +140,19 @@ impl Rows {
     /// Drops bytes and keys whose time has come, of so many deliveries at most; of how many it did.
     pub(super) fn sweep(&mut self, db: &Connection, max: u32) -> rusqlite::Result<u32> {
         let now = self.now();
-        let due: Vec<(i64, i64, bool)> = db
+        let due: Vec<(i64, i64, i64, bool)> = db
             .prepare_cached(
-                "SELECT position, state, expires_at <= ?1 FROM delivery
+                "SELECT position, state, fence, expires_at <= ?1 FROM delivery
                  WHERE sweep_at <= ?1 ORDER BY sweep_at LIMIT ?2",
             )?
-            .query_map([now, max.into()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .query_map([now, max.into()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })?
             .collect::<Result<_, _>>()?;
-        for (position, code, expired) in &due {
+        let mut dropped_fence = None;
+        for (position, code, fence, expired) in &due {
             if *expired {
+                dropped_fence = dropped_fence.max(Some(*fence));
                 db.prepare_cached("DELETE FROM delivery WHERE position = ?")?
                     .execute([position])?;
                 self.moved(state(*code), None);
@@ -157,6 +163,13 @@ impl Rows {
                 )?
                 .execute([position])?;
             }
+        }
+        if let Some(fence) = dropped_fence {
+            db.prepare_cached(
+                "INSERT INTO count VALUES (?1, ?2) ON CONFLICT (state)
+                 DO UPDATE SET deliveries = max(deliveries, excluded.deliveries)",
+            )?
+            .execute([DROPPED_FENCE, fence])?;
         }
         Ok(u32::try_from(due.len()).unwrap_or(u32::MAX))
     }
@@ -211,14 +224,15 @@ impl Rows {
 
 /// Writes a new row, unless the key is there.
 fn insert(db: &Connection, record: &Record, min_fence: i64, now: i64) -> rusqlite::Result<bool> {
-    // Fences begin with the time, so that a row that was forgotten and comes again is ahead of
-    // every lease of its first life.
+    // A row that was forgotten and comes again is ahead of every lease of its first life. The time
+    // sees to that, unless the clock was set back.
     let fence = now.saturating_mul(1_000).max(min_fence);
     let inserted = db
         .prepare_cached(
             "INSERT INTO delivery (key, state, fence, due_at, started_at, ttl, freshness, source, id,
                 event, secret, signed_at, received_at, headers, body)
-             VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?4, ?12, ?13)
+             VALUES (?1, 0, max(?2, coalesce((SELECT deliveries FROM count WHERE state = ?14) + 1, 0)),
+                ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?4, ?12, ?13)
              ON CONFLICT (key) DO NOTHING",
         )?
         .execute(params![
@@ -235,6 +249,7 @@ fn insert(db: &Connection, record: &Record, min_fence: i64, now: i64) -> rusqlit
             record.signed_at.map(to_millis),
             encode_headers(&record.headers),
             &*record.body,
+            DROPPED_FENCE,
         ])?;
     Ok(inserted == 1)
 }

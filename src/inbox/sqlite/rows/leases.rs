@@ -20,8 +20,10 @@ impl Rows {
         let now = self.now();
         let mut batch = Batch::default();
         let mut lapsed = Vec::new();
-        for (position, key, attempts) in self.lapsed(db, now)? {
-            if attempts >= options.max_attempts {
+        for Lapsed { position, key, attempts, held } in self.lapsed(db, now)? {
+            if held.is_some() {
+                batch.next_due = held.into_iter().chain(batch.next_due).min();
+            } else if attempts >= options.max_attempts {
                 bury(db, position, LAPSED)?;
                 self.moved(Some(State::Leased), Some(State::Dead));
                 batch.buried.push(key);
@@ -29,7 +31,8 @@ impl Rows {
                 lapsed.push(position);
             }
         }
-        // The lapsed first, then suspects that were given back.
+        // The lapsed first, then suspects that were given back: one more than asked for, to see
+        // whether one is left.
         let given_back = due::suspects(db, options.max.saturating_add(1))?;
         let suspects = lapsed.len().saturating_add(given_back.len());
         let chosen: Vec<i64> = if options.suspects {
@@ -44,7 +47,7 @@ impl Rows {
         if let Some(last) = batch.jobs.last() {
             self.retry_next = last.total_attempts() == 1;
         }
-        batch.next_due = due::next(db, now)?;
+        batch.next_due = due::next(db, now)?.into_iter().chain(batch.next_due).min();
         // There may be more, and another worker may be idle.
         self.wakes |= chosen.len() == options.max;
         Ok(batch)
@@ -212,14 +215,15 @@ impl Rows {
         self.granted.insert(lease.key(), (lease.fence(), until));
     }
 
-    pub(super) fn is_granted(&self, key: &Key, fence: i64) -> bool {
-        self.granted.get(key).is_some_and(|(granted, until)| {
-            *granted == fence.unsigned_abs() && *until > self.clock.instant()
-        })
+    /// For how long this process holds a lease, by its own clock.
+    pub(super) fn granted_for(&self, key: &Key, fence: i64) -> Option<Duration> {
+        let (_, until) = self.granted.get(key).filter(|(held, _)| *held == fence.unsigned_abs())?;
+        let left = until.checked_duration_since(self.clock.instant())?;
+        (!left.is_zero()).then_some(left)
     }
 
-    /// The leases that lapsed: position, key, attempts.
-    fn lapsed(&self, db: &Connection, now: i64) -> rusqlite::Result<Vec<(i64, Key, u32)>> {
+    /// The leases that lapsed, by the wall clock at least.
+    fn lapsed(&self, db: &Connection, now: i64) -> rusqlite::Result<Vec<Lapsed>> {
         let mut statement = db.prepare_cached(
             "SELECT position, key, fence, attempts FROM delivery
              WHERE state = 1 AND due_at <= ? ORDER BY due_at, position LIMIT ?",
@@ -227,13 +231,22 @@ impl Rows {
         let mut rows = statement.query([now, LAPSED_AT_ONCE])?;
         let mut lapsed = Vec::new();
         while let Some(row) = rows.next()? {
-            let key = Key::from_bytes(row.get(1)?);
-            if !self.is_granted(&key, row.get(2)?) {
-                lapsed.push((row.get(0)?, key, row.get(3)?));
-            }
+            let (position, key, attempts) =
+                (row.get(0)?, Key::from_bytes(row.get(1)?), row.get(3)?);
+            let held = self.granted_for(&key, row.get(2)?);
+            lapsed.push(Lapsed { position, key, attempts, held });
         }
         Ok(lapsed)
     }
+}
+
+/// A lease that lapsed by the wall clock.
+struct Lapsed {
+    position: i64,
+    key: Key,
+    attempts: u32,
+    /// For how long this process holds it all the same: the wall clock has leapt.
+    held: Option<Duration>,
 }
 
 fn bury(db: &Connection, position: i64, error: &str) -> rusqlite::Result<usize> {

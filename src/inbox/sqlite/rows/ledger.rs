@@ -70,7 +70,7 @@ impl Rows {
             .optional()?;
         Ok(match found {
             Some((Some(State::Leased), fence, due_at, ..))
-                if due_at > Some(now) || self.is_granted(key, fence) =>
+                if due_at > Some(now) || self.granted_for(key, fence).is_some() =>
             {
                 Err(LedgerError::Leased)
             }
