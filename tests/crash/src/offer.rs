@@ -22,7 +22,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// What was offered, and what was answered.
 #[derive(Debug, Default)]
 pub struct Offered {
+    /// How many requests were sent, and how many should have been.
     pub offered: usize,
+    pub planned: usize,
     /// The ids that were answered 200.
     pub acked: Vec<String>,
     pub refusals: usize,
@@ -34,6 +36,13 @@ pub struct Offered {
     /// How long after it was due a request was sent then: how far the partners are behind.
     pub late: Latencies,
     pub connections: usize,
+}
+
+impl Offered {
+    /// Whether nearly all was sent.
+    pub fn is_complete(&self) -> bool {
+        self.offered * 10 >= self.planned * 9
+    }
 }
 
 /// Offers so many requests a second, each on a connection that nothing else waits on. Latencies are
@@ -60,7 +69,7 @@ pub async fn offer(
     let start = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let (mut due, mut sent) = (0, BURST);
+    let (mut due, mut sent) = (0_u32, BURST);
     while start.elapsed() < time {
         ticks.tick().await;
         while f64::from(due) < start.elapsed().as_secs_f64() * f64::from(rate) {
@@ -76,7 +85,7 @@ pub async fn offer(
     }
     while requests.join_next().await.is_some() {}
     let mut offered = std::mem::take(&mut *lock(&partners.offered));
-    offered.offered = sent;
+    (offered.offered, offered.planned) = (sent, BURST + due as usize);
     offered.connections = lock(&partners.idle).len();
     Ok(offered)
 }

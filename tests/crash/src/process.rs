@@ -6,9 +6,23 @@ use inhook::BoxError;
 
 /// The time on a clock that all processes share.
 pub fn monotonic() -> Duration {
+    read(libc::CLOCK_MONOTONIC)
+}
+
+/// How long the threads of a process have run, those that have ended as well.
+pub fn cpu(process: u32) -> Result<Duration, BoxError> {
+    let mut clock = 0;
+    // SAFETY: it only fills in the clock.
+    match unsafe { libc::clock_getcpuclockid(process as libc::pid_t, &mut clock) } {
+        0 => Ok(read(clock)),
+        error => Err(std::io::Error::from_raw_os_error(error).into()),
+    }
+}
+
+fn read(clock: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: it only fills in the time.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    unsafe { libc::clock_gettime(clock, &mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
@@ -28,16 +42,6 @@ pub fn memory(process: u32) -> Result<Memory, BoxError> {
         Ok(kib.parse::<u64>()? << 10)
     };
     Ok(Memory { now: bytes("VmRSS:")?, peak: bytes("VmHWM:")? })
-}
-
-/// How long the threads that a process has now have run.
-pub fn cpu(process: u32) -> Result<Duration, BoxError> {
-    let mut sum = 0;
-    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
-        let stat = std::fs::read_to_string(thread?.path().join("schedstat"))?;
-        sum += stat.split_whitespace().next().ok_or("an empty schedstat")?.parse::<u64>()?;
-    }
-    Ok(Duration::from_nanos(sum))
 }
 
 /// Lets this process, and those that it starts, have as many files open as may be: returns how many.

@@ -41,7 +41,6 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
         std::fs::create_dir(&shadows)?;
         Ok(Spec { naive, shadows: Some(shadows), ..Spec::new(run.directory.join(name)) })
     };
-    let planned = load.rate() as usize * load.time.as_secs() as usize;
     // One hiccup of a busy machine is more than a hundredth of the short form.
     let share = if run.short { 0.95 } else { 0.99 };
     let mut tries = 0..run.rounds(3, 1);
@@ -49,9 +48,9 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
         let name = format!("inbox-{}.db", tries.start);
         let tested = overload(&spec(&name, None)?, &load).await?;
         let offered = &tested.offered;
-        let on_time = offered.late.quantile(share) <= ON_TIME;
+        let on_time = offered.late.quantile(share) <= ON_TIME && offered.is_complete();
         tries.next();
-        if (on_time && offered.offered * 10 >= planned * 9) || tries.is_empty() {
+        if on_time || tries.is_empty() {
             break tested;
         }
         eprintln!("overload: the machine is too busy to offer this much on time; once more");
@@ -62,7 +61,7 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
     let Overloaded { offered, lost, at_rest, peak, drift } = tested;
     let accepted = offered.acked.len();
     // All of it was offered, and most of it was too much.
-    let is_overload = offered.offered * 10 >= planned * 9 && accepted * 5 < offered.offered;
+    let is_overload = offered.is_complete() && accepted * 5 < offered.offered;
     let in_time = |of: &Offered| of.accepted.quantile(share) <= SOON + of.late.quantile(share);
     Ok(vec![
         Figure {
