@@ -87,7 +87,8 @@ impl Accepts {
         Figure {
             case: "S14",
             what: format!(
-                "{sent} deliveries to SQLite and memory; {cut} cut off at an await or mid-request, and sent again"
+                "{sent} deliveries to SQLite and memory; {cut} cut off at an await or \
+                 mid-request, and sent again"
             ),
             target: "0 lost, each accepted once, none in part".into(),
             measured: format!("{lost} lost, {double} accepted twice, {half} in part"),
@@ -235,7 +236,8 @@ impl Leases {
         Figure {
             case: "S14",
             what: format!(
-                "workers dropped {} times, and leases, renewals and settlements at each poll; {} jobs left",
+                "workers dropped {} times; leases, renewals, settlements at each poll; \
+                 {} jobs left",
                 self.cut, self.checked
             ),
             target: "each can be leased again when its lease has ended".into(),

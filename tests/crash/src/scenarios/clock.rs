@@ -67,7 +67,8 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
             what: "work that waits while the clock is set back by an hour".into(),
             target: "late by an hour at most, and not at all if it was never tried".into(),
             measured: format!(
-                "never tried: {:?} late; a retry: {:?}; a lapsed lease: {:?}, of another process: {:?}",
+                "never tried: {:?} late; a retry: {:?}; a lapsed lease: {:?}, of a process \
+                 before: {:?}",
                 late[0], late[1], late[2], late[3]
             ),
             control: format!("set back by a day, a retry is {day:?} late"),

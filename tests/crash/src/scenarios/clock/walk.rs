@@ -142,10 +142,8 @@ pub async fn walk(db: &Path, steps: usize) -> Result<Walk, BoxError> {
     for _ in 0..steps {
         match fastrand::u8(..20) {
             0..8 => {
-                put(&inbox, &time, &mut known, &mut seen, |id| {
-                    Ok(delivery(&verifier, id, clock.now())?)
-                })
-                .await?
+                put(&inbox, &time, &mut known, &mut seen, |id| delivery(&verifier, id, clock.now()))
+                    .await?
             }
             8..11 => {
                 let most = if fastrand::u8(..4) == 0 { 10_000 } else { 3 };
@@ -270,8 +268,8 @@ async fn settle(
     Ok(())
 }
 
-/// The control: a store that takes what it accepted in the future for expired. How often it accepted
-/// something too early.
+/// The control: a store that takes what it accepted in the future for expired. How often it
+/// accepts something too early.
 pub fn naive(steps: usize) -> Result<usize, BoxError> {
     let mut time = Time::new();
     let clock = time.clock.clone();
