@@ -1,7 +1,7 @@
 //! Connections beside the writer's, which it can close.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -42,6 +42,15 @@ impl Beside {
         let mut slot = self.lock();
         slot.take().into_iter().for_each(close);
         slot
+    }
+
+    /// Keeps it from being used for as long as the guard lives; `None` while it is.
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Option<Connection>>> {
+        match self.connection.try_lock() {
+            Ok(slot) => Some(slot),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Connection>> {

@@ -50,11 +50,14 @@ impl Checkpointer {
         let checkpointer = Self { wake, beside: beside.clone(), told: told.clone() };
         thread::Builder::new().name("inhook-checkpoint".into()).spawn(move || {
             while woken.recv().is_ok() {
-                match beside.with(|connection| copy(connection)) {
+                // Before the writer may go on copying where this one failed.
+                let tell = |error: &_| {
+                    told.failed.fetch_or(breaks(error), Ordering::Relaxed);
+                };
+                match beside.with(|connection| copy(connection).inspect_err(tell)) {
                     Ok(few_are_left) => told.nearly_done.store(few_are_left, Ordering::Relaxed),
                     Err(error) => {
                         tracing::warn!(%error, "a checkpoint failed; the next one tries again");
-                        told.failed.fetch_or(breaks(&error), Ordering::Relaxed);
                     }
                 }
             }
@@ -70,6 +73,13 @@ impl Checkpointer {
     /// Whether the log is long and nearly all of it is copied; said once.
     pub(super) fn take_nearly_done(&self) -> bool {
         self.told.nearly_done.swap(false, Ordering::Relaxed)
+    }
+
+    /// Keeps the thread from copying for as long as the guard lives; `None` if it is at it, or has
+    /// failed and not told yet.
+    pub(super) fn pause(&self) -> Option<MutexGuard<'_, Option<Connection>>> {
+        let paused = self.beside.try_lock()?;
+        (!self.told.failed.load(Ordering::Relaxed)).then_some(paused)
     }
 
     /// Its connection, closed for as long as the guard lives.

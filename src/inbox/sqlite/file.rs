@@ -115,6 +115,9 @@ impl File {
         if !self.unsynced {
             return None;
         }
+        let Some(_paused) = self.checkpointer.pause() else {
+            return Some(InboxError::Busy("a checkpoint is under way, or has failed".into()));
+        };
         match checkpoint::truncate(connection) {
             Ok(true) => {
                 self.unsynced = false;
@@ -149,6 +152,7 @@ impl File {
     /// If nearly all of a long log is copied, copies the rest, so that the log starts afresh.
     pub(super) fn finish_checkpoint(&mut self) {
         if self.checkpointer.take_nearly_done()
+            && let Some(_paused) = self.checkpointer.pause()
             && let Some(connection) = &self.connection
             && let Err(error) = checkpoint::finish(connection)
         {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::http::{Request, Response, StatusCode};
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use inhook::sign::{Message, Signer};
-use inhook::{BoxError, presets};
+use inhook::{BoxError, Delivery, Verifier, presets};
 use tokio::net::TcpStream;
 
 use crate::receiver::{PUT, SECRET};
@@ -97,6 +97,21 @@ impl Client {
     }
 }
 
+/// The 1 KB that are sent under an id.
+pub fn body(id: &str) -> String {
+    event_body(id, "user.created", 950)
+}
+
+fn event_body(id: &str, event: &str, bytes: usize) -> String {
+    format!(r#"{{"type":"{event}","id":"{id}","data":"{}"}}"#, "x".repeat(bytes))
+}
+
+/// A verified delivery, signed at this time.
+pub fn delivery(verifier: &Verifier, id: &str, at: SystemTime) -> Result<Delivery, BoxError> {
+    let signer = Signer::new(presets::STANDARD_WEBHOOKS, SECRET)?;
+    Ok(verifier.verify(signer.request(&Message::new(body(id)).id(id).sent_at(at))?)?)
+}
+
 /// A signed request of 1 KB.
 pub fn request(signer: &Signer, id: &str) -> Result<Request<Full<Bytes>>, BoxError> {
     event_request(signer, id, "user.created", 950)
@@ -108,8 +123,7 @@ fn event_request(
     event: &str,
     bytes: usize,
 ) -> Result<Request<Full<Bytes>>, BoxError> {
-    let body = format!(r#"{{"type":"{event}","id":"{id}","data":"{}"}}"#, "x".repeat(bytes));
-    let message = Message::new(body).id(id);
+    let message = Message::new(event_body(id, event, bytes)).id(id);
     let mut request = signer.request(&message)?.map(Full::new);
     *request.uri_mut() = "/hook".parse()?;
     request.headers_mut().insert("host", "localhost".parse()?);

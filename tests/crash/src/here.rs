@@ -1,4 +1,4 @@
-//! A receiver without a worker in this very process, where its future and its journal can be got at.
+//! A receiver without a worker in this very process, where its journal can be read.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -7,6 +7,8 @@ use inhook::BoxError;
 
 use crate::table::Figure;
 
+mod cancel;
+mod clock;
 mod disk;
 mod duplicates;
 mod faults;
@@ -26,6 +28,8 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "faults", run: |run| Box::pin(faults::run(run)) },
     Scenario { name: "order", run: |run| Box::pin(order::run(run)) },
     Scenario { name: "disk", run: |run| Box::pin(disk::run(run)) },
+    Scenario { name: "cancel", run: |run| Box::pin(cancel::run(run)) },
+    Scenario { name: "clock", run: |run| Box::pin(clock::run(run)) },
     Scenario { name: "duplicates", run: |run| Box::pin(duplicates::run(run)) },
     Scenario { name: "overload", run: |run| Box::pin(overload::run(run)) },
     Scenario { name: "slow", run: |run| Box::pin(slow::run(run)) },

@@ -1,4 +1,5 @@
-//! D, F: the disk fails now and then, the lock is not to be had, and what was said to be written is not.
+//! D, F: the disk fails now and then, the lock is not to be had, and a sync that failed has given up
+//! what it was to write.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -51,7 +52,8 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
         Figure {
             case: "D, F",
             what: format!(
-                "{rounds} rounds of I/O errors, a full disk and a lock not to be had; {} answered 200, {} answered 503",
+                "{rounds} rounds of I/O errors, a full disk, a lock not to be had; \
+                 {} answered 200, {} answered 503",
                 tested.acked, tested.refused
             ),
             target: "0 lost, 0 accepted twice, nothing else answered, sound, well again in 5 s"
@@ -65,7 +67,7 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
             what: "/healthz while every write, sync or lock fails".into(),
             target: "503 within 3 s and as long as it lasts; 200 and an accept 5 s after".into(),
             measured: format!(
-                "503 after {:.1?}, {} said otherwise; well after {:.1?}",
+                "503 after {:.1?}, {} answers said otherwise; well after {:.1?}",
                 well.noticed, well.wrong, well.recovered
             ),
             control: format!("without a fault it is {}", well.before),

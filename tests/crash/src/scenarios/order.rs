@@ -10,6 +10,7 @@ use inhook::{BoxError, SqliteInbox};
 use tokio::task::JoinSet;
 
 use super::Run;
+use crate::child::PATIENCE;
 use crate::client::{Client, id};
 use crate::faults::{FAULTS, Fault, Lie, Seen};
 use crate::here::Here;
@@ -70,14 +71,20 @@ async fn traced(db: &Path, ids: usize, wrong: Option<Wrong>) -> Result<Traced, B
         partners.spawn(async move {
             while let Some(id) = ids.get(sent.fetch_add(1, Ordering::Relaxed) / COPIES) {
                 // One that is refused is sent again, as partners do.
-                while !client.send(id).await?.is_ok() {}
+                while !client.send(id).await?.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
             }
             Ok::<_, BoxError>(())
         });
     }
-    while let Some(ended) = partners.join_next().await {
-        ended??;
-    }
+    tokio::time::timeout(10 * PATIENCE, async {
+        while let Some(ended) = partners.join_next().await {
+            ended??;
+        }
+        Ok::<_, BoxError>(())
+    })
+    .await??;
     Ok(judge(&FAULTS.seen()))
 }
 
