@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, MutexGuard};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -80,6 +81,21 @@ impl Checkpointer {
     pub(super) fn pause(&self) -> Option<MutexGuard<'_, Option<Connection>>> {
         let paused = self.beside.try_lock()?;
         (!self.told.failed.load(Ordering::Relaxed)).then_some(paused)
+    }
+
+    /// As [`pause`](Self::pause), and waits for so long.
+    pub(super) fn pause_within(
+        &self,
+        time: Duration,
+    ) -> Option<MutexGuard<'_, Option<Connection>>> {
+        let start = Instant::now();
+        loop {
+            let paused = self.pause();
+            if paused.is_some() || start.elapsed() > time {
+                return paused;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Its connection, closed for as long as the guard lives.

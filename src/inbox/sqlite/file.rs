@@ -1,6 +1,7 @@
 //! The file and its log as the writer knows them, and the connection to them.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -9,6 +10,9 @@ use super::checkpoint::{self, Checkpointer};
 use super::schema::{self, Purpose};
 use crate::error::BoxError;
 use crate::inbox::InboxError;
+
+/// How long the first accept waits for a checkpoint that is under way.
+const PAUSE: Duration = Duration::from_millis(400);
 
 pub(super) struct File {
     path: PathBuf,
@@ -115,7 +119,7 @@ impl File {
         if !self.unsynced {
             return None;
         }
-        let Some(_paused) = self.checkpointer.pause() else {
+        let Some(_paused) = self.checkpointer.pause_within(PAUSE) else {
             return Some(InboxError::Busy("a checkpoint is under way, or has failed".into()));
         };
         match checkpoint::truncate(connection) {
