@@ -584,11 +584,11 @@ async fn what_is_due_next_is_known<I: Inbox + Ledger>(bench: &Bench<I>) {
 }
 
 async fn a_put_wakes_who_waits<I: Inbox + Ledger>(bench: &Bench<I>) {
-    // What the inbox remembers from before does not count.
-    let _ = tokio::time::timeout(Duration::from_millis(1), bench.inbox.ready()).await;
     let wakes = async {
-        bench.inbox.ready().await;
-        assert_eq!(bench.lease(10).await.jobs.len(), 1, "what woke us is there");
+        // It may wake for no reason as well.
+        while bench.lease(10).await.jobs.is_empty() {
+            bench.inbox.ready().await;
+        }
     };
     let puts = async {
         tokio::task::yield_now().await;
