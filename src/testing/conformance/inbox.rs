@@ -588,7 +588,10 @@ async fn a_put_wakes_who_waits<I: Inbox + Ledger>(bench: &Bench<I>) {
     let _ = tokio::time::timeout(Duration::from_millis(1), bench.inbox.ready()).await;
     let wakes = async {
         bench.inbox.ready().await;
-        assert_eq!(bench.lease(10).await.jobs.len(), 1, "what woke us is there");
+        // It may be for no reason.
+        while bench.lease(10).await.jobs.is_empty() {
+            bench.inbox.ready().await;
+        }
     };
     let puts = async {
         tokio::task::yield_now().await;
