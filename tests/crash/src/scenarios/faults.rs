@@ -41,13 +41,13 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
         let directory = run.directory.join(name);
         std::fs::create_dir_all(directory.join("shadows")).map(|()| directory)
     };
-    let rounds = run.rounds(10, 600);
+    let rounds = run.rounds(10, 300);
     let tested = failing(&directory("failing")?, None, rounds).await?;
     let deaf = failing(&directory("deaf")?, Some(Wrong::IgnoresErrors), 4).await?;
     let well = health(&directory("health")?).await?;
-    let cuts = run.rounds(2, 60);
+    let cuts = run.rounds(2, 40);
     let heard = given_up(&directory("given up")?, &HEARD, cuts).await?;
-    let unheard = given_up(&directory("unheard")?, &UNHEARD, cuts.min(10)).await?;
+    let unheard = given_up(&directory("unheard")?, &UNHEARD, 5).await?;
     Ok(vec![
         Figure {
             case: "D, F",
@@ -109,7 +109,10 @@ impl Failing {
 
     fn measured(&self) -> String {
         let Self { lost, double, odd, integrity, recovered, .. } = self;
-        format!("{lost} lost, {double} accepted twice, {odd} others, {integrity}, {recovered:.1?}")
+        format!(
+            "{lost} lost, {double} accepted twice, {odd} other answers, integrity {integrity}, \
+             well after {recovered:.1?}"
+        )
     }
 }
 
