@@ -41,7 +41,7 @@ pub enum Operation {
 }
 
 /// A change of the faults, also as a line of JSON to a receiver's standard input.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
     /// How often an operation fails, in a million times.
     Chance(Operation, u32),

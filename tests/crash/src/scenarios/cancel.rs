@@ -38,14 +38,14 @@ const ENDLESS: Duration = Duration::from_secs(24 * 60 * 60);
 pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
     let open = async |name: &str| SqliteInbox::open(run.directory.join(name)).await.map(Arc::new);
     let memory = || Arc::new(MemoryInbox::new().max_deliveries(1 << 20).max_bytes(1 << 30));
-    let rounds = run.rounds(20, 1_000);
+    let rounds = run.rounds(20, 500);
     let mut accepts = Accepts::default();
     cut_accepts(open("accepts.db").await?, None, rounds, &mut accepts).await?;
     cut_accepts(memory(), None, rounds, &mut accepts).await?;
     let mut naive = Accepts::default();
     cut_accepts(open("naive.db").await?, Some(Wrong::MarksFirst), 10, &mut naive).await?;
 
-    let rounds = run.rounds(6, 400);
+    let rounds = run.rounds(6, 200);
     let mut leases = Leases::default();
     cut_leases(open("leases.db").await?, LEASE, rounds, &mut leases).await?;
     cut_leases(memory(), LEASE, rounds, &mut leases).await?;
