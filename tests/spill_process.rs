@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
@@ -53,7 +53,7 @@ async fn receive(primary: &str) {
 struct Receiver {
     process: Child,
     url: String,
-    errors: Arc<Mutex<String>>,
+    errors: Option<JoinHandle<String>>,
 }
 
 impl Receiver {
@@ -66,19 +66,19 @@ impl Receiver {
 
     fn start(test: &str, primary: &Path, spill: &Path) -> Self {
         let mut process = Self::command(test, primary, spill).spawn().unwrap();
-        let errors = Arc::new(Mutex::new(String::new()));
-        let (mut stderr, kept) = (BufReader::new(process.stderr.take().unwrap()), errors.clone());
-        thread::spawn(move || {
-            let mut line = String::new();
-            while stderr.read_line(&mut line).is_ok_and(|read| read > 0) {
-                kept.lock().unwrap().push_str(&std::mem::take(&mut line));
-            }
-        });
+        let stderr = process.stderr.take().unwrap();
+        let errors = Some(thread::spawn(move || std::io::read_to_string(stderr).unwrap()));
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let address =
             lines.find_map(|line| Some(line.unwrap().strip_prefix("listening on ")?.to_owned()));
         thread::spawn(move || lines.for_each(drop));
         Self { process, url: format!("http://{}/", address.expect("it listens")), errors }
+    }
+
+    /// Ends it, and is all that it said on stderr.
+    fn end(mut self) -> String {
+        self.process.kill().unwrap();
+        self.errors.take().unwrap().join().unwrap()
     }
 
     fn waiting(&self) -> u64 {
@@ -151,8 +151,8 @@ fn the_same_file_system_is_warned_of_at_the_start_and_another_is_not() {
     }
     let (directory, primary, spill) = files();
     let receiver = Receiver::start(TEST, &primary, &spill);
-    assert!(receiver.errors.lock().unwrap().contains("same file system"));
-    drop(receiver);
+    let errors = receiver.end();
+    assert!(errors.contains("same file system"), "{errors}");
 
     let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
     let places = ["/dev/shm", "/run", "/tmp", "/var/tmp", env!("CARGO_TARGET_TMPDIR")];
@@ -164,7 +164,7 @@ fn the_same_file_system_is_warned_of_at_the_start_and_another_is_not() {
         return eprintln!("there is only one file system here, so the other half is skipped");
     };
     let receiver = Receiver::start(TEST, &primary, &other.path().join("spill.db"));
-    assert_eq!(*receiver.errors.lock().unwrap(), "");
+    assert_eq!(receiver.end(), "");
 }
 
 /// What the worker, in this process, got: how often, and with which time of receipt.
