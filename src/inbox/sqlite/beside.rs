@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rusqlite::Connection;
-use rusqlite::config::DbConfig;
 
 use crate::error::BoxError;
 use crate::inbox::InboxError;
@@ -40,7 +39,7 @@ impl Beside {
     /// Closes it, and keeps it closed for as long as the guard lives.
     pub(super) fn closed(&self) -> MutexGuard<'_, Option<Connection>> {
         let mut slot = self.lock();
-        slot.take().into_iter().for_each(close);
+        *slot = None;
         slot
     }
 
@@ -58,13 +57,27 @@ impl Beside {
     }
 }
 
-/// Whether the connections of a process may be in an unknown state after this, and what was synced
-/// as well.
-pub(super) fn breaks(error: &InboxError) -> bool {
-    !matches!(error, InboxError::Busy(_) | InboxError::Full(_))
+/// What an error says about the connections of this process, and about what was synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Harm {
+    /// Nothing: it was not the time, or there was no room.
+    None,
+    /// The connections may be in an unknown state.
+    Unknown,
+    /// What a sync was to write may never be on disk, although the system takes it for written.
+    Unsynced,
 }
 
-/// Closes a connection and leaves the log as it is: the last one would copy it into the file.
-pub(super) fn close(connection: Connection) {
-    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+impl Harm {
+    pub(super) fn of(error: &InboxError) -> Self {
+        match error {
+            InboxError::Busy(_) | InboxError::Full(_) => Self::None,
+            InboxError::Unavailable(error) => {
+                let error = error.downcast_ref().and_then(rusqlite::Error::sqlite_error);
+                let unsynced = error
+                    .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_FSYNC);
+                if unsynced { Self::Unsynced } else { Self::Unknown }
+            }
+        }
+    }
 }

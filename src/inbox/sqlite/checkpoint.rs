@@ -7,13 +7,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::beside::{Beside, breaks};
+use super::beside::{Beside, Harm};
 use super::schema;
 use super::writer::inbox_error;
 use crate::error::BoxError;
@@ -37,25 +37,45 @@ pub(super) struct Checkpointer {
 }
 
 /// What the thread tells the writer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Told {
     nearly_done: AtomicBool,
-    failed: AtomicBool,
+    harm: Mutex<Harm>,
+}
+
+impl Told {
+    fn harm(&self) -> Harm {
+        *self.lock()
+    }
+
+    fn add(&self, harm: Harm) {
+        let mut so_far = self.lock();
+        *so_far = harm.max(*so_far);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Harm> {
+        self.harm.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Checkpointer {
     pub(super) fn start(path: &Path) -> Result<Self, BoxError> {
         let beside = Beside::new(path, schema::open_checkpointer);
-        let told = Arc::new(Told::default());
+        let told = Told { nearly_done: AtomicBool::new(false), harm: Mutex::new(Harm::None) };
+        let told = Arc::new(told);
         let (wake, woken) = sync_channel(1);
         let checkpointer = Self { wake, beside: beside.clone(), told: told.clone() };
         thread::Builder::new().name("inhook-checkpoint".into()).spawn(move || {
             while woken.recv().is_ok() {
-                // Before the writer may go on copying where this one failed.
-                let tell = |error: &_| {
-                    told.failed.fetch_or(breaks(error), Ordering::Relaxed);
-                };
-                match beside.with(|connection| copy(connection).inspect_err(tell)) {
+                let copied = beside.with(|connection| {
+                    // The system tells of a failed sync only once.
+                    if told.harm() != Harm::None {
+                        return Ok(false);
+                    }
+                    // Told before anybody goes on copying where this failed.
+                    copy(connection).inspect_err(|error| told.add(Harm::of(error)))
+                });
+                match copied {
                     Ok(few_are_left) => told.nearly_done.store(few_are_left, Ordering::Relaxed),
                     Err(error) => {
                         tracing::warn!(%error, "a checkpoint failed; the next one tries again");
@@ -80,7 +100,7 @@ impl Checkpointer {
     /// failed and not told yet.
     pub(super) fn pause(&self) -> Option<MutexGuard<'_, Option<Connection>>> {
         let paused = self.beside.try_lock()?;
-        (!self.told.failed.load(Ordering::Relaxed)).then_some(paused)
+        (self.told.harm() == Harm::None).then_some(paused)
     }
 
     /// As [`pause`](Self::pause), and waits for so long.
@@ -98,14 +118,17 @@ impl Checkpointer {
         }
     }
 
-    /// Its connection, closed for as long as the guard lives.
-    pub(super) fn closed(&self) -> MutexGuard<'_, Option<Connection>> {
-        self.beside.closed()
+    /// Its connection, closed for as long as the guard lives, and what checkpoints had done that failed;
+    /// said once.
+    pub(super) fn closed(&self) -> (MutexGuard<'_, Option<Connection>>, Harm) {
+        let closed = self.beside.closed();
+        let harm = std::mem::replace(&mut *self.told.lock(), Harm::None);
+        (closed, harm)
     }
 
-    /// Whether a checkpoint failed in a way that [`breaks`] the connections; said once.
-    pub(super) fn take_failed(&self) -> bool {
-        self.told.failed.swap(false, Ordering::Relaxed)
+    /// What checkpoints that failed have done.
+    pub(super) fn harm(&self) -> Harm {
+        self.told.harm()
     }
 }
 
@@ -133,6 +156,11 @@ pub(super) fn finish(connection: &Connection) -> Result<(), InboxError> {
 /// Copies and syncs all of the log and starts it afresh; false if a reader is in the way.
 pub(super) fn truncate(connection: &Connection) -> Result<bool, InboxError> {
     checkpoint(connection, "TRUNCATE").map(|progress| !progress.blocked)
+}
+
+/// How many pages of the log SQLite takes for copied.
+pub(super) fn copied(connection: &Connection) -> Result<i64, InboxError> {
+    checkpoint(connection, "NOOP").map(|progress| progress.copied)
 }
 
 pub(super) fn log_path(path: &Path) -> PathBuf {

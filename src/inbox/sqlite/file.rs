@@ -1,18 +1,23 @@
 //! The file and its log as the writer knows them, and the connection to them.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, Transaction};
 
-use super::beside::{Beside, breaks, close};
+use super::beside::{Beside, Harm};
 use super::checkpoint::{self, Checkpointer};
+use super::rows::touch;
 use super::schema::{self, Purpose};
+use super::writer::inbox_error;
 use crate::error::BoxError;
 use crate::inbox::InboxError;
 
 /// How long the first accept waits for a checkpoint that is under way.
 const PAUSE: Duration = Duration::from_millis(400);
+/// How long nothing is accepted before that is tried again.
+const BLOCKED: Duration = Duration::from_millis(500);
 
 pub(super) struct File {
     path: PathBuf,
@@ -21,15 +26,20 @@ pub(super) struct File {
     id: FileId,
     /// The log that the connection writes to, once it has.
     log_id: Option<FileId>,
-    /// `None` after an I/O error, until it can be opened again.
+    /// `None` after an error, until it can be opened again.
     connection: Option<Connection>,
     reader: Beside,
     checkpointer: Checkpointer,
-    /// Whether a checkpoint has failed.
-    failed: bool,
+    /// What errors have done to the connections. Nothing is copied from the log before they are
+    /// opened again.
+    harm: Harm,
+    /// Whether the log goes on, behind what counts, with a transaction whose sync failed.
+    torn: bool,
     /// Whether the log may hold transactions that were never synced: a crash in the middle of a
     /// commit can leave one that readers see. Answering a duplicate of it would be a false 200.
     unsynced: bool,
+    /// Why nothing can be accepted yet, and since when.
+    blocked: Option<(Instant, InboxError)>,
     /// SQLite's mark of what others have committed.
     data_version: i64,
 }
@@ -47,13 +57,15 @@ impl File {
             connection: Some(schema::open(&path, max_bytes)?),
             checkpointer: Checkpointer::start(&path)?,
             reader,
-            failed: false,
+            harm: Harm::None,
+            torn: false,
             id: FileId::of(&path)?,
             log: checkpoint::log_path(&path),
             log_id: None,
             path,
             max_bytes,
             unsynced: true,
+            blocked: None,
             data_version: 0,
         })
     }
@@ -72,40 +84,69 @@ impl File {
         };
         // Whatever is written to a file that has lost its name would be gone after a restart.
         if FileId::of(&self.path).ok() != Some(self.id) {
-            self.connection.take().into_iter().for_each(close);
+            self.connection = None;
             return gone(&self.path);
         }
         if self.log_id.is_some() && FileId::of(&self.log).ok() != self.log_id {
-            self.connection.take().into_iter().for_each(close);
+            self.connection = None;
             // For good: with a new log, the other connections would mix both up in the file.
             return gone(&self.log);
         }
-        if self.checkpointer.take_failed() {
-            self.connection.take().into_iter().for_each(close);
-        }
+        self.mend()?;
+        self.harm = self.harm.max(self.checkpointer.harm());
         match self.connection.take() {
-            Some(connection) => Ok(connection),
-            None => self.open_again().map_err(InboxError::unavailable),
+            Some(connection) if self.harm == Harm::None => Ok(connection),
+            closed => {
+                drop(closed);
+                self.open_again().map_err(InboxError::unavailable)
+            }
         }
+    }
+
+    /// A transaction whose sync failed is in the log, but this connection goes on in its place. One that
+    /// is opened, here or after a crash, would take it for committed and copy it, and what never got to
+    /// the disk of the log would be in the file. So something is written over it at once.
+    fn mend(&mut self) -> Result<(), InboxError> {
+        if let (true, Some(connection)) = (self.torn, &self.connection) {
+            touch(connection).map_err(inbox_error)?;
+        }
+        self.torn = false;
+        Ok(())
     }
 
     /// What a sync that failed was to write may never be on disk, although the system takes it for
     /// written, and SQLite would go on copying the log where it was. Only when nobody has the file
     /// open does it forget how far that was, and copies all of it again.
     fn open_again(&mut self) -> Result<Connection, BoxError> {
-        let _others = (self.reader.closed(), self.checkpointer.closed());
+        let (_reader, (_checkpointer, harm)) = (self.reader.closed(), self.checkpointer.closed());
+        self.harm = self.harm.max(harm);
         self.unsynced = true;
-        self.failed = false;
+        self.blocked = None;
         self.log_id = None;
         // It counts anew for each connection.
         self.data_version = 0;
-        schema::open(&self.path, self.max_bytes)
+        let connection = schema::open(&self.path, self.max_bytes)?;
+        // Another process may have kept it open, and so what SQLite remembers.
+        if self.harm != Harm::Unsynced || checkpoint::copied(&connection)? == 0 {
+            self.harm = Harm::None;
+        }
+        Ok(connection)
+    }
+
+    pub(super) fn commit(&mut self, transaction: Transaction<'_>) -> Result<(), InboxError> {
+        transaction.commit().map_err(inbox_error).inspect_err(|error| {
+            self.torn = Harm::of(error) == Harm::Unsynced;
+        })
     }
 
     /// Keeps the connection, unless the error may have left it in an unknown state.
     pub(super) fn keep(&mut self, connection: Connection, result: &Result<(), InboxError>) {
-        if self.failed || result.as_ref().is_err_and(breaks) {
-            return close(connection);
+        if let (false, Err(error)) = (self.torn, result) {
+            self.harm = self.harm.max(Harm::of(error));
+        }
+        // Closed, so that another process to which the same has happened may find nobody.
+        if self.harm != Harm::None && !self.torn {
+            return;
         }
         self.connection = Some(connection);
         if self.log_id.is_none() {
@@ -114,26 +155,42 @@ impl File {
     }
 
     /// Before the first accept: everything in the log goes into the file and is synced. Returns why
-    /// nothing can be accepted yet.
-    pub(super) fn sync(&mut self, connection: &Connection) -> Option<InboxError> {
+    /// nothing can be accepted yet. A process that only works off the file tries it once, since it need
+    /// not wait for others that read it.
+    pub(super) fn sync(&mut self, connection: &Connection, accepts: bool) -> Option<InboxError> {
         if !self.unsynced {
             return None;
         }
+        if let Some((since, error)) = &self.blocked
+            && (!accepts || since.elapsed() < BLOCKED)
+        {
+            return Some(error.clone());
+        }
+        self.blocked = self.copy_all(connection).err().map(|error| (Instant::now(), error));
+        self.unsynced = self.blocked.is_some();
+        self.blocked.as_ref().map(|(_, error)| error.clone())
+    }
+
+    fn copy_all(&mut self, connection: &Connection) -> Result<(), InboxError> {
+        if self.harm == Harm::Unsynced {
+            let path = self.path.display();
+            return Err(InboxError::unavailable(format!(
+                "a sync of {path} failed, and what it was to write can't be written again while \
+                 another process has the file open; end that one, for a moment at least"
+            )));
+        }
         let Some(_paused) = self.checkpointer.pause_within(PAUSE) else {
-            return Some(InboxError::Busy("a checkpoint is under way, or has failed".into()));
+            return Err(InboxError::Busy("a checkpoint is under way, or has failed".into()));
         };
         match checkpoint::truncate(connection) {
-            Ok(true) => {
-                self.unsynced = false;
-                None
-            }
-            Ok(false) => Some(InboxError::Busy(
+            Ok(true) => Ok(()),
+            Ok(false) => Err(InboxError::Busy(
                 "another process reads the file or checkpoints it, and a checkpoint comes first"
                     .into(),
             )),
             Err(error) => {
-                self.failed = breaks(&error);
-                Some(error)
+                self.harm = self.harm.max(Harm::of(&error));
+                Err(error)
             }
         }
     }
@@ -144,26 +201,37 @@ impl File {
         let version = connection
             .prepare_cached("PRAGMA data_version")
             .and_then(|mut pragma| pragma.query_row([], |row| row.get(0)));
-        // What goes wrong here goes wrong in the next transaction, and is reported there.
         version.is_ok_and(|version| std::mem::replace(&mut self.data_version, version) != version)
     }
 
     /// Copies the log into the file, on another thread.
     pub(super) fn checkpoint(&self) {
-        self.checkpointer.wake();
+        if self.harm == Harm::None {
+            self.checkpointer.wake();
+        }
     }
 
     /// If nearly all of a long log is copied, copies the rest, so that the log starts afresh.
     pub(super) fn finish_checkpoint(&mut self) {
         if self.checkpointer.take_nearly_done()
+            && self.harm == Harm::None
             && let Some(_paused) = self.checkpointer.pause()
             && let Some(connection) = &self.connection
             && let Err(error) = checkpoint::finish(connection)
         {
             tracing::warn!(%error, "a checkpoint failed; the next one tries again");
-            if breaks(&error) {
-                self.connection.take().into_iter().for_each(close);
-            }
+            self.harm = Harm::of(&error);
+        }
+    }
+
+    /// The end: whoever closes the file last copies the log into it and removes the log.
+    pub(super) fn close(&mut self) {
+        let (_reader, (_checkpointer, harm)) = (self.reader.closed(), self.checkpointer.closed());
+        self.harm = self.harm.max(harm);
+        if let Some(connection) = self.connection.take()
+            && self.harm == Harm::None
+        {
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
     }
 }

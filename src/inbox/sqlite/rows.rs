@@ -129,12 +129,10 @@ impl Rows {
         Ok(Put::Revived)
     }
 
-    /// A write, to see whether the store takes one. One that changes nothing would not reach the log.
+    /// A write, to see whether the store takes one.
     pub(super) fn probe(&self, db: &Connection) -> rusqlite::Result<()> {
         self.room.check()?;
-        db.prepare_cached("UPDATE count SET deliveries = deliveries + 1 WHERE state = 6")?
-            .execute([])
-            .map(drop)
+        touch(db)
     }
 
     /// Drops bytes and keys whose time has come, of so many deliveries at most; of how many it did.
@@ -220,6 +218,13 @@ impl Rows {
             *slot = slot.saturating_add(step);
         }
     }
+}
+
+/// Writes something. What changes nothing would not reach the log.
+pub(super) fn touch(db: &Connection) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE count SET deliveries = deliveries + 1 WHERE state = 6")?
+        .execute([])
+        .map(drop)
 }
 
 /// Writes a new row, unless the key is there.

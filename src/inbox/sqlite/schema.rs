@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::BoxError;
@@ -124,8 +125,7 @@ fn connect(path: &Path, busy: Duration) -> Result<Connection, BoxError> {
         let found = rusqlite::version();
         return Err(format!("SQLite {found} is too old: 3.51.3 or newer is needed; feature `sqlite-bundled` brings one").into());
     }
-    let connection = Connection::open_with_flags(path, FLAGS)?;
-    connection.busy_timeout(busy)?;
+    let connection = open_file(path, busy)?;
     connection.set_prepared_statement_cache_capacity(32);
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
@@ -143,6 +143,15 @@ fn connect(path: &Path, busy: Duration) -> Result<Connection, BoxError> {
     if synchronous != 2 {
         return Err("SQLite was built without `synchronous=FULL`".into());
     }
+    Ok(connection)
+}
+
+/// A connection whose end leaves the log alone. Only the writer may copy it, and not after a sync that
+/// failed.
+fn open_file(path: &Path, busy: Duration) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, FLAGS)?;
+    connection.busy_timeout(busy)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)
 }
 
@@ -178,8 +187,7 @@ fn check_version(connection: &Connection, path: &Path) -> Result<(), BoxError> {
 
 /// Looks before anything is changed, be it only the journal's mode.
 fn refuse_foreign(path: &Path, purpose: Purpose) -> Result<(), BoxError> {
-    let connection = Connection::open_with_flags(path, FLAGS)?;
-    connection.busy_timeout(CREATE_BUSY)?;
+    let connection = open_file(path, CREATE_BUSY)?;
     let found = pragma(&connection, "application_id")?;
     if found == purpose.application_id() || is_empty(&connection)? {
         return Ok(());

@@ -55,7 +55,7 @@ impl Thread {
         loop {
             let wake = self.next_sweep.min(self.next_look);
             let wait = wake.saturating_duration_since(Instant::now());
-            let Some(batch) = queue.take(wait) else { return };
+            let Some(batch) = queue.take(wait) else { return self.file.close() };
             if !batch.is_empty() || self.next_sweep <= Instant::now() {
                 self.turn(batch);
                 self.checkpoint_when_long();
@@ -130,9 +130,8 @@ impl Thread {
         steps: &mut std::vec::IntoIter<Step>,
         ended: &mut Vec<Ended>,
     ) -> Result<(), InboxError> {
-        // A process that only works off the file need not wait for others that read it.
         let accepts = steps.as_slice().iter().any(|step| step.accepts == Accepts::Yes);
-        let blocked = if accepts { self.file.sync(connection) } else { None };
+        let blocked = self.file.sync(connection, accepts);
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
             .map_err(inbox_error)?;
         self.rows.room.look(connection).map_err(inbox_error)?;
@@ -156,7 +155,7 @@ impl Thread {
         };
         self.sweep(connection, time);
         self.rows.write_counts(connection).map_err(inbox_error)?;
-        transaction.commit().map_err(inbox_error)
+        self.file.commit(transaction)
     }
 
     /// One step, in a savepoint: a bad row fails alone.

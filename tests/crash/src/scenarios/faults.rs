@@ -46,8 +46,9 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
     let deaf = failing(&directory("deaf")?, Some(Wrong::IgnoresErrors), 4).await?;
     let well = health(&directory("health")?).await?;
     let cuts = run.rounds(2, 40);
-    let heard = given_up(&directory("given up")?, &HEARD, cuts).await?;
-    let unheard = given_up(&directory("unheard")?, &UNHEARD, 5).await?;
+    let heard = given_up(&directory("given up")?, &HEARD, false, cuts).await?;
+    let shared = given_up(&directory("shared")?, &HEARD, true, cuts).await?;
+    let unheard = given_up(&directory("unheard")?, &UNHEARD, false, 5).await?;
     Ok(vec![
         Figure {
             case: "D, F",
@@ -86,6 +87,17 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
                 unheard.lost, unheard.damaged
             ),
             met: heard.lost == 0 && heard.damaged == 0 && unheard.lost + unheard.damaged > 0,
+        },
+        Figure {
+            case: "F",
+            what: format!(
+                "{cuts} of the same while another process has the file open, {} answered 200",
+                shared.acked
+            ),
+            target: "0 lost, every file sound, accepts again once that one has closed it".into(),
+            measured: format!("{} lost, {} files damaged", shared.lost, shared.damaged),
+            control: "as above".into(),
+            met: shared.lost == 0 && shared.damaged == 0,
         },
     ])
 }
@@ -212,7 +224,13 @@ async fn health(directory: &Path) -> Result<Health, BoxError> {
 
 /// Syncs fail for a while, and what they were to write is given up: the system takes it for written,
 /// so later syncs succeed and write nothing of it. Then the power goes; at once if nobody heard.
-async fn given_up(directory: &Path, faults: &[Fault], cuts: usize) -> Result<Outcome, BoxError> {
+/// With `shared`, another process has the file open meanwhile, so SQLite forgets nothing.
+async fn given_up(
+    directory: &Path,
+    faults: &[Fault],
+    shared: bool,
+    cuts: usize,
+) -> Result<Outcome, BoxError> {
     let machine = Machine::new(directory);
     let ledger = Arc::new(Ledger::create(&directory.join("acked"))?);
     let mut outcome = Outcome::default();
@@ -226,7 +244,8 @@ async fn given_up(directory: &Path, faults: &[Fault], cuts: usize) -> Result<Out
         reader.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         reader.execute_batch("BEGIN; SELECT count(*) FROM delivery")?;
         answered(&ledger, 800).await?;
-        drop(reader);
+        reader.execute_batch("COMMIT")?;
+        let mut other = shared.then_some(reader);
         for fault in faults {
             receiver.set(*fault).await?;
         }
@@ -236,9 +255,14 @@ async fn given_up(directory: &Path, faults: &[Fault], cuts: usize) -> Result<Out
                 receiver.set(Fault::Chance(operation, 0)).await?;
             }
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..500))).await;
+            if fastrand::bool() {
+                other = None;
+                answered(&ledger, 1).await?;
+            }
         }
         receiver.kill().await?;
         load.ended().await;
+        drop(other);
         machine.cut(Survives::Nothing, ledger.acked(), &mut outcome)?;
         if outcome.lost + outcome.damaged > 0 {
             break;
