@@ -1,7 +1,7 @@
 //! The file and its log as the writer knows them, and the connection to them.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction};
@@ -16,8 +16,6 @@ use crate::inbox::InboxError;
 
 /// How long the first accept waits for a checkpoint that is under way.
 const PAUSE: Duration = Duration::from_millis(400);
-/// How long nothing is accepted before that is tried again.
-const BLOCKED: Duration = Duration::from_millis(500);
 
 pub(super) struct File {
     path: PathBuf,
@@ -38,8 +36,6 @@ pub(super) struct File {
     /// Whether the log may hold transactions that were never synced: a crash in the middle of a
     /// commit can leave one that readers see. Answering a duplicate of it would be a false 200.
     unsynced: bool,
-    /// Why nothing can be accepted yet, and since when.
-    blocked: Option<(Instant, InboxError)>,
     /// SQLite's mark of what others have committed.
     data_version: i64,
 }
@@ -65,7 +61,6 @@ impl File {
             path,
             max_bytes,
             unsynced: true,
-            blocked: None,
             data_version: 0,
         })
     }
@@ -121,7 +116,6 @@ impl File {
         let (_reader, (_checkpointer, harm)) = (self.reader.closed(), self.checkpointer.closed());
         self.harm = self.harm.max(harm);
         self.unsynced = true;
-        self.blocked = None;
         self.log_id = None;
         // It counts anew for each connection.
         self.data_version = 0;
@@ -155,20 +149,14 @@ impl File {
     }
 
     /// Before the first accept: everything in the log goes into the file and is synced. Returns why
-    /// nothing can be accepted yet. A process that only works off the file tries it once, since it need
-    /// not wait for others that read it.
-    pub(super) fn sync(&mut self, connection: &Connection, accepts: bool) -> Option<InboxError> {
+    /// nothing can be accepted yet.
+    pub(super) fn sync(&mut self, connection: &Connection) -> Option<InboxError> {
         if !self.unsynced {
             return None;
         }
-        if let Some((since, error)) = &self.blocked
-            && (!accepts || since.elapsed() < BLOCKED)
-        {
-            return Some(error.clone());
-        }
-        self.blocked = self.copy_all(connection).err().map(|error| (Instant::now(), error));
-        self.unsynced = self.blocked.is_some();
-        self.blocked.as_ref().map(|(_, error)| error.clone())
+        let blocked = self.copy_all(connection).err();
+        self.unsynced = blocked.is_some();
+        blocked
     }
 
     fn copy_all(&mut self, connection: &Connection) -> Result<(), InboxError> {

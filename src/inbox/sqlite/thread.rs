@@ -130,8 +130,9 @@ impl Thread {
         steps: &mut std::vec::IntoIter<Step>,
         ended: &mut Vec<Ended>,
     ) -> Result<(), InboxError> {
+        // A process that only works off the file need not wait for others that read it.
         let accepts = steps.as_slice().iter().any(|step| step.accepts == Accepts::Yes);
-        let blocked = self.file.sync(connection, accepts);
+        let blocked = if accepts { self.file.sync(connection) } else { None };
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
             .map_err(inbox_error)?;
         self.rows.room.look(connection).map_err(inbox_error)?;
