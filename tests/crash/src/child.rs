@@ -96,7 +96,15 @@ impl Receiver {
         match tokio::time::timeout(PATIENCE, heard).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(format!("it ended: {:?}", self.child.wait().await?).into()),
-            Err(_) => Err("it never said what was waited for".into()),
+            Err(_) => {
+                let (said, faults) = (self.said(), self.faults);
+                let last = said.last();
+                Err(format!(
+                    "it never said what was waited for: {faults} faults, {} lines, {last:?}",
+                    said.len()
+                )
+                .into())
+            }
         }
     }
 
