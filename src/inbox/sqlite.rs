@@ -48,6 +48,9 @@ const PROBE: Duration = Duration::from_secs(1);
 /// receiver and a worker may share it from two processes. It is created with mode 0600. The `-wal`
 /// file beside it is part of it; to copy it while it is in use: `sqlite3 inhook.db ".backup copy.db"`.
 ///
+/// After a checkpoint whose sync failed nothing is accepted while another process has the file open:
+/// end that one for a moment, and accepts go on.
+///
 /// ```no_run
 /// # async fn example() -> Result<(), inhook::BoxError> {
 /// let inbox = inhook::SqliteInbox::open("inhook.db").await?;

@@ -48,11 +48,6 @@ impl Told {
         *self.lock()
     }
 
-    fn add(&self, harm: Harm) {
-        let mut so_far = self.lock();
-        *so_far = harm.max(*so_far);
-    }
-
     fn lock(&self) -> MutexGuard<'_, Harm> {
         self.harm.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,7 +68,7 @@ impl Checkpointer {
                         return Ok(false);
                     }
                     // Told before anybody goes on copying where this failed.
-                    copy(connection).inspect_err(|error| told.add(Harm::of(error)))
+                    copy(connection).inspect_err(|error| *told.lock() = Harm::of(error))
                 });
                 match copied {
                     Ok(few_are_left) => told.nearly_done.store(few_are_left, Ordering::Relaxed),

@@ -96,7 +96,7 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
             ),
             target: "0 lost, every file sound, accepts again once that one has closed it".into(),
             measured: format!("{} lost, {} files damaged", shared.lost, shared.damaged),
-            control: "as above".into(),
+            control: "that of the line above".into(),
             met: shared.lost == 0 && shared.damaged == 0,
         },
     ])
