@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::delivery::Delivery;
 use crate::inbox::{
-    Batch, Filter, Inbox, Job, LeaseOptions, Ledger, LedgerError, Outcome, Put, REVIVAL_INTERVAL,
-    Record, Settled, State,
+    Batch, Filter, Inbox, LeaseOptions, Ledger, LedgerError, Outcome, Put, REVIVAL_INTERVAL,
+    Settled, State,
 };
-use crate::scheme::presets::STANDARD_WEBHOOKS;
-use crate::sign::{Message, Signer};
 use crate::testing::FakeClock;
-use crate::verify::Verifier;
+
+mod bench;
+
+use bench::{ATTEMPTS, Bench, LEASE};
 
 /// What a backend promises beyond the common rules.
 #[derive(Debug, Clone, Copy)]
@@ -86,86 +86,6 @@ where
     what_is_due_next_is_known(&fresh().await).await;
     a_put_wakes_who_waits(&fresh().await).await;
     the_ledger_counts_and_pages(&fresh().await).await;
-}
-
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const LEASE: Duration = Duration::from_secs(60);
-const ATTEMPTS: u32 = 5;
-
-/// An empty inbox and its clock.
-struct Bench<I> {
-    inbox: Arc<I>,
-    clock: Arc<FakeClock>,
-    capabilities: Capabilities,
-}
-
-impl<I: Inbox + Ledger> Bench<I> {
-    /// A delivery that is signed now.
-    fn delivery(&self, source: &str, id: &str) -> Delivery {
-        self.delivery_of(source, id, format!(r#"{{"type":"user.created","n":"{id}"}}"#))
-    }
-
-    fn delivery_of(&self, source: &str, id: &str, body: String) -> Delivery {
-        let message = Message::new(body);
-        let message = message.id(id).sent_at(self.clock.now());
-        let mut request =
-            Signer::new(STANDARD_WEBHOOKS, SECRET).unwrap().request(&message).unwrap();
-        request.headers_mut().insert("x-extra", "kept".parse().unwrap());
-        request.headers_mut().insert("authorization", "Bearer dropped".parse().unwrap());
-        let verifier = Verifier::builder(source, STANDARD_WEBHOOKS, SECRET);
-        verifier.clock(self.clock.clone()).build().unwrap().verify(request).unwrap()
-    }
-
-    async fn put(&self, id: &str) -> Put {
-        self.inbox.put(self.delivery("acme", id)).await.expect("put works")
-    }
-
-    /// What another store has accepted now.
-    fn record(&self, id: &str) -> Record {
-        Record::new(self.delivery("acme", id), self.capabilities.durable)
-    }
-
-    async fn put_record(&self, record: &Record) -> Put {
-        self.inbox.put_record(record.clone()).await.expect("put_record works")
-    }
-
-    async fn lease(&self, max: usize) -> Batch {
-        let options = LeaseOptions::new(max, LEASE, ATTEMPTS);
-        self.inbox.lease(options).await.expect("lease works")
-    }
-
-    async fn suspects(&self) -> Batch {
-        let options = LeaseOptions::suspect(LEASE, ATTEMPTS);
-        self.inbox.lease(options).await.expect("lease works")
-    }
-
-    /// The one job that is due.
-    async fn job(&self) -> Job {
-        let mut batch = self.lease(10).await;
-        assert_eq!(batch.jobs.len(), 1, "exactly one job is due");
-        batch.jobs.remove(0)
-    }
-
-    async fn suspect(&self) -> Job {
-        self.suspects().await.jobs.pop().expect("a suspect is due")
-    }
-
-    async fn settle(&self, job: &Job, outcome: Outcome) {
-        let settled = self.inbox.settle(job.lease(), outcome).await.expect("settle works");
-        assert_eq!(settled, Settled::Recorded, "a lease that is held settles");
-    }
-
-    async fn kill(&self, job: &Job) {
-        self.settle(job, Outcome::Dead { error: "it is broken".into() }).await;
-    }
-
-    async fn state(&self, job: &Job) -> State {
-        self.inbox.get(job.key()).await.expect("it is in the ledger").entry.state
-    }
-
-    fn ttl(&self) -> Duration {
-        self.delivery("acme", "any").ttl(self.capabilities.durable)
-    }
 }
 
 async fn a_delivery_is_accepted_once<I: Inbox + Ledger>(bench: &Bench<I>) {
