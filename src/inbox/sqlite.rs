@@ -17,6 +17,7 @@ use crate::error::BoxError;
 
 mod beside;
 mod checkpoint;
+mod disk;
 mod file;
 mod integrity;
 mod queue;
@@ -209,8 +210,7 @@ impl SqliteOptions {
     /// How long the file may get in bytes: as long as the disk allows unless set, and 1 MiB at least.
     /// Accepts are answered 503 from 90 % on, so that what was accepted can still be settled and
     /// what has expired be dropped; that makes room again. Meanwhile the texts of errors are logged,
-    /// but not stored. The log beside the file comes on top,
-    /// with up to 72 MiB.
+    /// but not stored. The log beside the file comes on top: some 50 MB under load.
     pub fn max_bytes(mut self, max_bytes: u64) -> Self {
         self.max_bytes = Some(max_bytes);
         self

@@ -3,7 +3,11 @@
 //! SQLite starts the log afresh when all of it is copied at the moment of a write. Under steady load
 //! that never happens by itself, since more is written while a checkpoint runs. So the thread here copies
 //! until little is left, and the writer copies the rest between two transactions.
+//!
+//! SQLite syncs the file only when it has copied the log to its end. The writer would then wait until
+//! all that was copied here is on disk too, so the thread syncs it before.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -11,18 +15,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 
 use super::beside::{Beside, Harm};
-use super::schema;
 use super::writer::inbox_error;
+use super::{disk, schema};
 use crate::error::BoxError;
 use crate::inbox::InboxError;
 
-/// How many pages a log may hold without being started afresh: 16 MiB.
-const LONG: i64 = 4_096;
+/// How many pages a log may hold without being started afresh: 32 MiB.
+const LONG: i64 = 8_192;
 /// How many the writer copies itself: a few milliseconds.
-const FEW: i64 = 512;
+const FEW: i64 = 256;
 /// How often a log that grows as fast as it is copied is copied in a row.
 const PASSES: usize = 8;
 /// When the writer has to copy the rest, however much that is: 256 MiB.
@@ -33,6 +37,7 @@ const TOO_LONG: i64 = 65_536;
 pub(super) struct Checkpointer {
     wake: SyncSender<()>,
     beside: Beside,
+    file: Arc<File>,
     told: Arc<Told>,
 }
 
@@ -59,7 +64,9 @@ impl Checkpointer {
         let told = Told { nearly_done: AtomicBool::new(false), harm: Mutex::new(Harm::None) };
         let told = Arc::new(told);
         let (wake, woken) = sync_channel(1);
-        let checkpointer = Self { wake, beside: beside.clone(), told: told.clone() };
+        let file = disk::open(path)?;
+        let checkpointer =
+            Self { wake, beside: beside.clone(), file: file.clone(), told: told.clone() };
         thread::Builder::new().name("inhook-checkpoint".into()).spawn(move || {
             while woken.recv().is_ok() {
                 let copied = beside.with(|connection| {
@@ -68,7 +75,7 @@ impl Checkpointer {
                         return Ok(false);
                     }
                     // Told before anybody goes on copying where this failed.
-                    copy(connection).inspect_err(|error| *told.lock() = Harm::of(error))
+                    copy(connection, &file).inspect_err(|error| *told.lock() = Harm::of(error))
                 });
                 match copied {
                     Ok(few_are_left) => told.nearly_done.store(few_are_left, Ordering::Relaxed),
@@ -117,6 +124,8 @@ impl Checkpointer {
     /// said once.
     pub(super) fn closed(&self) -> (MutexGuard<'_, Option<Connection>>, Harm) {
         let closed = self.beside.closed();
+        // The system tells each handle of a sync that failed. What it tells this one is known.
+        let _ = self.file.sync_data();
         let harm = std::mem::replace(&mut *self.told.lock(), Harm::None);
         (closed, harm)
     }
@@ -128,13 +137,15 @@ impl Checkpointer {
 }
 
 /// Copies what is there; whether the log is long, and little of it is left.
-fn copy(connection: &Connection) -> Result<bool, InboxError> {
+fn copy(connection: &Connection, file: &File) -> Result<bool, InboxError> {
     let mut last = 0;
     for _ in 0..PASSES {
-        let Progress { pages, copied, .. } = checkpoint(connection, "PASSIVE")?;
-        if pages < LONG {
+        if checkpoint(connection, "PASSIVE")?.pages < LONG {
             return Ok(false);
         }
+        file.sync_data().map_err(unsynced)?;
+        // With what was written meanwhile.
+        let Progress { pages, copied, .. } = checkpoint(connection, "NOOP")?;
         if pages.saturating_sub(copied) <= FEW {
             return Ok(true);
         }
@@ -143,9 +154,13 @@ fn copy(connection: &Connection) -> Result<bool, InboxError> {
     Ok(last > TOO_LONG)
 }
 
-/// Copies and syncs what is left, without waiting for anybody.
+/// Copies and syncs what is left of a long log, without waiting for anybody.
 pub(super) fn finish(connection: &Connection) -> Result<(), InboxError> {
-    checkpoint(connection, "PASSIVE").map(drop)
+    // A write may have started it afresh by now.
+    if checkpoint(connection, "NOOP")?.pages >= LONG {
+        checkpoint(connection, "PASSIVE")?;
+    }
+    Ok(())
 }
 
 /// Copies and syncs all of the log and starts it afresh; false if a reader is in the way.
@@ -178,4 +193,9 @@ fn checkpoint(connection: &Connection, mode: &str) -> Result<Progress, InboxErro
         Ok(Progress { blocked, pages: row.get(1)?, copied: row.get(2)? })
     });
     progress.map_err(inbox_error)
+}
+
+fn unsynced(error: std::io::Error) -> InboxError {
+    let code = ffi::Error::new(ffi::SQLITE_IOERR_FSYNC);
+    inbox_error(rusqlite::Error::SqliteFailure(code, Some(error.to_string())))
 }

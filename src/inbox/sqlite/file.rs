@@ -8,6 +8,7 @@ use rusqlite::{Connection, Transaction};
 
 use super::beside::{Beside, Harm};
 use super::checkpoint::{self, Checkpointer};
+use super::disk::FileId;
 use super::rows::touch;
 use super::schema::{self, Purpose};
 use super::writer::inbox_error;
@@ -221,23 +222,5 @@ impl File {
         {
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
-    }
-}
-
-/// Which file is at a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileId(u64, u64);
-
-impl FileId {
-    #[cfg(unix)]
-    fn of(path: &Path) -> std::io::Result<Self> {
-        use std::os::unix::fs::MetadataExt;
-        let metadata = std::fs::metadata(path)?;
-        Ok(Self(metadata.dev(), metadata.ino()))
-    }
-
-    #[cfg(not(unix))]
-    fn of(path: &Path) -> std::io::Result<Self> {
-        std::fs::metadata(path).map(|_| Self(0, 0))
     }
 }
