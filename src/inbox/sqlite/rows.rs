@@ -172,6 +172,12 @@ impl Rows {
         Ok(u32::try_from(due.len()).unwrap_or(u32::MAX))
     }
 
+    /// How many deliveries the open transaction settles for good.
+    pub(super) fn settled(&self) -> u32 {
+        let [_, _, done, skipped, ..] = self.deltas;
+        u32::try_from(done.saturating_add(skipped)).unwrap_or(0)
+    }
+
     /// Writes the counts that the open transaction changed.
     pub(super) fn write_counts(&mut self, db: &Connection) -> rusqlite::Result<()> {
         for (state, delta) in (0i64..).zip(std::mem::take(&mut self.deltas)) {

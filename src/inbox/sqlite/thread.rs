@@ -11,16 +11,19 @@ use super::rows::Rows;
 use super::writer::{Accepts, Ended, QUEUE_WAIT, Shared, Step, inbox_error};
 use crate::inbox::InboxError;
 
-/// How often what has expired is looked for after some was found, and after nothing was. While there
-/// is more of it, every transaction does its share.
+/// How often what has expired is looked for after some was found, and after nothing was.
 const SWEEP_SOME: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(60);
-/// How long a sweep may take where nobody waits. Otherwise it is this part of what the transaction took
-/// so far: dropping a delivery costs a third of all that was done with it before, so this keeps up with
-/// any load, and no step waits much longer.
-const SWEEP_AT_REST: Duration = Duration::from_millis(5);
-const SWEEP_PART: u32 = 3;
-/// How many deliveries are dropped between two looks at the clock.
+/// How long nobody must have wanted anything, while there is more to drop, before a transaction drops it
+/// that does nothing else.
+const REST: Duration = Duration::from_millis(10);
+/// How much any other transaction drops meanwhile, for each delivery that it settles and at least. Each is
+/// dropped twice at most, its bytes and then its key, so this keeps up with any load, and accepts hardly
+/// wait for it.
+const SWEPT_PER_SETTLED: u32 = 3;
+const SWEPT_AT_LEAST: u32 = 16;
+/// The longest sweep, and how many deliveries are dropped between two looks at the clock.
+const SWEEP_TIME: Duration = Duration::from_millis(5);
 const SWEPT_AT_ONCE: u32 = 16;
 /// How often the thread looks whether another process has written to the file: with the lease that
 /// follows, a worker begins within 250 ms.
@@ -36,6 +39,8 @@ pub(super) struct Thread {
     /// About how much the log grew since the last checkpoint.
     written_kib: u32,
     next_sweep: Instant,
+    /// Whether the last sweep left some.
+    more_to_sweep: bool,
     next_look: Instant,
 }
 
@@ -47,6 +52,7 @@ impl Thread {
             shared,
             written_kib: 0,
             next_sweep: Instant::now(),
+            more_to_sweep: false,
             next_look: Instant::now(),
         }
     }
@@ -136,7 +142,6 @@ impl Thread {
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
             .map_err(inbox_error)?;
         self.rows.room.look(connection).map_err(inbox_error)?;
-        let start = Instant::now();
         for step in steps.by_ref() {
             self.written_kib = self.written_kib.saturating_add(step.kib());
             let ran = match &blocked {
@@ -150,11 +155,7 @@ impl Thread {
                 return Err(failed.unwrap_or_else(undone));
             }
         }
-        let time = match ended.is_empty() {
-            true => SWEEP_AT_REST,
-            false => start.elapsed().checked_div(SWEEP_PART).unwrap_or_default(),
-        };
-        self.sweep(connection, time);
+        self.sweep(connection, ended.is_empty());
         self.rows.write_counts(connection).map_err(inbox_error)?;
         self.file.commit(transaction)
     }
@@ -177,45 +178,43 @@ impl Thread {
         ended
     }
 
-    /// Drops what has expired, if it is time to, for so long. What fails here is tried again later, and
+    /// Drops a share of what has expired, if it is time to. What fails here is tried again later, and
     /// holds up nobody.
-    fn sweep(&mut self, connection: &Connection, time: Duration) {
+    fn sweep(&mut self, connection: &Connection, at_rest: bool) {
         if self.rows.room.is_short() {
             self.next_sweep = self.next_sweep.min(soon(SWEEP_SOME));
         }
-        let start = Instant::now();
-        if start < self.next_sweep || execute(connection, "SAVEPOINT step").is_err() {
+        let due = self.next_sweep <= Instant::now() || (self.more_to_sweep && !at_rest);
+        if !due || execute(connection, "SAVEPOINT step").is_err() {
             return;
         }
+        let share = self.rows.settled().saturating_mul(SWEPT_PER_SETTLED).max(SWEPT_AT_LEAST);
         let counts = self.rows.counts();
-        let pause = self.drop_expired(connection, start.checked_add(time).unwrap_or(start));
+        let pause = self.drop_expired(connection, if at_rest { u32::MAX } else { share });
         if let Err(error) = &pause {
             self.undo(connection, counts);
+            self.more_to_sweep = false;
             tracing::warn!(%error, "what has expired could not be dropped; trying again later");
         }
         let _ = execute(connection, "RELEASE step");
         self.next_sweep = soon(pause.unwrap_or(SWEEP));
     }
 
-    /// Returns how long to wait until there may be more.
-    fn drop_expired(
-        &mut self,
-        connection: &Connection,
-        end: Instant,
-    ) -> rusqlite::Result<Duration> {
-        let mut pause = SWEEP;
-        loop {
+    /// Drops so many at most. Returns how long to wait until there may be more.
+    fn drop_expired(&mut self, connection: &Connection, most: u32) -> rusqlite::Result<Duration> {
+        let (start, mut dropped) = (Instant::now(), 0u32);
+        self.more_to_sweep = true;
+        while dropped < most && start.elapsed() < SWEEP_TIME {
             let swept = self.rows.sweep(connection, SWEPT_AT_ONCE)?;
-            if swept == 0 {
-                return Ok(pause);
-            }
+            dropped = dropped.saturating_add(swept);
             // A page or so for each, in the log as well.
             self.written_kib = self.written_kib.saturating_add(swept);
-            if Instant::now() >= end {
-                return Ok(Duration::ZERO);
+            if swept < SWEPT_AT_ONCE {
+                self.more_to_sweep = false;
+                return Ok(if dropped == 0 { SWEEP } else { SWEEP_SOME });
             }
-            pause = SWEEP_SOME;
         }
+        Ok(REST)
     }
 
     fn undo(&mut self, connection: &Connection, counts: [i64; 6]) {
