@@ -32,9 +32,13 @@ async fn main() {
     let mut rounds = Vec::new();
     for round in 0..ROUNDS {
         let deliveries = deliveries(&format!("{round}"));
+        let probe = Probe::start(&path("bare-disk", round));
         let bare = bare_loop(&path("bare", round), &deliveries);
+        drop(probe.end());
         let inbox = Arc::new(SqliteInbox::open(path("put", round)).await.unwrap());
+        let probe = Probe::start(&path("put-disk", round));
         let (puts, _) = callers(&inbox, deliveries).await;
+        drop(probe.end());
         let per_commit = ROWS as f64 / inbox.commits() as f64;
         let busy = busy(&path("busy", round), round).await;
         rounds.push(Round { bare, puts, per_commit, busy });
@@ -112,8 +116,12 @@ async fn lone(directory: &Path) {
 }
 
 fn deliveries(prefix: &str) -> Vec<Delivery> {
+    deliveries_of(prefix, ROWS)
+}
+
+fn deliveries_of(prefix: &str, count: usize) -> Vec<Delivery> {
     let verifier = Verifier::new("acme", presets::STANDARD_WEBHOOKS, SECRET).unwrap();
-    signed(&verifier, prefix, ROWS, None)
+    signed(&verifier, prefix, count, None)
 }
 
 fn signed(
@@ -205,34 +213,23 @@ async fn busy(path: &Path, round: usize) -> Busy {
     expired(path, round).await;
     let inbox =
         Arc::new(SqliteInbox::options().retain_done(Duration::ZERO).open(path).await.unwrap());
-    let stop = Arc::new(AtomicBool::new(false));
-    let disk = {
-        let (stop, mut disk) =
-            (stop.clone(), Disk::create(&path.with_extension("disk"), 128 << 10));
-        std::thread::spawn(move || {
-            let mut syncs = Vec::new();
-            while !stop.load(Ordering::Relaxed) {
-                syncs.push(disk.sync());
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            syncs
-        })
-    };
+    let probe = Probe::start(&path.with_extension("disk"));
     let (stopped, wait) = tokio::sync::oneshot::channel::<()>();
     let handler = tower::service_fn(async |_: Job| Ok::<_, Failure>(Handled::Done));
     let worker = Worker::new(inbox.clone(), handler).run(async { drop(wait.await) });
     let worker = tokio::spawn(worker);
+    // The first accept comes after a checkpoint.
+    callers(&inbox, deliveries_of(&format!("first-{round}"), 1)).await;
     let before = inbox.stats().await.unwrap();
     let start = Instant::now();
     let (accepts, waits) = callers(&inbox, deliveries(&format!("busy-{round}"))).await;
     let (time, after) = (start.elapsed().as_secs_f64(), inbox.stats().await.unwrap());
-    stop.store(true, Ordering::Relaxed);
+    let sync_p99 = percentile(probe.end(), 0.99);
     drop(stopped);
     worker.await.unwrap().unwrap();
     let pending = (after.pending + after.leased) as f64;
     let handled = ROWS as f64 - pending;
     let dropped = before.done as f64 + handled - after.done as f64;
-    let sync_p99 = percentile(disk.join().unwrap(), 0.99);
     Busy {
         accepts,
         handled: handled / time,
@@ -263,6 +260,34 @@ async fn expired(path: &Path, round: usize) {
             settles.spawn(async move { inbox.settle(job.lease(), Outcome::Done).await.unwrap() });
         }
         settles.join_all().await;
+    }
+}
+
+/// Syncs a file all the time, to see what that takes under a load.
+struct Probe {
+    stop: Arc<AtomicBool>,
+    syncs: std::thread::JoinHandle<Vec<f64>>,
+}
+
+impl Probe {
+    fn start(path: &Path) -> Self {
+        let (stop, mut disk) = (Arc::new(AtomicBool::new(false)), Disk::create(path, 128 << 10));
+        let stopped = stop.clone();
+        let syncs = std::thread::spawn(move || {
+            let mut syncs = Vec::new();
+            while !stopped.load(Ordering::Relaxed) {
+                syncs.push(disk.sync());
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            syncs
+        });
+        Self { stop, syncs }
+    }
+
+    /// How long each took, in ms.
+    fn end(self) -> Vec<f64> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.syncs.join().unwrap()
     }
 }
 
