@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use inhook::BoxError;
-use inhook::inbox::Inbox;
+use inhook::inbox::{Inbox, Ledger};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::naive::Naive;
 use crate::receiver::app;
-use crate::wrong::Wrong;
 
 /// It serves until it is dropped.
 pub struct Here {
@@ -18,10 +18,13 @@ pub struct Here {
 }
 
 impl Here {
-    pub async fn serve<I: Inbox>(inbox: Arc<I>, wrong: Option<Wrong>) -> Result<Self, BoxError> {
+    pub async fn serve<I>(inbox: Arc<I>, naive: Option<Naive>) -> Result<Self, BoxError>
+    where
+        I: Inbox + Ledger,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let server = inhook::serve(listener, app(inbox, wrong)?);
+        let server = inhook::serve(listener, app(inbox, naive)?);
         let server = tokio::spawn(async move {
             server.run(std::future::pending()).await.expect("the listener works");
         });

@@ -23,7 +23,6 @@ mod shadow;
 mod store;
 mod table;
 mod vfs;
-mod wrong;
 
 use std::process::ExitCode;
 use std::time::Instant;

@@ -26,6 +26,12 @@ pub enum Naive {
     AnswersCopiesAtOnce,
     /// An intake that queues everything, and answers what is stored by then.
     QueuesWithoutBounds,
+    /// An intake that answers, and stores afterwards.
+    AnswersFirst,
+    /// An intake that takes an error for success.
+    IgnoresErrors,
+    /// An intake that remembers the key, and stores afterwards.
+    MarksFirst,
     /// A worker that looks for work every so often, and takes suspects like anything else.
     Polls(Duration),
     /// A server without time-outs.
@@ -61,6 +67,21 @@ pub fn intake<I: Inbox + Ledger>(naive: Naive, inbox: Arc<I>) -> Option<MethodRo
                 }
             })
         }
+        Naive::AnswersFirst => post(move |delivery: Delivery| {
+            let inbox = inbox.clone();
+            tokio::spawn(async move { inbox.put(delivery).await });
+            async { answer(Ok(Put::New)) }
+        }),
+        Naive::IgnoresErrors => post(move |delivery: Delivery| {
+            let inbox = inbox.clone();
+            async move { answer(Ok(inbox.put(delivery).await.unwrap_or(Put::New))) }
+        }),
+        Naive::MarksFirst => {
+            let marked = Arc::new(Mutex::new(HashSet::new()));
+            post(move |delivery: Delivery| async move {
+                answer(mark_and_put(&*inbox, &marked, delivery).await)
+            })
+        }
         Naive::Polls(_) | Naive::WaitsForEver => return None,
     })
 }
@@ -83,6 +104,19 @@ async fn answer_copies_at_once<I: Inbox>(inbox: &I, delivery: Delivery) -> Resul
     }
     let late = |_| InboxError::Busy("the store is slow".into());
     tokio::time::timeout(WAIT, inbox.put(delivery)).await.map_err(late)?
+}
+
+async fn mark_and_put<I: Inbox>(
+    inbox: &I,
+    marked: &Mutex<HashSet<Key>>,
+    delivery: Delivery,
+) -> Result<Put, InboxError> {
+    if !marked.lock().unwrap().insert(delivery.key()) {
+        return Ok(Put::Duplicate);
+    }
+    // A store that is asked over a network is never done at once.
+    tokio::task::yield_now().await;
+    inbox.put(delivery).await
 }
 
 /// Stores what is queued, and tries again what the inbox refuses.

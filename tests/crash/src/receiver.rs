@@ -13,7 +13,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
-use axum::routing::{MethodRouter, get, post_service};
+use axum::routing::{get, post_service};
 use inhook::events::Handled;
 use inhook::inbox::Job;
 use inhook::inbox::{Inbox, Ledger, Put};
@@ -28,7 +28,6 @@ use crate::faults::{FAULTS, Fault, Seen};
 use crate::naive::{self, Naive};
 use crate::process::monotonic;
 use crate::vfs;
-use crate::wrong::{self, Wrong};
 
 /// What a receiver is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,8 +48,6 @@ pub struct Spec {
     pub max_attempts: u32,
     /// For how long what is handled keeps its bytes.
     pub retain_done: Duration,
-    /// The intake that it has instead of the real one.
-    pub wrong: Option<Wrong>,
     /// Where it writes all that it logs, at the level TRACE, and its standard error.
     pub log: Option<PathBuf>,
     /// How long headers and a body may take, where that is not the default.
@@ -76,7 +73,6 @@ impl Spec {
             lease: Duration::from_secs(1),
             max_attempts: 12,
             retain_done: Duration::from_secs(7 * 24 * 60 * 60),
-            wrong: None,
             log: None,
             patience: None,
             max_batch: None,
@@ -185,10 +181,7 @@ async fn serve<I: Inbox + Ledger>(inbox: Arc<I>, spec: Spec) -> Result<(), BoxEr
     if let Some(patience) = spec.patience {
         verify = verify.body_deadline(patience);
     }
-    let naive = spec.naive.and_then(|naive| naive::intake(naive, inbox.clone()));
-    let wrong = spec.wrong.map(|wrong| wrong::intake(wrong, inbox.clone()));
-    let hook = naive.or(wrong).unwrap_or_else(|| post_service(Intake::new(inbox.clone())));
-    let app = with_health(inbox, hook.layer(verify));
+    let app = router(inbox, spec.naive, verify);
     Said::Listening(address).say();
     if spec.naive == Some(Naive::WaitsForEver) {
         return Ok(axum::serve(listener, app).await?);
@@ -203,25 +196,30 @@ async fn serve<I: Inbox + Ledger>(inbox: Arc<I>, spec: Spec) -> Result<(), BoxEr
     }
 }
 
-/// The router of a receiver.
-pub fn app<I: Inbox>(inbox: Arc<I>, wrong: Option<Wrong>) -> Result<Router, BoxError> {
-    let hook = match wrong {
-        Some(wrong) => wrong::intake(wrong, inbox.clone()),
-        None => post_service(Intake::new(inbox.clone())),
-    };
-    Ok(with_health(inbox, hook.layer(verify(SECRET)?)))
+/// The router of a receiver with the usual secret.
+pub fn app<I>(inbox: Arc<I>, naive: Option<Naive>) -> Result<Router, BoxError>
+where
+    I: Inbox + Ledger,
+{
+    Ok(router(inbox, naive, verify(SECRET)?))
 }
 
 fn verify(secret: &str) -> Result<VerifyLayer, BoxError> {
     Ok(VerifyLayer::new(Verifier::new("crash", presets::STANDARD_WEBHOOKS, secret)?))
 }
 
-fn with_health<I: Inbox>(inbox: Arc<I>, hook: MethodRouter) -> Router {
+fn router<I>(inbox: Arc<I>, naive: Option<Naive>, verify: VerifyLayer) -> Router
+where
+    I: Inbox + Ledger,
+{
+    let hook = naive
+        .and_then(|naive| naive::intake(naive, inbox.clone()))
+        .unwrap_or_else(|| post_service(Intake::new(inbox.clone())));
     let health = get(async move || match inbox.health().await {
         Ok(()) => (StatusCode::OK, "ok".to_owned()),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
     });
-    let app = Router::new().route("/hook", hook).route("/healthz", health);
+    let app = Router::new().route("/hook", hook.layer(verify)).route("/healthz", health);
     app.layer(axum::middleware::from_fn(tell))
 }
 

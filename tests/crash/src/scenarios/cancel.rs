@@ -25,9 +25,9 @@ use tower::{ServiceExt, service_fn};
 use super::Run;
 use crate::client::{Answer, body, delivery, id, request};
 use crate::here::Here;
+use crate::naive::Naive;
 use crate::receiver::{PUT, SECRET, app};
 use crate::table::Figure;
-use crate::wrong::Wrong;
 
 /// More often than any of the futures here has to be polled.
 const POLLS: usize = 10;
@@ -43,7 +43,7 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
     cut_accepts(open("accepts.db").await?, None, rounds, &mut accepts).await?;
     cut_accepts(memory(), None, rounds, &mut accepts).await?;
     let mut naive = Accepts::default();
-    cut_accepts(open("naive.db").await?, Some(Wrong::MarksFirst), 10, &mut naive).await?;
+    cut_accepts(open("naive.db").await?, Some(Naive::MarksFirst), 10, &mut naive).await?;
 
     let rounds = run.rounds(6, 200);
     let mut leases = Leases::default();
@@ -101,14 +101,14 @@ impl Accepts {
     }
 }
 
-async fn cut_accepts<I: Inbox>(
+async fn cut_accepts<I: Inbox + Ledger>(
     inbox: Arc<I>,
-    wrong: Option<Wrong>,
+    naive: Option<Naive>,
     rounds: usize,
     accepts: &mut Accepts,
 ) -> Result<(), BoxError> {
-    let here = Here::serve(inbox.clone(), wrong).await?;
-    let router = app(inbox.clone(), wrong)?;
+    let here = Here::serve(inbox.clone(), naive).await?;
+    let router = app(inbox.clone(), naive)?;
     let mut sent = Vec::new();
     for _ in 0..rounds {
         let mut partners = JoinSet::new();

@@ -15,10 +15,10 @@ use crate::child::{PATIENCE, Receiver};
 use crate::faults::Fault;
 use crate::ledger::Ledger;
 use crate::load::Load;
+use crate::naive::Naive;
 use crate::receiver::{Handler, Spec};
 use crate::store::contents;
 use crate::table::Figure;
-use crate::wrong::Wrong;
 
 const PARTNERS: usize = 8;
 /// How large the disk is, and how much of that is not ours at first.
@@ -40,8 +40,8 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
     for round in 0..rounds {
         all.add(fill(&directory(&round.to_string())?, None, full).await?);
     }
-    let wrong =
-        fill(&directory("control")?, Some(Wrong::IgnoresErrors), full.min(Duration::from_secs(3)))
+    let deaf =
+        fill(&directory("control")?, Some(Naive::IgnoresErrors), full.min(Duration::from_secs(3)))
             .await?;
     let Outcome { disk, acked, refused, lost, double, odd, unsound, recovered, .. } = &all;
     Ok(vec![Figure {
@@ -56,11 +56,11 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
              {unsound} unsound, accepts after {recovered:.1?}",
             all.acked_while_full
         ),
-        control: format!("an intake that ignores errors loses {} of {}", wrong.lost, wrong.acked),
+        control: format!("an intake that ignores errors loses {} of {}", deaf.lost, deaf.acked),
         met: (all.acked_while_full, *odd, *lost, *double, *unsound) == (0, 0, 0, 0, 0)
             && *recovered <= RECOVERY
             && *refused > 0
-            && wrong.lost > 0,
+            && deaf.lost > 0,
     }])
 }
 
@@ -92,16 +92,16 @@ impl Outcome {
 }
 
 /// Fills a disk, keeps sending while it is full, and makes room.
-async fn fill(directory: &Path, wrong: Option<Wrong>, full: Duration) -> Result<Outcome, BoxError> {
+async fn fill(directory: &Path, naive: Option<Naive>, full: Duration) -> Result<Outcome, BoxError> {
     let ledger = Arc::new(Ledger::create(&directory.join("acked"))?);
     let mut disk = Disk::new(&directory.join("disk"))?;
     let db = disk.path.join("inbox.db");
     let handler = Some(Handler::Sleeps(Duration::from_millis(20)));
     let retain_done = Duration::from_secs(1);
-    let spec = Spec { faults: disk.faults(), handler, retain_done, wrong, ..Spec::new(&db) };
+    let spec = Spec { faults: disk.faults(), handler, retain_done, naive, ..Spec::new(&db) };
     let receiver = Receiver::start(&spec).await?;
     let mut load = Load::start(receiver.address(), PARTNERS, &ledger);
-    if wrong.is_none() {
+    if naive.is_none() {
         filled(&ledger).await?;
     }
     let before = ledger.count();

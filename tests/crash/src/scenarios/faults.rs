@@ -17,11 +17,11 @@ use crate::client::{Client, id};
 use crate::faults::{Fault, Lie, Operation};
 use crate::ledger::Ledger;
 use crate::load::Load;
+use crate::naive::Naive;
 use crate::receiver::{Said, Spec};
 use crate::shadow::Survives;
 use crate::store::contents;
 use crate::table::Figure;
-use crate::wrong::Wrong;
 
 const PARTNERS: usize = 8;
 /// How long it may take until everything works again.
@@ -43,7 +43,7 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
     };
     let rounds = run.rounds(10, 300);
     let tested = failing(&directory("failing")?, None, rounds).await?;
-    let deaf = failing(&directory("deaf")?, Some(Wrong::IgnoresErrors), 4).await?;
+    let deaf = failing(&directory("deaf")?, Some(Naive::IgnoresErrors), 4).await?;
     let well = health(&directory("health")?).await?;
     let cuts = run.rounds(2, 40);
     let heard = given_up(&directory("given up")?, &HEARD, false, cuts).await?;
@@ -131,12 +131,12 @@ impl Failing {
 /// Something or other fails at rates that change, under load and with a worker.
 async fn failing(
     directory: &Path,
-    wrong: Option<Wrong>,
+    naive: Option<Naive>,
     rounds: usize,
 ) -> Result<Failing, BoxError> {
     let db = directory.join("inbox.db");
     let ledger = Arc::new(Ledger::create(&directory.join("acked"))?);
-    let spec = Spec { faults: vec![Fault::Lie(Lie::Nothing)], wrong, ..Spec::new(&db) };
+    let spec = Spec { faults: vec![Fault::Lie(Lie::Nothing)], naive, ..Spec::new(&db) };
     let mut receiver = Receiver::start(&spec).await?;
     let address = receiver.address();
     let mut load = Load::start(address, PARTNERS, &ledger);
@@ -237,7 +237,7 @@ async fn given_up(
     machine.start(Lie::Nothing).await?.kill().await?;
     for _ in 0..cuts {
         let mut receiver = machine.start(Lie::Nothing).await?;
-        let load = Load::start(receiver.address(), PARTNERS, &ledger);
+        let mut load = Load::start(receiver.address(), PARTNERS, &ledger);
         answered(&ledger, 200).await?;
         // While somebody reads, checkpoints copy what was there before, and sync nothing of it.
         let reader = Connection::open(directory.join("inbox.db"))?;
@@ -253,6 +253,13 @@ async fn given_up(
         if faults == HEARD {
             for operation in [Operation::SyncDatabase, Operation::Sync] {
                 receiver.set(Fault::Chance(operation, 0)).await?;
+            }
+            // The next process has to know as well.
+            if shared && fastrand::bool() {
+                receiver.kill().await?;
+                load.ended().await;
+                receiver = machine.start(Lie::Nothing).await?;
+                load = Load::start(receiver.address(), PARTNERS, &ledger);
             }
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..500))).await;
             if fastrand::bool() {

@@ -14,9 +14,9 @@ use crate::child::PATIENCE;
 use crate::client::{Client, id};
 use crate::faults::{FAULTS, Fault, Lie, Seen};
 use crate::here::Here;
+use crate::naive::Naive;
 use crate::table::Figure;
 use crate::vfs;
-use crate::wrong::Wrong;
 
 const PARTNERS: usize = 64;
 /// Each delivery is sent so often, at about the same time.
@@ -29,7 +29,7 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
     // A sync that takes its time leaves some to answer too early.
     FAULTS.set(Fault::LogSyncTakes(Duration::from_millis(2)));
     let tested = traced(&file("inbox.db"), ids, None).await?;
-    let first = traced(&file("first.db"), 1_000, Some(Wrong::AnswersFirst)).await?;
+    let first = traced(&file("first.db"), 1_000, Some(Naive::AnswersFirst)).await?;
     FAULTS.set(Fault::Lie(Lie::Log));
     let lying = traced(&file("lying.db"), 1_000, None).await?;
     FAULTS.set(Fault::Lie(Lie::Nothing));
@@ -58,9 +58,9 @@ struct Traced {
 }
 
 /// Sends so many deliveries, each several times at once.
-async fn traced(db: &Path, ids: usize, wrong: Option<Wrong>) -> Result<Traced, BoxError> {
+async fn traced(db: &Path, ids: usize, naive: Option<Naive>) -> Result<Traced, BoxError> {
     let inbox = Arc::new(SqliteInbox::open(db).await?);
-    let here = Here::serve(inbox, wrong).await?;
+    let here = Here::serve(inbox, naive).await?;
     let ids: Arc<Vec<String>> = Arc::new((0..ids).map(|_| id()).collect());
     let sent = Arc::new(AtomicUsize::new(0));
     FAULTS.watch();
