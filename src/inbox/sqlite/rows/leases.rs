@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{RECORD, Rows, code, due, millis, record, state};
+use super::{RECORD, Rows, code, due, millis, record};
 use crate::delivery::Key;
 use crate::inbox::{Batch, Job, LAPSED, Lease, LeaseOptions, Outcome, Settled, State};
 
@@ -35,14 +35,17 @@ impl Rows {
         // whether one is left.
         let given_back = due::suspects(db, options.max.saturating_add(1))?;
         let suspects = lapsed.len().saturating_add(given_back.len());
-        let chosen: Vec<i64> = if options.suspects {
-            lapsed.into_iter().chain(given_back).take(options.max).collect()
+        let pending = |position| (position, State::Pending);
+        let chosen: Vec<(i64, State)> = if options.suspects {
+            let lapsed = lapsed.into_iter().map(|position| (position, State::Leased));
+            lapsed.chain(given_back.into_iter().map(pending)).take(options.max).collect()
         } else {
-            due::ordinary(db, now, &options, self.retry_next)?
+            let ordinary = due::ordinary(db, now, &options, self.retry_next)?;
+            ordinary.into_iter().map(pending).collect()
         };
         batch.suspect_due = suspects > if options.suspects { chosen.len() } else { 0 };
-        for position in &chosen {
-            batch.jobs.extend(self.grant(db, *position, now, &options)?);
+        for (position, before) in &chosen {
+            batch.jobs.extend(self.grant(db, *position, *before, now, &options)?);
         }
         if let Some(last) = batch.jobs.last() {
             self.retry_next = last.total_attempts() == 1;
@@ -53,18 +56,16 @@ impl Rows {
         Ok(batch)
     }
 
-    /// Leases one row. One that can't be read is a dead letter, so that it does not hold up others.
+    /// Leases one row, which is in this state. One that can't be read is a dead letter, so that it does
+    /// not hold up others.
     fn grant(
         &mut self,
         db: &Connection,
         position: i64,
+        before: State,
         now: i64,
         options: &LeaseOptions,
     ) -> rusqlite::Result<Option<Job>> {
-        // RETURNING shows the row as it is now, so whether it was pending or lapsed is asked first.
-        let before: i64 = db
-            .prepare_cached("SELECT state FROM delivery WHERE position = ?")?
-            .query_row([position], |row| row.get(0))?;
         let until = now.saturating_add(millis(options.lease));
         let sql = format!(
             "UPDATE delivery SET due_at = ?2, fence = fence + 1, attempts = attempts + 1,
@@ -78,13 +79,13 @@ impl Rows {
             })?;
         match record {
             Ok(record) => {
-                self.moved(state(before), Some(State::Leased));
+                self.moved(Some(before), Some(State::Leased));
                 let lease = Lease::new(record.key, fence.unsigned_abs());
                 self.remember(lease, options.lease);
                 Ok(Some(Job::new(record, lease, attempt, total)))
             }
             Err(error) => {
-                self.moved(state(before), Some(State::Dead));
+                self.moved(Some(before), Some(State::Dead));
                 let error = format!("the stored delivery can't be read: {error}");
                 tracing::error!(position, error, "dead letter");
                 bury(db, position, &error)?;
