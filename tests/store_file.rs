@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use inhook::inbox::{Filter, Inbox, InboxError, LeaseOptions, Ledger, Outcome, Put, State};
+use inhook::inbox::{Filter, Inbox, InboxError, Job, LeaseOptions, Ledger, Outcome, Put, State};
 use inhook::testing::FakeClock;
 use inhook::{Delivery, SqliteInbox, Verifier, presets};
 use rusqlite::Connection;
@@ -167,6 +167,23 @@ async fn what_has_expired_is_dropped_as_fast_as_new_ones_come() {
 }
 
 #[tokio::test]
+async fn the_log_does_not_grow_with_leases_that_are_renewed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    put_all(&inbox, (0..1_000).map(|n| delivery(&n.to_string()))).await;
+    let lease = Duration::from_secs(60);
+    let jobs = inbox.lease(LeaseOptions::new(1_000, lease, 5)).await.unwrap().jobs;
+    let leases: Vec<_> = jobs.iter().map(Job::lease).collect();
+    assert_eq!(leases.len(), 1_000);
+    for _ in 0..400 {
+        assert_eq!(inbox.extend(&leases, lease).await.unwrap(), []);
+    }
+    let log = std::fs::metadata(directory.path().join("inbox.db-wal")).unwrap().len();
+    assert!(log < 64 << 20, "{} MiB", log >> 20);
+}
+
+#[tokio::test]
 async fn the_log_does_not_grow_with_what_is_dropped() {
     let directory = tempfile::tempdir().unwrap();
     let clock = Arc::new(FakeClock::new());
@@ -182,20 +199,24 @@ async fn the_log_does_not_grow_with_what_is_dropped() {
     settle_all(&inbox).await;
     drop(inbox);
     clock.advance(retain);
-    let inbox = options.open(&path).await.unwrap();
+    let _inbox = options.open(&path).await.unwrap();
     let db = Connection::open(&path).unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     let left = || -> i64 {
         db.query_row("SELECT count(*) FROM delivery WHERE body IS NOT NULL", [], |row| row.get(0))
             .unwrap()
     };
+    let log = directory.path().join("inbox.db-wal");
+    let mut longest = 0;
+    // Looked at rarely: a reader keeps the log from starting afresh for as long as it reads.
     while left() > 0 {
         assert!(Instant::now() < deadline, "it takes too long");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        for _ in 0..20 {
+            longest = longest.max(std::fs::metadata(&log).unwrap().len());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
-    inbox.health().await.unwrap();
-    let log = std::fs::metadata(directory.path().join("inbox.db-wal")).unwrap().len();
-    assert!(log < 64 << 20, "{} MiB", log >> 20);
+    assert!(longest < 64 << 20, "{} MiB", longest >> 20);
 }
 
 /// The first version of the file, with a delivery in each state.

@@ -18,7 +18,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// that does nothing else.
 const REST: Duration = Duration::from_millis(10);
 /// How much any other transaction drops meanwhile, for each delivery that it settles and at least. Each is
-/// dropped twice at most, its bytes and then its key, so this keeps up with any load, and accepts hardly
+/// dropped twice at most, its bytes and then its key, so this keeps up with what comes, and accepts hardly
 /// wait for it.
 const SWEPT_PER_SETTLED: u32 = 3;
 const SWEPT_AT_LEAST: u32 = 16;
@@ -85,12 +85,15 @@ impl Thread {
     fn turn(&mut self, batch: Vec<Step>) {
         let mut ended = Vec::with_capacity(batch.len());
         let mut wrote = false;
+        let kib = batch.iter().map(Step::kib).fold(0, u32::saturating_add);
         let mut steps = batch.into_iter();
         let result = match self.file.connect() {
             Ok(connection) => {
                 let before = connection.total_changes();
                 let result = self.commit(&connection, &mut steps, &mut ended);
-                wrote = connection.total_changes() != before;
+                let changes = connection.total_changes().saturating_sub(before);
+                wrote = changes > 0;
+                self.note_written(kib, changes);
                 self.file.keep(connection, &result);
                 result
             }
@@ -114,19 +117,26 @@ impl Thread {
         }
     }
 
+    /// A step takes its bytes, or some of a page for each row that it changes: it may be a thousand.
+    fn note_written(&mut self, kib: u32, changes: u64) {
+        let changes = u32::try_from(changes).unwrap_or(u32::MAX);
+        self.written_kib = self.written_kib.saturating_add(kib.max(changes));
+    }
+
     /// Only an accept that was written shows that deliveries can be accepted; one that failed shows
     /// that they may not be.
     fn note_health(&self, result: &Result<(), InboxError>, ended: &[Ended], wrote: bool) {
         let accepts = |failed| {
             ended.iter().any(|step| step.accepts == Accepts::Yes && step.failed.is_some() == failed)
         };
+        let accepted = result.is_ok() && accepts(false);
+        if accepted {
+            self.shared.committed_accepts();
+        }
         if result.is_err() || accepts(true) {
             self.shared.set_last_accept(None);
-        } else if accepts(false) {
-            self.shared.committed_accepts();
-            if wrote {
-                self.shared.set_last_accept(Some(Instant::now()));
-            }
+        } else if accepted && wrote {
+            self.shared.set_last_accept(Some(Instant::now()));
         }
     }
 
@@ -138,15 +148,16 @@ impl Thread {
     ) -> Result<(), InboxError> {
         // A process that only works off the file need not wait for others that read it.
         let accepts = steps.as_slice().iter().any(|step| step.accepts == Accepts::Yes);
+        // What has waited for its turn has had it, however long the others are waited for.
+        let start = Instant::now();
         let blocked = if accepts { self.file.sync(connection) } else { None };
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
             .map_err(inbox_error)?;
         self.rows.room.look(connection).map_err(inbox_error)?;
         for step in steps.by_ref() {
-            self.written_kib = self.written_kib.saturating_add(step.kib());
             let ran = match &blocked {
                 Some(error) if step.accepts == Accepts::Yes => step.refuse(error.clone()),
-                _ => self.step(connection, step),
+                _ => self.step(connection, step, start),
             };
             let failed = ran.failed.clone();
             ended.push(ran);
@@ -161,8 +172,8 @@ impl Thread {
     }
 
     /// One step, in a savepoint: a bad row fails alone.
-    fn step(&mut self, connection: &Connection, step: Step) -> Ended {
-        if step.since.elapsed() > QUEUE_WAIT {
+    fn step(&mut self, connection: &Connection, step: Step, start: Instant) -> Ended {
+        if start.saturating_duration_since(step.since) > QUEUE_WAIT {
             return step.refuse(behind());
         }
         if let Err(error) = execute(connection, "SAVEPOINT step") {
@@ -207,8 +218,6 @@ impl Thread {
         while dropped < most && start.elapsed() < SWEEP_TIME {
             let swept = self.rows.sweep(connection, SWEPT_AT_ONCE)?;
             dropped = dropped.saturating_add(swept);
-            // A page or so for each, in the log as well.
-            self.written_kib = self.written_kib.saturating_add(swept);
             if swept < SWEPT_AT_ONCE {
                 self.more_to_sweep = false;
                 return Ok(if dropped == 0 { SWEEP } else { SWEEP_SOME });
