@@ -8,6 +8,7 @@
 //! all that was copied here is on disk too, so the thread syncs it before.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -120,19 +121,22 @@ impl Checkpointer {
         }
     }
 
-    /// Its connection, closed for as long as the guard lives, and what checkpoints had done that failed;
-    /// said once.
+    /// Its connection, closed for as long as the guard lives, and what checkpoints that failed have done.
     pub(super) fn closed(&self) -> (MutexGuard<'_, Option<Connection>>, Harm) {
         let closed = self.beside.closed();
-        // The system tells each handle of a sync that failed. What it tells this one is known.
-        let _ = self.file.sync_data();
-        let harm = std::mem::replace(&mut *self.told.lock(), Harm::None);
-        (closed, harm)
+        // The system tells each handle of a failed sync once. The connections' are gone, or just opened.
+        let unsynced = sync(&self.file).is_err();
+        (closed, if unsynced { Harm::Unsynced } else { self.told.harm() })
     }
 
     /// What checkpoints that failed have done.
     pub(super) fn harm(&self) -> Harm {
         self.told.harm()
+    }
+
+    /// The same, as the writer knows it now. With any, nothing is copied.
+    pub(super) fn set_harm(&self, harm: Harm) {
+        *self.told.lock() = harm;
     }
 }
 
@@ -143,7 +147,7 @@ fn copy(connection: &Connection, file: &File) -> Result<bool, InboxError> {
         if checkpoint(connection, "PASSIVE")?.pages < LONG {
             return Ok(false);
         }
-        file.sync_data().map_err(unsynced)?;
+        sync(file)?;
         // With what was written meanwhile.
         let Progress { pages, copied, .. } = checkpoint(connection, "NOOP")?;
         if pages.saturating_sub(copied) <= FEW {
@@ -195,7 +199,14 @@ fn checkpoint(connection: &Connection, mode: &str) -> Result<Progress, InboxErro
     progress.map_err(inbox_error)
 }
 
-fn unsynced(error: std::io::Error) -> InboxError {
-    let code = ffi::Error::new(ffi::SQLITE_IOERR_FSYNC);
-    inbox_error(rusqlite::Error::SqliteFailure(code, Some(error.to_string())))
+fn sync(file: &File) -> Result<(), InboxError> {
+    match file.sync_data() {
+        // SQLite knows another way, where there is one.
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
+        Err(error) => {
+            let code = ffi::Error::new(ffi::SQLITE_IOERR_FSYNC);
+            Err(inbox_error(rusqlite::Error::SqliteFailure(code, Some(error.to_string()))))
+        }
+        Ok(()) => Ok(()),
+    }
 }

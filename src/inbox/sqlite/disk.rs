@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::{Mutex, PoisonError};
 
 /// Which file is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,16 +28,29 @@ impl FileId {
 /// Opens a file to sync it.
 ///
 /// POSIX drops all locks of a process on a file, and SQLite's are such, when the process closes any
-/// handle of it. So this one stays open as long as the process lives, and there is one for each file.
+/// handle of it. So this one stays open, and is the only one for its file, until the file is deleted.
+#[cfg(unix)]
 pub(super) fn open(path: &Path) -> io::Result<Arc<File>> {
+    use std::os::unix::fs::MetadataExt;
     static OPEN: Mutex<Vec<(FileId, Arc<File>)>> = Mutex::new(Vec::new());
-    let id = FileId::of(path)?;
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let (true, Some((_, file))) = (cfg!(unix), open.iter().find(|(known, _)| *known == id)) {
+    let deleted = |file: &File| file.metadata().is_ok_and(|metadata| metadata.nlink() == 0);
+    open.retain(|(_, file)| Arc::strong_count(file) > 1 || !deleted(file));
+    let id = FileId::of(path)?;
+    if let Some((_, file)) = open.iter().find(|(known, _)| *known == id) {
         return Ok(file.clone());
     }
-    // Some systems sync only what may be written.
-    let file = Arc::new(File::options().write(true).open(path)?);
+    let file = Arc::new(open_to_sync(path)?);
     open.push((id, file.clone()));
     Ok(file)
+}
+
+#[cfg(not(unix))]
+pub(super) fn open(path: &Path) -> io::Result<Arc<File>> {
+    open_to_sync(path).map(Arc::new)
+}
+
+/// Some systems sync only what may be written.
+fn open_to_sync(path: &Path) -> io::Result<File> {
+    File::options().write(true).open(path)
 }

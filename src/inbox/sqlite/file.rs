@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction};
 use super::beside::{Beside, Harm};
 use super::checkpoint::{self, Checkpointer};
 use super::disk::FileId;
-use super::rows::touch;
+use super::rows::{self, touch};
 use super::schema::{self, Purpose};
 use super::writer::inbox_error;
 use crate::error::BoxError;
@@ -50,11 +50,15 @@ impl File {
         reader: Beside,
     ) -> Result<Self, BoxError> {
         schema::create(&path, purpose)?;
+        let connection = schema::open(&path, max_bytes)?;
+        let checkpointer = Checkpointer::start(&path)?;
+        let harm = judge(&connection, false)?;
+        checkpointer.set_harm(harm);
         Ok(Self {
-            connection: Some(schema::open(&path, max_bytes)?),
-            checkpointer: Checkpointer::start(&path)?,
+            connection: Some(connection),
+            checkpointer,
             reader,
-            harm: Harm::None,
+            harm,
             torn: false,
             id: FileId::of(&path)?,
             log: checkpoint::log_path(&path),
@@ -101,7 +105,7 @@ impl File {
 
     /// A transaction whose sync failed is in the log, but this connection goes on in its place. One that
     /// is opened, here or after a crash, would take it for committed and copy it, and what never got to
-    /// the disk of the log would be in the file. So something is written over it at once.
+    /// the disk of the log would be in the file. So something is written over it before anything else is done.
     fn mend(&mut self) -> Result<(), InboxError> {
         if let (true, Some(connection)) = (self.torn, &self.connection) {
             touch(connection).map_err(inbox_error)?;
@@ -116,15 +120,14 @@ impl File {
     fn open_again(&mut self) -> Result<Connection, BoxError> {
         let (_reader, (_checkpointer, harm)) = (self.reader.closed(), self.checkpointer.closed());
         self.harm = self.harm.max(harm);
+        self.checkpointer.set_harm(self.harm);
         self.unsynced = true;
         self.log_id = None;
         // It counts anew for each connection.
         self.data_version = 0;
         let connection = schema::open(&self.path, self.max_bytes)?;
-        // Another process may have kept it open, and so what SQLite remembers.
-        if self.harm != Harm::Unsynced || checkpoint::copied(&connection)? == 0 {
-            self.harm = Harm::None;
-        }
+        self.harm = judge(&connection, self.harm == Harm::Unsynced)?;
+        self.checkpointer.set_harm(self.harm);
         Ok(connection)
     }
 
@@ -217,10 +220,28 @@ impl File {
     pub(super) fn close(&mut self) {
         let (_reader, (_checkpointer, harm)) = (self.reader.closed(), self.checkpointer.closed());
         self.harm = self.harm.max(harm);
+        // It may have been asked for another checkpoint, which comes too late.
+        self.checkpointer.set_harm(Harm::Unknown);
         if let Some(connection) = self.connection.take()
             && self.harm == Harm::None
         {
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
     }
+}
+
+/// What a connection that was just opened has to know of syncs that failed, here now or in another process
+/// before. That is written down for as long as another one has the file open, and so what SQLite remembers:
+/// how far the log was copied. It may be wrong about that, and everything is copied again only once it has
+/// forgotten it.
+fn judge(connection: &Connection, unsynced: bool) -> Result<Harm, BoxError> {
+    let noted = rows::is_unsynced(connection)?;
+    if !unsynced && !noted {
+        return Ok(Harm::None);
+    }
+    let unsynced = checkpoint::copied(connection)? != 0;
+    if unsynced != noted {
+        rows::note_unsynced(connection, unsynced)?;
+    }
+    Ok(if unsynced { Harm::Unsynced } else { Harm::None })
 }
