@@ -42,16 +42,18 @@ pub(super) struct Checkpointer {
     told: Arc<Told>,
 }
 
-/// What the thread tells the writer.
+/// What the thread and the writer tell each other.
 #[derive(Debug)]
 struct Told {
     nearly_done: AtomicBool,
+    /// What errors have done to the connections. With any harm, nothing is copied.
     harm: Mutex<Harm>,
 }
 
 impl Told {
-    fn harm(&self) -> Harm {
-        *self.lock()
+    fn harmed(&self, harm: Harm) {
+        let mut told = self.lock();
+        *told = harm.max(*told);
     }
 
     fn lock(&self) -> MutexGuard<'_, Harm> {
@@ -72,11 +74,11 @@ impl Checkpointer {
             while woken.recv().is_ok() {
                 let copied = beside.with(|connection| {
                     // The system tells of a failed sync only once.
-                    if told.harm() != Harm::None {
+                    if *told.lock() != Harm::None {
                         return Ok(false);
                     }
                     // Told before anybody goes on copying where this failed.
-                    copy(connection, &file).inspect_err(|error| *told.lock() = Harm::of(error))
+                    copy(connection, &file).inspect_err(|error| told.harmed(Harm::of(error)))
                 });
                 match copied {
                     Ok(few_are_left) => told.nearly_done.store(few_are_left, Ordering::Relaxed),
@@ -89,9 +91,12 @@ impl Checkpointer {
         Ok(checkpointer)
     }
 
-    /// Asks for a checkpoint, unless one is asked for already.
+    /// Asks for a checkpoint, unless one is asked for already. With any harm, not even a connection is
+    /// opened.
     pub(super) fn wake(&self) {
-        let _ = self.wake.try_send(());
+        if self.harm() == Harm::None {
+            let _ = self.wake.try_send(());
+        }
     }
 
     /// Whether the log is long and nearly all of it is copied; said once.
@@ -103,7 +108,7 @@ impl Checkpointer {
     /// failed and not told yet.
     pub(super) fn pause(&self) -> Option<MutexGuard<'_, Option<Connection>>> {
         let paused = self.beside.try_lock()?;
-        (self.told.harm() == Harm::None).then_some(paused)
+        (self.harm() == Harm::None).then_some(paused)
     }
 
     /// As [`pause`](Self::pause), and waits for so long.
@@ -121,20 +126,27 @@ impl Checkpointer {
         }
     }
 
-    /// Its connection, closed for as long as the guard lives, and what checkpoints that failed have done.
-    pub(super) fn closed(&self) -> (MutexGuard<'_, Option<Connection>>, Harm) {
+    /// Its connection, closed for as long as the guard lives.
+    pub(super) fn closed(&self) -> MutexGuard<'_, Option<Connection>> {
         let closed = self.beside.closed();
         // The system tells each handle of a failed sync once. The connections' are gone, or just opened.
-        let unsynced = sync(&self.file).is_err();
-        (closed, if unsynced { Harm::Unsynced } else { self.told.harm() })
+        if let Err(error) = sync(&self.file) {
+            self.harmed(Harm::of(&error));
+        }
+        closed
     }
 
-    /// What checkpoints that failed have done.
+    /// What errors have done to the connections.
     pub(super) fn harm(&self) -> Harm {
-        self.told.harm()
+        *self.told.lock()
     }
 
-    /// The same, as the writer knows it now. With any, nothing is copied.
+    /// An error has done this as well.
+    pub(super) fn harmed(&self, harm: Harm) {
+        self.told.harmed(harm);
+    }
+
+    /// The connections were opened again, and this is left.
     pub(super) fn set_harm(&self, harm: Harm) {
         *self.told.lock() = harm;
     }

@@ -29,9 +29,6 @@ pub(super) struct File {
     connection: Option<Connection>,
     reader: Beside,
     checkpointer: Checkpointer,
-    /// What errors have done to the connections. Nothing is copied from the log before they are
-    /// opened again.
-    harm: Harm,
     /// Whether the log goes on, behind what counts, with a transaction whose sync failed.
     torn: bool,
     /// Whether the log may hold transactions that were never synced: a crash in the middle of a
@@ -52,13 +49,11 @@ impl File {
         schema::create(&path, purpose)?;
         let connection = schema::open(&path, max_bytes)?;
         let checkpointer = Checkpointer::start(&path)?;
-        let harm = judge(&connection, false)?;
-        checkpointer.set_harm(harm);
+        checkpointer.set_harm(judge(&connection, false)?);
         Ok(Self {
             connection: Some(connection),
             checkpointer,
             reader,
-            harm,
             torn: false,
             id: FileId::of(&path)?,
             log: checkpoint::log_path(&path),
@@ -93,9 +88,8 @@ impl File {
             return gone(&self.log);
         }
         self.mend()?;
-        self.harm = self.harm.max(self.checkpointer.harm());
         match self.connection.take() {
-            Some(connection) if self.harm == Harm::None => Ok(connection),
+            Some(connection) if self.checkpointer.harm() == Harm::None => Ok(connection),
             closed => {
                 drop(closed);
                 self.open_again().map_err(InboxError::unavailable)
@@ -105,7 +99,8 @@ impl File {
 
     /// A transaction whose sync failed is in the log, but this connection goes on in its place. One that
     /// is opened, here or after a crash, would take it for committed and copy it, and what never got to
-    /// the disk of the log would be in the file. So something is written over it before anything else is done.
+    /// the disk of the log would be in the file. So something is written over it before anything else is
+    /// done.
     fn mend(&mut self) -> Result<(), InboxError> {
         if let (true, Some(connection)) = (self.torn, &self.connection) {
             touch(connection).map_err(inbox_error)?;
@@ -118,16 +113,14 @@ impl File {
     /// written, and SQLite would go on copying the log where it was. Only when nobody has the file
     /// open does it forget how far that was, and copies all of it again.
     fn open_again(&mut self) -> Result<Connection, BoxError> {
-        let (_reader, (_checkpointer, harm)) = (self.reader.closed(), self.checkpointer.closed());
-        self.harm = self.harm.max(harm);
-        self.checkpointer.set_harm(self.harm);
+        let _closed = (self.reader.closed(), self.checkpointer.closed());
         self.unsynced = true;
         self.log_id = None;
         // It counts anew for each connection.
         self.data_version = 0;
         let connection = schema::open(&self.path, self.max_bytes)?;
-        self.harm = judge(&connection, self.harm == Harm::Unsynced)?;
-        self.checkpointer.set_harm(self.harm);
+        let harm = judge(&connection, self.checkpointer.harm() == Harm::Unsynced)?;
+        self.checkpointer.set_harm(harm);
         Ok(connection)
     }
 
@@ -140,10 +133,10 @@ impl File {
     /// Keeps the connection, unless the error may have left it in an unknown state.
     pub(super) fn keep(&mut self, connection: Connection, result: &Result<(), InboxError>) {
         if let (false, Err(error)) = (self.torn, result) {
-            self.harm = self.harm.max(Harm::of(error));
+            self.checkpointer.harmed(Harm::of(error));
         }
         // Closed, so that another process to which the same has happened may find nobody.
-        if self.harm != Harm::None && !self.torn {
+        if self.checkpointer.harm() != Harm::None && !self.torn {
             return;
         }
         self.connection = Some(connection);
@@ -164,7 +157,7 @@ impl File {
     }
 
     fn copy_all(&mut self, connection: &Connection) -> Result<(), InboxError> {
-        if self.harm == Harm::Unsynced {
+        if self.checkpointer.harm() == Harm::Unsynced {
             let path = self.path.display();
             return Err(InboxError::unavailable(format!(
                 "a sync of {path} failed, and what it was to write can't be written again while \
@@ -181,7 +174,7 @@ impl File {
                     .into(),
             )),
             Err(error) => {
-                self.harm = self.harm.max(Harm::of(&error));
+                self.checkpointer.harmed(Harm::of(&error));
                 Err(error)
             }
         }
@@ -198,32 +191,29 @@ impl File {
 
     /// Copies the log into the file, on another thread.
     pub(super) fn checkpoint(&self) {
-        if self.harm == Harm::None {
-            self.checkpointer.wake();
-        }
+        self.checkpointer.wake();
     }
 
     /// If nearly all of a long log is copied, copies the rest, so that the log starts afresh.
     pub(super) fn finish_checkpoint(&mut self) {
         if self.checkpointer.take_nearly_done()
-            && self.harm == Harm::None
             && let Some(_paused) = self.checkpointer.pause()
             && let Some(connection) = &self.connection
             && let Err(error) = checkpoint::finish(connection)
         {
             tracing::warn!(%error, "a checkpoint failed; the next one tries again");
-            self.harm = Harm::of(&error);
+            self.checkpointer.harmed(Harm::of(&error));
         }
     }
 
     /// The end: whoever closes the file last copies the log into it and removes the log.
     pub(super) fn close(&mut self) {
-        let (_reader, (_checkpointer, harm)) = (self.reader.closed(), self.checkpointer.closed());
-        self.harm = self.harm.max(harm);
+        let _closed = (self.reader.closed(), self.checkpointer.closed());
+        let harm = self.checkpointer.harm();
         // It may have been asked for another checkpoint, which comes too late.
-        self.checkpointer.set_harm(Harm::Unknown);
+        self.checkpointer.harmed(Harm::Unknown);
         if let Some(connection) = self.connection.take()
-            && self.harm == Harm::None
+            && harm == Harm::None
         {
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
