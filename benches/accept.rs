@@ -31,7 +31,7 @@ async fn main() {
     let path = |name: &str, round| directory.path().join(format!("{name}-{round}.db"));
     let mut rounds = Vec::new();
     for round in 0..ROUNDS {
-        let deliveries = deliveries(&format!("{round}"));
+        let deliveries = deliveries(&format!("{round}"), ROWS);
         let probe = Probe::start(&path("bare-disk", round));
         let bare = bare_loop(&path("bare", round), &deliveries);
         drop(probe.end());
@@ -63,6 +63,7 @@ async fn main() {
     );
     println!("handled meanwhile                {:>8.0} jobs/s", figure(&|r| r.busy.handled));
     println!("dropped meanwhile                {:>8.0} a second", figure(&|r| r.busy.dropped));
+    println!("the log's longest                {:>8.0} MiB", figure(&|r| r.busy.log));
     println!("p99 of an accept                 {:>8.1} ms", figure(&|r| r.busy.p99));
     println!("p99 of fdatasync under this load {:>8.1} ms", figure(&|r| r.busy.sync_p99));
     println!(
@@ -86,6 +87,7 @@ struct Busy {
     dropped: f64,
     p99: f64,
     sync_p99: f64,
+    log: f64,
 }
 
 /// One accept at a time on an idle receiver, beside one sync at a time.
@@ -95,7 +97,7 @@ async fn lone(directory: &Path) {
     let mut disk = Disk::create(&directory.join("lone"), 4_096);
     let (mut accepts, mut syncs) = (Vec::new(), Vec::new());
     // The first accept comes after a checkpoint.
-    for delivery in deliveries("lone").into_iter().take(TIMES + 1) {
+    for delivery in deliveries("lone", TIMES + 1) {
         tokio::time::sleep(Duration::from_millis(5)).await;
         syncs.push(disk.sync());
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -115,11 +117,7 @@ async fn lone(directory: &Path) {
     );
 }
 
-fn deliveries(prefix: &str) -> Vec<Delivery> {
-    deliveries_of(prefix, ROWS)
-}
-
-fn deliveries_of(prefix: &str, count: usize) -> Vec<Delivery> {
+fn deliveries(prefix: &str, count: usize) -> Vec<Delivery> {
     let verifier = Verifier::new("acme", presets::STANDARD_WEBHOOKS, SECRET).unwrap();
     signed(&verifier, prefix, count, None)
 }
@@ -219,12 +217,16 @@ async fn busy(path: &Path, round: usize) -> Busy {
     let worker = Worker::new(inbox.clone(), handler).run(async { drop(wait.await) });
     let worker = tokio::spawn(worker);
     // The first accept comes after a checkpoint.
-    callers(&inbox, deliveries_of(&format!("first-{round}"), 1)).await;
+    callers(&inbox, deliveries(&format!("first-{round}"), 1)).await;
     let before = inbox.stats().await.unwrap();
     let start = Instant::now();
-    let (accepts, waits) = callers(&inbox, deliveries(&format!("busy-{round}"))).await;
+    let (accepts, waits) = callers(&inbox, deliveries(&format!("busy-{round}"), ROWS)).await;
     let (time, after) = (start.elapsed().as_secs_f64(), inbox.stats().await.unwrap());
     let sync_p99 = percentile(probe.end(), 0.99);
+    // It is written anew from its start, and keeps its length.
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let log = std::fs::metadata(log).unwrap().len() as f64 / f64::from(1 << 20);
     drop(stopped);
     worker.await.unwrap().unwrap();
     let pending = (after.pending + after.leased) as f64;
@@ -236,6 +238,7 @@ async fn busy(path: &Path, round: usize) -> Busy {
         dropped: dropped / time,
         p99: percentile(waits, 0.99),
         sync_p99,
+        log,
     }
 }
 

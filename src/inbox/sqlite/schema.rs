@@ -99,7 +99,7 @@ pub(super) fn open(path: &Path, max_bytes: Option<u64>) -> Result<Connection, Bo
     // Checkpoints run where they don't hold up accepts.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "cache_size", -32_768)?;
-    // The pages that a savepoint may have to bring back. In a file they cost a worker a fifth of its speed.
+    // For the pages that a savepoint may have to bring back: a temporary file makes a worker slower.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     if let Some(max_bytes) = max_bytes {
         let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
