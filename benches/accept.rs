@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const CALLERS: usize = 256;
 const ROWS: usize = CALLERS * 128;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 /// Deliveries that have expired before the second half begins.
 const EXPIRED: usize = 40_000;
 
@@ -196,7 +196,7 @@ async fn callers(inbox: &Arc<SqliteInbox>, deliveries: Vec<Delivery>) -> (f64, V
             let mut waits = Vec::with_capacity(share.len());
             for delivery in share {
                 let start = Instant::now();
-                inbox.put(delivery.clone()).await.unwrap();
+                inbox.put(delivery).await.unwrap();
                 waits.push(millis(start.elapsed()));
             }
             waits
