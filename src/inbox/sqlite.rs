@@ -49,8 +49,10 @@ const PROBE: Duration = Duration::from_secs(1);
 /// receiver and a worker may share it from two processes. It is created with mode 0600. The `-wal`
 /// file beside it is part of it; to copy it while it is in use: `sqlite3 inhook.db ".backup copy.db"`.
 ///
-/// After a checkpoint whose sync failed nothing is accepted while another process has the file open:
-/// end that one for a moment, and accepts go on.
+/// After a checkpoint whose sync failed (a broken disk) nothing is accepted here while anything else has
+/// the file open, another process or another inbox of this one: end that for a moment, and accepts go on.
+///
+/// Once a file was opened, the process keeps a handle of it to the end, or until the file is deleted.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), inhook::BoxError> {
@@ -210,7 +212,9 @@ impl SqliteOptions {
     /// How long the file may get in bytes: as long as the disk allows unless set, and 1 MiB at least.
     /// Accepts are answered 503 from 90 % on, so that what was accepted can still be settled and
     /// what has expired be dropped; that makes room again. Meanwhile the texts of errors are logged,
-    /// but not stored. The log beside the file comes on top: some 50 MB under load.
+    /// but not stored. The log beside the file comes on top: some 50 MB under load. At 256 MiB, on a disk
+    /// that is slower than the load, accepts wait until it is copied; while somebody reads the file without
+    /// an end it can't be.
     pub fn max_bytes(mut self, max_bytes: u64) -> Self {
         self.max_bytes = Some(max_bytes);
         self

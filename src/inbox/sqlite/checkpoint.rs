@@ -7,8 +7,6 @@
 //! SQLite syncs the file only when it has copied the log to its end. The writer would then wait until
 //! all that was copied here is on disk too, so the thread syncs it before.
 
-use std::fs::File;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -19,8 +17,9 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ffi};
 
 use super::beside::{Beside, Harm};
+use super::disk::Disk;
+use super::schema;
 use super::writer::inbox_error;
-use super::{disk, schema};
 use crate::error::BoxError;
 use crate::inbox::InboxError;
 
@@ -38,7 +37,7 @@ const TOO_LONG: i64 = 65_536;
 pub(super) struct Checkpointer {
     wake: SyncSender<()>,
     beside: Beside,
-    file: Arc<File>,
+    disk: Arc<Disk>,
     told: Arc<Told>,
 }
 
@@ -67,9 +66,9 @@ impl Checkpointer {
         let told = Told { nearly_done: AtomicBool::new(false), harm: Mutex::new(Harm::None) };
         let told = Arc::new(told);
         let (wake, woken) = sync_channel(1);
-        let file = disk::open(path)?;
+        let disk = Arc::new(Disk::open(path)?);
         let checkpointer =
-            Self { wake, beside: beside.clone(), file: file.clone(), told: told.clone() };
+            Self { wake, beside: beside.clone(), disk: disk.clone(), told: told.clone() };
         thread::Builder::new().name("inhook-checkpoint".into()).spawn(move || {
             while woken.recv().is_ok() {
                 let copied = beside.with(|connection| {
@@ -78,7 +77,7 @@ impl Checkpointer {
                         return Ok(false);
                     }
                     // Told before anybody goes on copying where this failed.
-                    copy(connection, &file).inspect_err(|error| told.harmed(Harm::of(error)))
+                    copy(connection, &disk).inspect_err(|error| told.harmed(Harm::of(error)))
                 });
                 match copied {
                     Ok(few_are_left) => told.nearly_done.store(few_are_left, Ordering::Relaxed),
@@ -130,7 +129,7 @@ impl Checkpointer {
     pub(super) fn closed(&self) -> MutexGuard<'_, Option<Connection>> {
         let closed = self.beside.closed();
         // The system tells each handle of a failed sync once. The connections' are gone, or just opened.
-        if let Err(error) = sync(&self.file) {
+        if let Err(error) = sync(&self.disk) {
             self.harmed(Harm::of(&error));
         }
         closed
@@ -153,13 +152,16 @@ impl Checkpointer {
 }
 
 /// Copies what is there; whether the log is long, and little of it is left.
-fn copy(connection: &Connection, file: &File) -> Result<bool, InboxError> {
+fn copy(connection: &Connection, disk: &Disk) -> Result<bool, InboxError> {
+    // Another process may have copied what this one goes on from. If the sync of that failed, SQLite's
+    // handles know it only if they were open then, and the connection may be new.
+    sync(disk)?;
     let mut last = 0;
     for _ in 0..PASSES {
         if checkpoint(connection, "PASSIVE")?.pages < LONG {
             return Ok(false);
         }
-        sync(file)?;
+        sync(disk)?;
         // With what was written meanwhile.
         let Progress { pages, copied, .. } = checkpoint(connection, "NOOP")?;
         if pages.saturating_sub(copied) <= FEW {
@@ -211,14 +213,9 @@ fn checkpoint(connection: &Connection, mode: &str) -> Result<Progress, InboxErro
     progress.map_err(inbox_error)
 }
 
-fn sync(file: &File) -> Result<(), InboxError> {
-    match file.sync_data() {
-        // SQLite knows another way, where there is one.
-        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
-        Err(error) => {
-            let code = ffi::Error::new(ffi::SQLITE_IOERR_FSYNC);
-            Err(inbox_error(rusqlite::Error::SqliteFailure(code, Some(error.to_string()))))
-        }
-        Ok(()) => Ok(()),
-    }
+fn sync(disk: &Disk) -> Result<(), InboxError> {
+    disk.sync().map_err(|error| {
+        let code = ffi::Error::new(ffi::SQLITE_IOERR_FSYNC);
+        inbox_error(rusqlite::Error::SqliteFailure(code, Some(error.to_string())))
+    })
 }

@@ -25,6 +25,9 @@ pub(super) struct File {
     id: FileId,
     /// The log that the connection writes to, once it has.
     log_id: Option<FileId>,
+    /// Whether that was moved or deleted. For good: with a new log, the connections of other processes
+    /// would mix both up in the file.
+    log_is_gone: bool,
     /// `None` after an error, until it can be opened again.
     connection: Option<Connection>,
     reader: Beside,
@@ -58,6 +61,7 @@ impl File {
             id: FileId::of(&path)?,
             log: checkpoint::log_path(&path),
             log_id: None,
+            log_is_gone: false,
             path,
             max_bytes,
             unsynced: true,
@@ -82,9 +86,12 @@ impl File {
             self.connection = None;
             return gone(&self.path);
         }
-        if self.log_id.is_some() && FileId::of(&self.log).ok() != self.log_id {
+        // While it is closed, whoever closes the file last may remove the log.
+        self.log_is_gone |= self.connection.is_some()
+            && self.log_id.is_some()
+            && FileId::of(&self.log).ok() != self.log_id;
+        if self.log_is_gone {
             self.connection = None;
-            // For good: with a new log, the other connections would mix both up in the file.
             return gone(&self.log);
         }
         self.mend()?;
@@ -104,6 +111,8 @@ impl File {
     fn mend(&mut self) -> Result<(), InboxError> {
         if let (true, Some(connection)) = (self.torn, &self.connection) {
             touch(connection).map_err(inbox_error)?;
+            // Its handle of the log would be told of the failure as well, which is mended.
+            drop(self.checkpointer.closed());
         }
         self.torn = false;
         Ok(())
@@ -135,13 +144,28 @@ impl File {
         if let (false, Err(error)) = (self.torn, result) {
             self.checkpointer.harmed(Harm::of(error));
         }
-        // Closed, so that another process to which the same has happened may find nobody.
-        if self.checkpointer.harm() != Harm::None && !self.torn {
-            return;
-        }
         self.connection = Some(connection);
-        if self.log_id.is_none() {
+        if !self.give_up() && self.log_id.is_none() {
             self.log_id = FileId::of(&self.log).ok();
+        }
+    }
+
+    /// After any harm, here or in the thread that copies, closes the connection, so that another process
+    /// to which the same has happened may find nobody. Whether it did.
+    pub(super) fn give_up(&mut self) -> bool {
+        if self.checkpointer.harm() == Harm::None || self.torn {
+            return false;
+        }
+        self.note_unsynced();
+        self.connection.take().is_some()
+    }
+
+    /// Writes down that a sync failed, for a process that begins while another one has the file open.
+    fn note_unsynced(&self) {
+        if let (Harm::Unsynced, Some(connection)) = (self.checkpointer.harm(), &self.connection)
+            && let Err(error) = rows::note_unsynced(connection, true)
+        {
+            tracing::warn!(%error, "it could not be noted that a sync failed");
         }
     }
 
@@ -161,7 +185,8 @@ impl File {
             let path = self.path.display();
             return Err(InboxError::unavailable(format!(
                 "a sync of {path} failed, and what it was to write can't be written again while \
-                 another process has the file open; end that one, for a moment at least"
+                 anything else has the file open: end the other process, or drop the other inbox of \
+                 this one, for a moment at least"
             )));
         }
         let Some(_paused) = self.checkpointer.pause_within(PAUSE) else {
@@ -208,7 +233,9 @@ impl File {
 
     /// The end: whoever closes the file last copies the log into it and removes the log.
     pub(super) fn close(&mut self) {
+        let _ = self.mend();
         let _closed = (self.reader.closed(), self.checkpointer.closed());
+        self.note_unsynced();
         let harm = self.checkpointer.harm();
         // It may have been asked for another checkpoint, which comes too late.
         self.checkpointer.harmed(Harm::Unknown);

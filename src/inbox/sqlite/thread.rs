@@ -76,6 +76,10 @@ impl Thread {
             return;
         }
         self.next_look = soon(LOOK);
+        if self.file.give_up() {
+            // It is opened again in a turn.
+            self.next_sweep = self.next_sweep.min(soon(SWEEP_SOME));
+        }
         if self.file.changed_by_others() {
             self.shared.wake();
         }
@@ -167,6 +171,10 @@ impl Thread {
             }
         }
         self.sweep(connection, ended.is_empty());
+        // As with a step; and nothing may be written behind the end of the transaction.
+        if connection.is_autocommit() {
+            return Err(undone());
+        }
         self.rows.write_counts(connection).map_err(inbox_error)?;
         self.file.commit(transaction)
     }
