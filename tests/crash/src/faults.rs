@@ -17,7 +17,6 @@ pub static FAULTS: Faults = Faults {
     hold: AtomicBool::new(false),
     room: AtomicU64::new(u64::MAX),
     lengths: [const { AtomicU64::new(0) }; 2],
-    sync_failures: [const { AtomicU64::new(0) }; 2],
     journal: Mutex::new(None),
 };
 
@@ -92,7 +91,6 @@ pub struct Faults {
     room: AtomicU64,
     /// Of the database, and of its log.
     lengths: [AtomicU64; 2],
-    sync_failures: [AtomicU64; 2],
     /// Kept only where somebody asked for it.
     journal: Mutex<Option<Journal>>,
 }
@@ -143,11 +141,6 @@ impl Faults {
     /// The length of the database or of its log.
     pub fn length(&self, is_log: bool) -> &AtomicU64 {
         &self.lengths[usize::from(is_log)]
-    }
-
-    /// How many syncs have failed: the system tells each open file of each, whoever synced.
-    pub fn sync_failures(&self, is_log: bool) -> &AtomicU64 {
-        &self.sync_failures[usize::from(is_log)]
     }
 
     pub fn before_log_sync(&self) {

@@ -7,6 +7,7 @@
 //! Each scenario has a control: the same with the very thing taken away that is tested. It must
 //! fail, or nothing was tested.
 
+mod beside;
 mod child;
 mod client;
 mod faults;

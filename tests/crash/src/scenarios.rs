@@ -8,6 +8,7 @@ use inhook::BoxError;
 use crate::table::Figure;
 
 mod cancel;
+mod capacity;
 mod clock;
 mod disk;
 mod duplicates;
@@ -28,6 +29,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "faults", run: |run| Box::pin(faults::run(run)) },
     Scenario { name: "order", run: |run| Box::pin(order::run(run)) },
     Scenario { name: "disk", run: |run| Box::pin(disk::run(run)) },
+    Scenario { name: "capacity", run: |run| Box::pin(capacity::run(run)) },
     Scenario { name: "cancel", run: |run| Box::pin(cancel::run(run)) },
     Scenario { name: "clock", run: |run| Box::pin(clock::run(run)) },
     Scenario { name: "duplicates", run: |run| Box::pin(duplicates::run(run)) },

@@ -9,12 +9,14 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 const PAGE: u64 = 4_096;
 const SECTOR: usize = 512;
 /// Enough marks for 4 GiB.
 const MARKS: usize = 1 << 20;
+/// The marks, and then two numbers.
+const MAPPED: usize = MARKS + 2 * size_of::<u64>();
 
 /// What the name of a shadow ends with whose file was deleted.
 const DELETED: &str = "deleted";
@@ -63,17 +65,28 @@ impl Shadow {
         self.marks.exclusively(|| self.copy(size, read));
     }
 
-    /// A sync that fails: some of what was written reaches the disk, and the rest is given up.
-    /// Nobody syncs before `told` has returned.
-    pub fn sync_in_vain(&self, size: u64, read: impl Fn(&mut [u8], u64), told: impl FnOnce()) {
+    /// A sync that fails: some of what was written reaches the disk, and the rest is given up. If it is
+    /// heard of, it counts before anybody else syncs.
+    pub fn sync_in_vain(&self, size: u64, read: impl Fn(&mut [u8], u64), heard: bool) {
         self.marks.exclusively(|| {
             for page in (0..size.div_ceil(PAGE)).filter(|_| fastrand::bool()) {
                 let mark = self.marks.at(page);
                 let _ = mark.compare_exchange(DIRTY, GIVEN_UP, Ordering::SeqCst, Ordering::SeqCst);
             }
             self.copy(size, read);
-            told();
+            self.failures().fetch_add(heard.into(), Ordering::SeqCst);
         });
+    }
+
+    /// How many syncs of the file have failed: the system tells each open handle of each, in whatever
+    /// process.
+    pub fn failures(&self) -> &AtomicU64 {
+        self.marks.number(0)
+    }
+
+    /// How often the file, a log, was started afresh in its old place.
+    pub fn restarts(&self) -> &AtomicU64 {
+        self.marks.number(1)
     }
 
     fn copy(&self, size: u64, read: impl Fn(&mut [u8], u64)) {
@@ -199,7 +212,7 @@ fn names(directory: &Path, path: &Path) -> [PathBuf; 2] {
     [directory.join(&*name), directory.join(format!("{name}.marks"))]
 }
 
-/// A byte for each page, in memory that processes share.
+/// A byte for each page and two numbers, in memory that processes share.
 #[derive(Debug)]
 struct Marks {
     file: File,
@@ -213,12 +226,12 @@ unsafe impl Sync for Marks {}
 impl Marks {
     fn open(path: &Path) -> io::Result<Self> {
         let file = open(path)?;
-        file.set_len(MARKS as u64)?;
+        file.set_len(MAPPED as u64)?;
         // SAFETY: a new shared mapping of a file that is as long as the mapping.
         let map = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
-                MARKS,
+                MAPPED,
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_SHARED,
                 file.as_raw_fd(),
@@ -238,6 +251,12 @@ impl Marks {
         unsafe { &*self.map.add(page) }
     }
 
+    fn number(&self, n: usize) -> &AtomicU64 {
+        assert!(n < 2);
+        // SAFETY: inside the mapping, behind the marks, whose number is a multiple of its size.
+        unsafe { &*self.map.add(MARKS).cast::<AtomicU64>().add(n) }
+    }
+
     fn exclusively(&self, work: impl FnOnce()) {
         self.file.lock().unwrap();
         work();
@@ -248,6 +267,6 @@ impl Marks {
 impl Drop for Marks {
     fn drop(&mut self) {
         // SAFETY: mapped by `open`, and nothing refers to it any more.
-        unsafe { libc::munmap(self.map.cast_mut().cast(), MARKS) };
+        unsafe { libc::munmap(self.map.cast_mut().cast(), MAPPED) };
     }
 }

@@ -14,7 +14,7 @@ pub struct Contents {
     pub leased: HashSet<(String, u32)>,
     /// How many are pending or leased.
     pub unsettled: usize,
-    /// What `PRAGMA integrity_check` says.
+    /// What `PRAGMA integrity_check` says, and whether the counts of deliveries are right.
     pub integrity: String,
 }
 
@@ -31,6 +31,15 @@ pub fn contents(path: &Path) -> Result<Contents, BoxError> {
     let leased = leased.collect::<Result<_, _>>()?;
     let unsettled: i64 =
         db.query_row("SELECT count(*) FROM delivery WHERE state < 2", [], |row| row.get(0))?;
-    let integrity = db.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
+    let mut integrity: String = db.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
+    let miscounted: i64 = db.query_row(
+        "SELECT count(*) FROM count WHERE state < 5
+         AND deliveries != (SELECT count(*) FROM delivery WHERE delivery.state = count.state)",
+        [],
+        |row| row.get(0),
+    )?;
+    if miscounted > 0 {
+        integrity.push_str(", but deliveries are miscounted");
+    }
     Ok(Contents { ids, leased, unsettled: usize::try_from(unsettled)?, integrity })
 }

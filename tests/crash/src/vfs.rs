@@ -11,6 +11,7 @@ use std::{mem, ptr};
 
 use rusqlite::ffi;
 
+use crate::beside;
 use crate::faults::{FAULTS, Operation};
 use crate::shadow::Shadow;
 
@@ -63,8 +64,8 @@ struct Kept {
     /// SQLite syncs the directory as well when it first syncs a log or a journal.
     syncs_directory: bool,
     shadow: Option<Shadow>,
-    /// How many syncs had failed when this was last asked.
-    sync_failures: u64,
+    /// How many failed syncs it has heard of.
+    heard: u64,
 }
 
 const HEADER: usize = mem::size_of::<File>();
@@ -120,8 +121,12 @@ unsafe extern "C" fn open(
                 let mut size = 0;
                 (*(*inner).pMethods).xFileSize.unwrap()(inner, &mut size);
                 FAULTS.length(is_log).store(size as u64, Ordering::Relaxed);
-                let sync_failures = FAULTS.sync_failures(is_log).load(Ordering::SeqCst);
-                let kept = Kept { is_log, syncs_directory, shadow, sync_failures };
+                let heard =
+                    shadow.as_ref().map_or(0, |shadow| shadow.failures().load(Ordering::SeqCst));
+                if flags & ffi::SQLITE_OPEN_MAIN_DB != 0 {
+                    beside::opened(&path(name), vfs.shadows.as_deref());
+                }
+                let kept = Kept { is_log, syncs_directory, shadow, heard };
                 (*ours).kept = Box::into_raw(Box::new(kept));
             }
             (*ours).base.pMethods = &METHODS;
@@ -186,6 +191,11 @@ unsafe extern "C" fn write(
         return ffi::SQLITE_FULL;
     }
     let (start, length) = (at as u64, n as u64);
+    if kept.is_log && start == 0 && FAULTS.length(true).load(Ordering::Relaxed) > length {
+        kept.shadow.iter().for_each(|shadow| {
+            shadow.restarts().fetch_add(1, Ordering::SeqCst);
+        });
+    }
     if !FAULTS.has_room(kept.is_log, start + length) {
         return ffi::SQLITE_FULL;
     }
@@ -224,15 +234,11 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     if FAULTS.lies(kept.is_log) {
         return ffi::SQLITE_OK;
     }
-    let unheard = FAULTS.hits(Operation::SyncUnheard);
-    let fails =
-        FAULTS.hits(Operation::Sync) || (!kept.is_log && FAULTS.hits(Operation::SyncDatabase));
-    let failures = FAULTS.sync_failures(kept.is_log);
     let Some(shadow) = &kept.shadow else {
-        if fails {
+        if fails(kept.is_log) {
             return ffi::SQLITE_IOERR_FSYNC;
         }
-        let code = pass!(file.xSync(flags));
+        let code = beside::inside_sqlite(|| pass!(file.xSync(flags)));
         FAULTS.synced(kept.is_log, since);
         return code;
     };
@@ -247,15 +253,7 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
         let code = pass!(file.xRead(page.as_mut_ptr().cast(), page.len() as c_int, at as i64));
         assert!(code == ffi::SQLITE_OK || code == ffi::SQLITE_IOERR_SHORT_READ, "read: {code}");
     };
-    if unheard || fails {
-        shadow.sync_in_vain(size as u64, read, || {
-            failures.fetch_add(u64::from(fails), Ordering::SeqCst);
-        });
-    } else {
-        shadow.sync(size as u64, read);
-    }
-    let failures = failures.load(Ordering::SeqCst);
-    if mem::replace(&mut kept.sync_failures, failures) != failures {
+    if !sync_shadow(shadow, kept.is_log, &mut kept.heard, size as u64, read) {
         return ffi::SQLITE_IOERR_FSYNC;
     }
     if mem::take(&mut kept.syncs_directory)
@@ -265,6 +263,29 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     }
     FAULTS.synced(kept.is_log, since);
     ffi::SQLITE_OK
+}
+
+/// Whether a sync fails now.
+pub fn fails(is_log: bool) -> bool {
+    FAULTS.hits(Operation::Sync) || (!is_log && FAULTS.hits(Operation::SyncDatabase))
+}
+
+/// Syncs, or does not. False if a sync has failed, this one or one that this handle has not heard of.
+pub fn sync_shadow(
+    shadow: &Shadow,
+    is_log: bool,
+    heard: &mut u64,
+    size: u64,
+    read: impl Fn(&mut [u8], u64),
+) -> bool {
+    let unheard = FAULTS.hits(Operation::SyncUnheard);
+    if unheard || fails(is_log) {
+        shadow.sync_in_vain(size, read, !unheard);
+    } else {
+        shadow.sync(size, read);
+    }
+    let failures = shadow.failures().load(Ordering::SeqCst);
+    mem::replace(heard, failures) == failures
 }
 
 unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, size: *mut i64) -> c_int {

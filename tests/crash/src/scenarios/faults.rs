@@ -42,9 +42,13 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
         std::fs::create_dir_all(directory.join("shadows")).map(|()| directory)
     };
     let rounds = run.rounds(10, 300);
-    let tested = failing(&directory("failing")?, None, rounds).await?;
+    let mut tested = failing(&directory("failing")?, None, rounds).await?;
+    if tested.integrity == "ok" {
+        tested.integrity = dropping(&directory("dropping")?, run.rounds(10, 50)).await?;
+    }
     let deaf = failing(&directory("deaf")?, Some(Naive::IgnoresErrors), 4).await?;
-    let well = health(&directory("health")?).await?;
+    let mut well = health(&directory("health")?).await?;
+    well.recovered = well.recovered.max(looked_at(&directory("looked at")?).await?);
     let cuts = run.rounds(2, 40);
     let heard = given_up(&directory("given up")?, &HEARD, false, cuts).await?;
     let shared = given_up(&directory("shared")?, &HEARD, true, cuts).await?;
@@ -136,7 +140,8 @@ async fn failing(
 ) -> Result<Failing, BoxError> {
     let db = directory.join("inbox.db");
     let ledger = Arc::new(Ledger::create(&directory.join("acked"))?);
-    let spec = Spec { faults: vec![Fault::Lie(Lie::Nothing)], naive, ..Spec::new(&db) };
+    let faults = vec![Fault::Lie(Lie::Nothing)];
+    let spec = Spec { faults, naive, retain_done: Duration::ZERO, ..Spec::new(&db) };
     let mut receiver = Receiver::start(&spec).await?;
     let address = receiver.address();
     let mut load = Load::start(address, PARTNERS, &ledger);
@@ -171,6 +176,43 @@ async fn failing(
         integrity: contents.integrity,
         recovered,
     })
+}
+
+/// Reading fails once in a while in the middle of a transaction, when old deliveries are dropped that are
+/// not in the cache. What the file is like afterwards.
+async fn dropping(directory: &Path, lives: usize) -> Result<String, BoxError> {
+    let db = directory.join("inbox.db");
+    let ledger = Arc::new(Ledger::create(&directory.join("acked"))?);
+    let faults = vec![Fault::Lie(Lie::Nothing)];
+    let spec = Spec { faults, handler: None, ..Spec::new(&db) };
+    Receiver::start(&spec).await?.kill().await?;
+    Connection::open(&db)?.execute_batch(
+        "INSERT INTO delivery (key, state, fence, started_at, expires_at, sweep_at, ttl, freshness,
+            source, secret, received_at, body)
+         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 40000)
+         SELECT randomblob(32), 2, 1, 0, 1 << 60, 1, 0, 0, 'old', '0', 0, zeroblob(1000) FROM n;
+         UPDATE count SET deliveries = 40000 WHERE state = 2",
+    )?;
+    for _ in 0..lives {
+        let mut receiver = Receiver::start(&spec).await?;
+        let load = Load::start(receiver.address(), PARTNERS, &ledger);
+        answered(&ledger, 50).await?;
+        receiver.set(Fault::Chance(Operation::Read, 100_000)).await?;
+        let (refused, deadline) = (ledger.refused(StatusCode::SERVICE_UNAVAILABLE), Instant::now());
+        while ledger.refused(StatusCode::SERVICE_UNAVAILABLE) == refused {
+            if deadline.elapsed() > PATIENCE {
+                return Err("no read has failed".into());
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        receiver.kill().await?;
+        load.ended().await;
+        let integrity = contents(&db)?.integrity;
+        if integrity != "ok" {
+            return Ok(integrity);
+        }
+    }
+    Ok("ok".into())
 }
 
 /// How long it takes until it is well and accepts something.
@@ -222,9 +264,30 @@ async fn health(directory: &Path) -> Result<Health, BoxError> {
     Ok(health)
 }
 
+/// While nothing can be written somebody looks at the file with a tool, which removes the log as it closes
+/// the file, as whoever does that last. How long it takes until something is accepted again.
+async fn looked_at(directory: &Path) -> Result<Duration, BoxError> {
+    let db = directory.join("inbox.db");
+    let faults = vec![Fault::Lie(Lie::Nothing)];
+    let mut receiver = Receiver::start(&Spec { faults, handler: None, ..Spec::new(&db) }).await?;
+    let mut client = Client::connect(receiver.address()).await?;
+    client.send(&id()).await?;
+    receiver.set(Fault::Chance(Operation::Write, 1_000_000)).await?;
+    let answer = client.send(&id()).await?;
+    Connection::open(&db)?.query_row("SELECT count(*) FROM delivery", [], |_| Ok(()))?;
+    if answer.is_ok() || std::fs::exists(directory.join("inbox.db-wal"))? {
+        return Err("the receiver has not closed the file".into());
+    }
+    receiver.set(Fault::Chance(Operation::Write, 0)).await?;
+    let recovered = recovery(&mut client).await?;
+    receiver.kill().await?;
+    Ok(recovered)
+}
+
 /// Syncs fail for a while, and what they were to write is given up: the system takes it for written,
 /// so later syncs succeed and write nothing of it. Then the power goes; at once if nobody heard.
-/// With `shared`, another process has the file open meanwhile, so SQLite forgets nothing.
+/// With `shared`, another process has the file open meanwhile, so SQLite forgets nothing: one that
+/// reads, or another receiver.
 async fn given_up(
     directory: &Path,
     faults: &[Fault],
@@ -245,7 +308,17 @@ async fn given_up(
         reader.execute_batch("BEGIN; SELECT count(*) FROM delivery")?;
         answered(&ledger, 800).await?;
         reader.execute_batch("COMMIT")?;
-        let mut other = shared.then_some(reader);
+        let reader = (shared && fastrand::bool()).then_some(reader);
+        let mut other = match reader {
+            Some(reader) => Other::Reader { _connection: reader },
+            None if shared => {
+                let receiver = machine.start(Lie::Nothing).await?;
+                let load = Load::start(receiver.address(), PARTNERS, &ledger);
+                answered(&ledger, 200).await?;
+                Other::Receiver(receiver, load)
+            }
+            None => Other::Nobody,
+        };
         for fault in faults {
             receiver.set(*fault).await?;
         }
@@ -263,13 +336,13 @@ async fn given_up(
             }
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..500))).await;
             if fastrand::bool() {
-                other = None;
+                std::mem::replace(&mut other, Other::Nobody).end().await?;
                 answered(&ledger, 1).await?;
             }
         }
         receiver.kill().await?;
         load.ended().await;
-        drop(other);
+        other.end().await?;
         machine.cut(Survives::Nothing, ledger.acked(), &mut outcome)?;
         if outcome.lost + outcome.damaged > 0 {
             break;
@@ -277,6 +350,23 @@ async fn given_up(
     }
     outcome.acked = ledger.count();
     Ok(outcome)
+}
+
+/// What else has the file open.
+enum Other {
+    Nobody,
+    Reader { _connection: Connection },
+    Receiver(Receiver, Load),
+}
+
+impl Other {
+    async fn end(self) -> Result<(), BoxError> {
+        if let Self::Receiver(receiver, load) = self {
+            receiver.kill().await?;
+            load.ended().await;
+        }
+        Ok(())
+    }
 }
 
 /// Waits for so many more answers.

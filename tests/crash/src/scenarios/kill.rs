@@ -21,17 +21,77 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
     let kills = run.rounds(50, 1_000);
     let file = run.directory.join("inbox.db");
     let tested = kill_often(&Spec::new(&file), &run.directory.join("acked"), kills).await?;
+    let apart = run.rounds(20, 300);
+    let two = run.directory.join("apart.db");
+    let two = kill_apart(&two, &run.directory.join("acked apart"), apart).await?;
     let control = Spec { db: None, ..Spec::new("") };
     let control = kill_often(&control, &run.directory.join("control"), kills.min(20)).await?;
-    let Outcome { acked, lost, double, again, running } = tested;
-    Ok(vec![Figure {
-        case: "S7",
-        what: format!("{kills} SIGKILLs under load, {acked} answered 200"),
-        target: "0 lost, 0 accepted twice, run again <= running at a kill".into(),
-        measured: format!("{lost} lost, {double} accepted twice, {again} run again of {running}"),
-        control: format!("an inbox in memory loses {} of {}", control.lost, control.acked),
-        met: lost == 0 && double == 0 && again <= running && control.lost > 0,
-    }])
+    let figure = |what: String, tested: &Outcome| {
+        let Outcome { acked, lost, double, again, running } = tested;
+        Figure {
+            case: "S7",
+            what: format!("{what}, {acked} answered 200"),
+            target: "0 lost, 0 accepted twice, run again <= running at a kill".into(),
+            measured: format!(
+                "{lost} lost, {double} accepted twice, {again} run again of {running}"
+            ),
+            control: format!("an inbox in memory loses {} of {}", control.lost, control.acked),
+            met: *lost == 0 && *double == 0 && again <= running && control.lost > 0,
+        }
+    };
+    Ok(vec![
+        figure(format!("{kills} SIGKILLs under load"), &tested),
+        figure(format!("{apart} of a receiver or a worker apart, or both"), &two),
+    ])
+}
+
+/// Receiver and worker are two processes, and a kill takes either, or both.
+async fn kill_apart(file: &Path, ledger: &Path, kills: usize) -> Result<Outcome, BoxError> {
+    let ledger = Arc::new(Ledger::create(ledger)?);
+    let accepts = Spec { handler: None, ..Spec::new(file) };
+    let works = Spec { accepts: false, ..Spec::new(file) };
+    let mut runs: HashMap<String, usize> = HashMap::new();
+    let mut running = HashSet::new();
+    let (mut receiver, mut worker) = (None, None);
+    for _ in 0..kills {
+        let alive = match receiver.take() {
+            Some(receiver) => receiver,
+            None => Receiver::start(&accepts).await?,
+        };
+        let mut at_work = match worker.take() {
+            Some(worker) => worker,
+            None => Receiver::start(&works).await?,
+        };
+        let load = Load::start(alive.address(), PARTNERS, &ledger);
+        answered(&ledger, fastrand::usize(1..200)).await?;
+        let began = at_work.said().len();
+        at_work.wait_for_more(began, |said| matches!(said, Said::Began { .. })).await?;
+        let (kills_receiver, kills_worker) = *[(true, false), (false, true), (true, true)]
+            .get(fastrand::usize(..3))
+            .ok_or("one of three")?;
+        if kills_receiver {
+            alive.kill().await?;
+            load.ended().await;
+        } else {
+            drop(load);
+            receiver = Some(alive);
+        }
+        if kills_worker {
+            count(&at_work.kill().await?, &mut runs);
+            running.extend(contents(file)?.leased);
+        } else {
+            worker = Some(at_work);
+        }
+    }
+    drop(receiver);
+    if let Some(worker) = worker {
+        count(&worker.kill().await?, &mut runs);
+        running.extend(contents(file)?.leased);
+    }
+    let worker = Receiver::start(&works).await?;
+    settled(file).await?;
+    count(&worker.kill().await?, &mut runs);
+    Ok(outcome(&ledger, &runs, running.len()))
 }
 
 struct Outcome {
@@ -52,14 +112,7 @@ async fn kill_often(spec: &Spec, ledger: &Path, kills: usize) -> Result<Outcome,
         let mut receiver = Receiver::start(spec).await?;
         let load = Load::start(receiver.address(), PARTNERS, &ledger);
         // Under load, and at any moment of it.
-        let answered = ledger.count() + fastrand::usize(1..200);
-        let deadline = Instant::now() + PATIENCE;
-        while ledger.count() < answered {
-            if Instant::now() > deadline {
-                return Err("there is no load".into());
-            }
-            tokio::time::sleep(Duration::from_micros(fastrand::u64(100..2_000))).await;
-        }
+        answered(&ledger, fastrand::usize(1..200)).await?;
         receiver.wait_for(|said| matches!(said, Said::Began { .. })).await?;
         count(&receiver.kill().await?, &mut runs);
         load.ended().await;
@@ -67,18 +120,31 @@ async fn kill_often(spec: &Spec, ledger: &Path, kills: usize) -> Result<Outcome,
             running.extend(contents(db)?.leased);
         }
     }
-    let lost = match &spec.db {
-        Some(db) => {
-            let receiver = Receiver::start(spec).await?;
-            settled(db).await?;
-            count(&receiver.kill().await?, &mut runs);
-            ledger.acked().iter().filter(|id| !runs.contains_key(*id)).count()
-        }
-        None => ledger.acked().iter().filter(|id| !runs.contains_key(*id)).count(),
-    };
+    if let Some(db) = &spec.db {
+        let receiver = Receiver::start(spec).await?;
+        settled(db).await?;
+        count(&receiver.kill().await?, &mut runs);
+    }
+    Ok(outcome(&ledger, &runs, running.len()))
+}
+
+fn outcome(ledger: &Ledger, runs: &HashMap<String, usize>, running: usize) -> Outcome {
+    let lost = ledger.acked().iter().filter(|id| !runs.contains_key(*id)).count();
     let again = runs.values().map(|runs| runs - 1).sum();
     let (acked, double) = (ledger.count(), ledger.double_accepts());
-    Ok(Outcome { acked, lost, double, again, running: running.len() })
+    Outcome { acked, lost, double, again, running }
+}
+
+/// Waits for so many more answers, to the very moment.
+async fn answered(ledger: &Ledger, more: usize) -> Result<(), BoxError> {
+    let (enough, deadline) = (ledger.count() + more, Instant::now() + PATIENCE);
+    while ledger.count() < enough {
+        if Instant::now() > deadline {
+            return Err("there is no load".into());
+        }
+        tokio::time::sleep(Duration::from_micros(fastrand::u64(100..2_000))).await;
+    }
+    Ok(())
 }
 
 fn count(said: &[Said], runs: &mut HashMap<String, usize>) {

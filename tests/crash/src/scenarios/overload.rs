@@ -60,8 +60,10 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
     let control = overload(&spec("control.db", control)?, &shorter).await?;
     let Overloaded { offered, lost, at_rest, peak, drift } = tested;
     let accepted = offered.acked.len();
-    // All of it was offered, and most of it was too much.
-    let is_overload = offered.is_complete() && accepted * 5 < offered.offered;
+    // All of it was offered, not much too late, and most of it was too much.
+    let is_overload = offered.is_complete()
+        && offered.late.quantile(share) <= SOON
+        && accepted * 5 < offered.offered;
     let in_time = |of: &Offered| of.accepted.quantile(share) <= SOON + of.late.quantile(share);
     Ok(vec![
         Figure {
