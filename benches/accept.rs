@@ -20,10 +20,10 @@ use tokio::task::JoinSet;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const CALLERS: usize = 256;
-const ROWS: usize = CALLERS * 128;
-const ROUNDS: usize = 9;
+const ROWS: usize = CALLERS * 512;
+const ROUNDS: usize = 3;
 /// Deliveries that have expired before the second half begins.
-const EXPIRED: usize = 40_000;
+const EXPIRED: usize = 60_000;
 
 #[tokio::main]
 async fn main() {
