@@ -149,7 +149,7 @@ async fn f1_opening_a_file_again_drops_no_lock_on_it() {
     }
 }
 
-/// Its own process has noted it; what SQLite remembers of the log may be wrong then.
+/// Its own process has marked it; what SQLite remembers of the log may be wrong then.
 #[tokio::test]
 async fn f1_a_failed_sync_is_known_to_the_next_process() {
     let directory = tempfile::tempdir().unwrap();
@@ -157,25 +157,52 @@ async fn f1_a_failed_sync_is_known_to_the_next_process() {
     let inbox = SqliteInbox::open(&path).await.unwrap();
     inbox.put(delivery("before")).await.unwrap();
     let other = Connection::open(&path).unwrap();
-    other.execute("INSERT INTO count VALUES (8, 1)", []).unwrap();
+    let mark = directory.path().join("inbox.db-unsynced");
+    std::fs::write(&mark, "").unwrap();
     other.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
     drop(inbox);
     let inbox = SqliteInbox::open(&path).await.unwrap();
     for n in 0..3 {
         let error = inbox.put(delivery(&n.to_string())).await.unwrap_err().to_string();
-        assert!(error.contains("anything else has the file open"), "{error}");
+        assert!(error.contains("something else has the file open"), "{error}");
     }
     drop(other);
     let deadline = std::time::Instant::now() + Duration::from_secs(5);
     while let Err(error) = inbox.put(delivery("after")).await {
         assert!(std::time::Instant::now() < deadline, "{error}");
     }
+    assert!(!mark.exists());
     // It is over: another connection is no obstacle any more.
     let other = Connection::open(&path).unwrap();
     other.query_row("SELECT count(*) FROM delivery", [], |_| Ok(())).unwrap();
     drop(inbox);
     let inbox = SqliteInbox::open(&path).await.unwrap();
     inbox.put(delivery("at-last")).await.unwrap();
+}
+
+#[tokio::test]
+async fn f1_a_file_that_comes_back_without_its_log_is_refused_until_that_is_back_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let inbox = Arc::new(SqliteInbox::open(at("inbox.db")).await.unwrap());
+    assert_eq!(post(&inbox, "before").await.0, StatusCode::OK);
+    std::fs::create_dir(at("away")).unwrap();
+    let here = |end: &str| at(&format!("inbox.db{end}"));
+    let away = |end: &str| at(&format!("away/inbox.db{end}"));
+    for name in ["", "-wal", "-shm"] {
+        std::fs::rename(here(name), away(name)).unwrap();
+    }
+    assert_refused(post(&inbox, "gone").await);
+    std::fs::rename(away(""), here("")).unwrap();
+    for n in 0..3 {
+        assert_refused(post(&inbox, &format!("no-log-{n}")).await);
+    }
+    assert!(!here("-wal").exists(), "no new log is begun");
+    for name in ["-wal", "-shm"] {
+        std::fs::rename(away(name), here(name)).unwrap();
+    }
+    assert_eq!(inbox.put(delivery("before")).await.unwrap(), Put::Duplicate);
+    assert_eq!(post(&inbox, "after").await.0, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -49,10 +49,12 @@ const PROBE: Duration = Duration::from_secs(1);
 /// receiver and a worker may share it from two processes. It is created with mode 0600. The `-wal`
 /// file beside it is part of it; to copy it while it is in use: `sqlite3 inhook.db ".backup copy.db"`.
 ///
-/// After a checkpoint whose sync failed (a broken disk) nothing is accepted here while anything else has
-/// the file open, another process or another inbox of this one: end that for a moment, and accepts go on.
+/// After a checkpoint whose sync failed (a broken disk) all of the log is copied once more before anything
+/// is accepted. Inboxes, of whatever process, make way for that; a tool that has the file open must be
+/// closed for a moment. A file whose name ends with `-unsynced` marks it until then.
 ///
-/// Once a file was opened, the process keeps a handle of it to the end, or until the file is deleted.
+/// Once a file was opened, the process keeps a handle of it to the end; one of a file that was deleted it lets
+/// go when it opens the next.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), inhook::BoxError> {
@@ -212,9 +214,9 @@ impl SqliteOptions {
     /// How long the file may get in bytes: as long as the disk allows unless set, and 1 MiB at least.
     /// Accepts are answered 503 from 90 % on, so that what was accepted can still be settled and
     /// what has expired be dropped; that makes room again. Meanwhile the texts of errors are logged,
-    /// but not stored. The log beside the file comes on top: some 50 MB under load. At 256 MiB, on a disk
-    /// that is slower than the load, accepts wait until it is copied; while somebody reads the file without
-    /// an end it can't be.
+    /// but not stored. The log beside the file comes on top: some 50 MB under load. From 256 MiB on, where the
+    /// disk is slower than the load, accepts wait or are answered 503 until it is copied; while somebody
+    /// reads the file without an end it can't be.
     pub fn max_bytes(mut self, max_bytes: u64) -> Self {
         self.max_bytes = Some(max_bytes);
         self

@@ -7,17 +7,19 @@
 //! SQLite syncs the file only when it has copied the log to its end. The writer would then wait until
 //! all that was copied here is on disk too, so the thread syncs it before.
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ffi};
 
 use super::beside::{Beside, Harm};
-use super::disk::Disk;
+use super::disk::{self, Unsynced};
 use super::schema;
 use super::writer::inbox_error;
 use crate::error::BoxError;
@@ -37,47 +39,59 @@ const TOO_LONG: i64 = 65_536;
 pub(super) struct Checkpointer {
     wake: SyncSender<()>,
     beside: Beside,
-    disk: Arc<Disk>,
     told: Arc<Told>,
 }
 
 /// What the thread and the writer tell each other.
 #[derive(Debug)]
 struct Told {
+    /// To be synced.
+    file: Arc<File>,
     nearly_done: AtomicBool,
-    /// What errors have done to the connections. With any harm, nothing is copied.
-    harm: Mutex<Harm>,
+    /// The connections may be in an unknown state.
+    unknown: AtomicBool,
+    unsynced: Unsynced,
 }
 
 impl Told {
-    fn harmed(&self, harm: Harm) {
-        let mut told = self.lock();
-        *told = harm.max(*told);
+    /// What errors have done, here or in another process. With any harm, nothing is copied.
+    fn harm(&self) -> Harm {
+        match self.unknown.load(Ordering::SeqCst) {
+            _ if self.unsynced.is_marked() => Harm::Unsynced,
+            true => Harm::Unknown,
+            false => Harm::None,
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Harm> {
-        self.harm.lock().unwrap_or_else(PoisonError::into_inner)
+    fn harmed(&self, harm: Harm) {
+        match harm {
+            Harm::None => {}
+            Harm::Unknown => self.unknown.store(true, Ordering::SeqCst),
+            Harm::Unsynced => self.unsynced.mark(),
+        }
     }
 }
 
 impl Checkpointer {
     pub(super) fn start(path: &Path) -> Result<Self, BoxError> {
         let beside = Beside::new(path, schema::open_checkpointer);
-        let told = Told { nearly_done: AtomicBool::new(false), harm: Mutex::new(Harm::None) };
-        let told = Arc::new(told);
+        let told = Arc::new(Told {
+            file: disk::open(path)?,
+            nearly_done: AtomicBool::new(false),
+            unknown: AtomicBool::new(false),
+            unsynced: Unsynced::of(path),
+        });
         let (wake, woken) = sync_channel(1);
-        let disk = Arc::new(Disk::open(path)?);
-        let checkpointer =
-            Self { wake, beside: beside.clone(), disk: disk.clone(), told: told.clone() };
+        let checkpointer = Self { wake, beside: beside.clone(), told: told.clone() };
         thread::Builder::new().name("inhook-checkpoint".into()).spawn(move || {
             while woken.recv().is_ok() {
                 let copied = beside.with(|connection| {
                     // The system tells of a failed sync only once.
-                    if *told.lock() != Harm::None {
+                    if told.harm() != Harm::None {
                         return Ok(false);
                     }
                     // Told before anybody goes on copying where this failed.
-                    copy(connection, &disk).inspect_err(|error| told.harmed(Harm::of(error)))
+                    copy(connection, &told.file).inspect_err(|error| told.harmed(Harm::of(error)))
                 });
                 match copied {
                     Ok(few_are_left) => told.nearly_done.store(few_are_left, Ordering::Relaxed),
@@ -129,15 +143,15 @@ impl Checkpointer {
     pub(super) fn closed(&self) -> MutexGuard<'_, Option<Connection>> {
         let closed = self.beside.closed();
         // The system tells each handle of a failed sync once. The connections' are gone, or just opened.
-        if let Err(error) = sync(&self.disk) {
+        if let Err(error) = sync(&self.told.file) {
             self.harmed(Harm::of(&error));
         }
         closed
     }
 
-    /// What errors have done to the connections.
+    /// What errors have done.
     pub(super) fn harm(&self) -> Harm {
-        *self.told.lock()
+        self.told.harm()
     }
 
     /// An error has done this as well.
@@ -145,23 +159,34 @@ impl Checkpointer {
         self.told.harmed(harm);
     }
 
-    /// The connections were opened again, and this is left.
-    pub(super) fn set_harm(&self, harm: Harm) {
-        *self.told.lock() = harm;
+    /// All connections are closed, and what is opened now is in a known state. A failed sync is made good
+    /// if nobody else has the file open: then all of the log is copied once more.
+    pub(super) fn recover(&self, path: &Path) -> Result<(), BoxError> {
+        self.told.unknown.store(false, Ordering::SeqCst);
+        if self.harm() != Harm::Unsynced {
+            return Ok(());
+        }
+        match schema::open_alone(path).map_err(inbox_error) {
+            Err(InboxError::Busy(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(alone) => {
+                if truncate(&alone)? {
+                    self.told.unsynced.clear()?;
+                }
+                Ok(())
+            }
+        }
     }
 }
 
 /// Copies what is there; whether the log is long, and little of it is left.
-fn copy(connection: &Connection, disk: &Disk) -> Result<bool, InboxError> {
-    // Another process may have copied what this one goes on from. If the sync of that failed, SQLite's
-    // handles know it only if they were open then, and the connection may be new.
-    sync(disk)?;
+fn copy(connection: &Connection, file: &File) -> Result<bool, InboxError> {
     let mut last = 0;
     for _ in 0..PASSES {
         if checkpoint(connection, "PASSIVE")?.pages < LONG {
             return Ok(false);
         }
-        sync(disk)?;
+        sync(file)?;
         // With what was written meanwhile.
         let Progress { pages, copied, .. } = checkpoint(connection, "NOOP")?;
         if pages.saturating_sub(copied) <= FEW {
@@ -186,11 +211,6 @@ pub(super) fn truncate(connection: &Connection) -> Result<bool, InboxError> {
     checkpoint(connection, "TRUNCATE").map(|progress| !progress.blocked)
 }
 
-/// How many pages of the log SQLite takes for copied.
-pub(super) fn copied(connection: &Connection) -> Result<i64, InboxError> {
-    checkpoint(connection, "NOOP").map(|progress| progress.copied)
-}
-
 pub(super) fn log_path(path: &Path) -> PathBuf {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
@@ -213,9 +233,14 @@ fn checkpoint(connection: &Connection, mode: &str) -> Result<Progress, InboxErro
     progress.map_err(inbox_error)
 }
 
-fn sync(disk: &Disk) -> Result<(), InboxError> {
-    disk.sync().map_err(|error| {
-        let code = ffi::Error::new(ffi::SQLITE_IOERR_FSYNC);
-        inbox_error(rusqlite::Error::SqliteFailure(code, Some(error.to_string())))
-    })
+fn sync(file: &File) -> Result<(), InboxError> {
+    match file.sync_data() {
+        // SQLite knows another way, where there is one.
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
+        Err(error) => {
+            let code = ffi::Error::new(ffi::SQLITE_IOERR_FSYNC);
+            Err(inbox_error(rusqlite::Error::SqliteFailure(code, Some(error.to_string()))))
+        }
+        Ok(()) => Ok(()),
+    }
 }

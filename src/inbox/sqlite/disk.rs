@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(unix)]
 use std::sync::{Mutex, PoisonError};
 
@@ -26,74 +26,74 @@ impl FileId {
     }
 }
 
-/// A file to sync. Each of these is told of a sync that failed, whoever synced, as the system tells each
-/// open handle.
-#[derive(Debug)]
-pub(super) struct Disk {
-    handle: Arc<Handle>,
-    /// How many failures it has been told of.
-    told: AtomicU64,
-}
-
-impl Disk {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let handle = Handle::open(path)?;
-        let told = AtomicU64::new(handle.failures.load(Ordering::SeqCst));
-        Ok(Self { handle, told })
-    }
-
-    /// Waits until all that was written to the file is on the disk.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        let error = match self.handle.file.sync_data() {
-            // SQLite knows another way, where there is one.
-            Err(error) if error.kind() != io::ErrorKind::Unsupported => Some(error),
-            _ => None,
-        };
-        // The system tells the handle of it once, and it may belong to two of these.
-        let failed = self.handle.failures.fetch_add(error.is_some().into(), Ordering::SeqCst);
-        let failures = failed.saturating_add(error.is_some().into());
-        if self.told.swap(failures, Ordering::SeqCst) == failures {
-            return Ok(());
-        }
-        Err(error.unwrap_or_else(|| io::Error::other("an earlier sync of the file failed")))
-    }
-}
-
-/// A handle of a file, which all of this process share.
+/// Opens a file to sync it.
 ///
 /// POSIX drops all locks of a process on a file, and SQLite's are such, when the process closes any
 /// handle of it. So this one stays open, and is the only one for its file, until the file is deleted.
-#[derive(Debug)]
-struct Handle {
-    file: File,
-    failures: AtomicU64,
+#[cfg(unix)]
+pub(super) fn open(path: &Path) -> io::Result<Arc<File>> {
+    use std::os::unix::fs::MetadataExt;
+    static OPEN: Mutex<Vec<(FileId, Arc<File>)>> = Mutex::new(Vec::new());
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let deleted = |file: &File| file.metadata().is_ok_and(|metadata| metadata.nlink() == 0);
+    open.retain(|(_, file)| Arc::strong_count(file) > 1 || !deleted(file));
+    let id = FileId::of(path)?;
+    if let Some((_, file)) = open.iter().find(|(known, _)| *known == id) {
+        return Ok(file.clone());
+    }
+    let file = Arc::new(open_to_sync(path)?);
+    open.push((id, file.clone()));
+    Ok(file)
 }
 
-impl Handle {
-    #[cfg(unix)]
-    fn open(path: &Path) -> io::Result<Arc<Self>> {
-        use std::os::unix::fs::MetadataExt;
-        static OPEN: Mutex<Vec<(FileId, Arc<Handle>)>> = Mutex::new(Vec::new());
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let deleted = |file: &File| file.metadata().is_ok_and(|metadata| metadata.nlink() == 0);
-        open.retain(|(_, handle)| Arc::strong_count(handle) > 1 || !deleted(&handle.file));
-        let id = FileId::of(path)?;
-        if let Some((_, handle)) = open.iter().find(|(known, _)| *known == id) {
-            return Ok(handle.clone());
+#[cfg(not(unix))]
+pub(super) fn open(path: &Path) -> io::Result<Arc<File>> {
+    open_to_sync(path).map(Arc::new)
+}
+
+/// Some systems sync only what may be written.
+fn open_to_sync(path: &Path) -> io::Result<File> {
+    File::options().write(true).open(path)
+}
+
+/// A mark that a sync of the file has failed, seen by all processes: an empty file beside it.
+///
+/// What that sync was to write may never be on disk, although the system takes it for written. So all of the
+/// log has to be copied once more, by somebody who has the file alone. The mark need not survive a power cut,
+/// after which SQLite copies the whole log anyway.
+#[derive(Debug)]
+pub(super) struct Unsynced {
+    path: PathBuf,
+    /// It could not be written down.
+    unwritten: AtomicBool,
+}
+
+impl Unsynced {
+    pub(super) fn of(path: &Path) -> Self {
+        let mut mark = path.as_os_str().to_owned();
+        mark.push("-unsynced");
+        Self { path: mark.into(), unwritten: AtomicBool::new(false) }
+    }
+
+    pub(super) fn is_marked(&self) -> bool {
+        // What can't be looked up may be there.
+        self.unwritten.load(Ordering::SeqCst) || !matches!(self.path.try_exists(), Ok(false))
+    }
+
+    pub(super) fn mark(&self) {
+        if let Err(error) = File::create(&self.path) {
+            tracing::error!(%error, path = %self.path.display(), "it could not be noted that a sync failed");
+            self.unwritten.store(true, Ordering::SeqCst);
         }
-        let handle = Arc::new(Self::new(path)?);
-        open.push((id, handle.clone()));
-        Ok(handle)
     }
 
-    #[cfg(not(unix))]
-    fn open(path: &Path) -> io::Result<Arc<Self>> {
-        Self::new(path).map(Arc::new)
-    }
-
-    fn new(path: &Path) -> io::Result<Self> {
-        // Some systems sync only what may be written.
-        let file = File::options().write(true).open(path)?;
-        Ok(Self { file, failures: AtomicU64::new(0) })
+    pub(super) fn clear(&self) -> io::Result<()> {
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => {
+                self.unwritten.store(false, Ordering::SeqCst);
+                Ok(())
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction};
 use super::beside::{Beside, Harm};
 use super::checkpoint::{self, Checkpointer};
 use super::disk::FileId;
-use super::rows::{self, touch};
+use super::rows::touch;
 use super::schema::{self, Purpose};
 use super::writer::inbox_error;
 use crate::error::BoxError;
@@ -25,9 +25,6 @@ pub(super) struct File {
     id: FileId,
     /// The log that the connection writes to, once it has.
     log_id: Option<FileId>,
-    /// Whether that was moved or deleted. For good: with a new log, the connections of other processes
-    /// would mix both up in the file.
-    log_is_gone: bool,
     /// `None` after an error, until it can be opened again.
     connection: Option<Connection>,
     reader: Beside,
@@ -50,18 +47,17 @@ impl File {
         reader: Beside,
     ) -> Result<Self, BoxError> {
         schema::create(&path, purpose)?;
-        let connection = schema::open(&path, max_bytes)?;
         let checkpointer = Checkpointer::start(&path)?;
-        checkpointer.set_harm(judge(&connection, false)?);
+        drop(checkpointer.closed());
+        checkpointer.recover(&path)?;
         Ok(Self {
-            connection: Some(connection),
+            connection: Some(schema::open(&path, max_bytes)?),
             checkpointer,
             reader,
             torn: false,
             id: FileId::of(&path)?,
             log: checkpoint::log_path(&path),
             log_id: None,
-            log_is_gone: false,
             path,
             max_bytes,
             unsynced: true,
@@ -86,21 +82,16 @@ impl File {
             self.connection = None;
             return gone(&self.path);
         }
-        // While it is closed, whoever closes the file last may remove the log.
-        self.log_is_gone |= self.connection.is_some()
-            && self.log_id.is_some()
-            && FileId::of(&self.log).ok() != self.log_id;
-        if self.log_is_gone {
+        if self.log_id.is_some() && FileId::of(&self.log).ok() != self.log_id {
             self.connection = None;
+            // Not even with a new log: other processes' connections would mix both up in the file.
             return gone(&self.log);
         }
         self.mend()?;
+        self.give_up();
         match self.connection.take() {
-            Some(connection) if self.checkpointer.harm() == Harm::None => Ok(connection),
-            closed => {
-                drop(closed);
-                self.open_again().map_err(InboxError::unavailable)
-            }
+            Some(connection) => Ok(connection),
+            None => self.open_again().map_err(InboxError::unavailable),
         }
     }
 
@@ -118,19 +109,13 @@ impl File {
         Ok(())
     }
 
-    /// What a sync that failed was to write may never be on disk, although the system takes it for
-    /// written, and SQLite would go on copying the log where it was. Only when nobody has the file
-    /// open does it forget how far that was, and copies all of it again.
     fn open_again(&mut self) -> Result<Connection, BoxError> {
         let _closed = (self.reader.closed(), self.checkpointer.closed());
         self.unsynced = true;
-        self.log_id = None;
         // It counts anew for each connection.
         self.data_version = 0;
-        let connection = schema::open(&self.path, self.max_bytes)?;
-        let harm = judge(&connection, self.checkpointer.harm() == Harm::Unsynced)?;
-        self.checkpointer.set_harm(harm);
-        Ok(connection)
+        self.checkpointer.recover(&self.path)?;
+        schema::open(&self.path, self.max_bytes)
     }
 
     pub(super) fn commit(&mut self, transaction: Transaction<'_>) -> Result<(), InboxError> {
@@ -145,28 +130,29 @@ impl File {
             self.checkpointer.harmed(Harm::of(error));
         }
         self.connection = Some(connection);
-        if !self.give_up() && self.log_id.is_none() {
+        if self.log_id.is_none() {
             self.log_id = FileId::of(&self.log).ok();
         }
+        self.give_up();
     }
 
-    /// After any harm, here or in the thread that copies, closes the connection, so that another process
-    /// to which the same has happened may find nobody. Whether it did.
-    pub(super) fn give_up(&mut self) -> bool {
-        if self.checkpointer.harm() == Harm::None || self.torn {
-            return false;
+    /// After any harm, here or in another process, closes all connections, so that whoever wants to have the
+    /// file alone may find nobody.
+    pub(super) fn give_up(&mut self) {
+        if self.checkpointer.harm() == Harm::None || self.torn || self.connection.is_none() {
+            return;
         }
-        self.note_unsynced();
-        self.connection.take().is_some()
+        // Whoever closes the file last may remove the log, from now on.
+        if self.log_id == FileId::of(&self.log).ok() {
+            self.log_id = None;
+        }
+        self.connection = None;
+        drop((self.reader.closed(), self.checkpointer.closed()));
     }
 
-    /// Writes down that a sync failed, for a process that begins while another one has the file open.
-    fn note_unsynced(&self) {
-        if let (Harm::Unsynced, Some(connection)) = (self.checkpointer.harm(), &self.connection)
-            && let Err(error) = rows::note_unsynced(connection, true)
-        {
-            tracing::warn!(%error, "it could not be noted that a sync failed");
-        }
+    /// Whether something is to be made good in the next turn.
+    pub(super) fn is_harmed(&self) -> bool {
+        self.connection.is_none() || self.torn
     }
 
     /// Before the first accept: everything in the log goes into the file and is synced. Returns why
@@ -185,8 +171,7 @@ impl File {
             let path = self.path.display();
             return Err(InboxError::unavailable(format!(
                 "a sync of {path} failed, and what it was to write can't be written again while \
-                 anything else has the file open: end the other process, or drop the other inbox of \
-                 this one, for a moment at least"
+                 something else has the file open: close the tool that reads it, for a moment at least"
             )));
         }
         let Some(_paused) = self.checkpointer.pause_within(PAUSE) else {
@@ -216,7 +201,10 @@ impl File {
 
     /// Copies the log into the file, on another thread.
     pub(super) fn checkpoint(&self) {
-        self.checkpointer.wake();
+        // That one would be told of the failed sync of the log as well, which will be mended.
+        if !self.torn {
+            self.checkpointer.wake();
+        }
     }
 
     /// If nearly all of a long log is copied, copies the rest, so that the log starts afresh.
@@ -235,7 +223,6 @@ impl File {
     pub(super) fn close(&mut self) {
         let _ = self.mend();
         let _closed = (self.reader.closed(), self.checkpointer.closed());
-        self.note_unsynced();
         let harm = self.checkpointer.harm();
         // It may have been asked for another checkpoint, which comes too late.
         self.checkpointer.harmed(Harm::Unknown);
@@ -245,20 +232,4 @@ impl File {
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
     }
-}
-
-/// What a connection that was just opened has to know of syncs that failed, here now or in another process
-/// before. That is written down for as long as another one has the file open, and so what SQLite remembers:
-/// how far the log was copied. It may be wrong about that, and everything is copied again only once it has
-/// forgotten it.
-fn judge(connection: &Connection, unsynced: bool) -> Result<Harm, BoxError> {
-    let noted = rows::is_unsynced(connection)?;
-    if !unsynced && !noted {
-        return Ok(Harm::None);
-    }
-    let unsynced = checkpoint::copied(connection)? != 0;
-    if unsynced != noted {
-        rows::note_unsynced(connection, unsynced)?;
-    }
-    Ok(if unsynced { Harm::Unsynced } else { Harm::None })
 }

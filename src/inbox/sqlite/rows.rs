@@ -30,8 +30,6 @@ pub(super) const RECORD: &str =
 pub(super) const CHANGED: i64 = 5;
 /// No count: the highest fence of a row that was dropped.
 const DROPPED_FENCE: i64 = 7;
-/// No count: a sync of the file has failed.
-const UNSYNCED: i64 = 8;
 
 pub(super) const fn code(state: State) -> i64 {
     match state {
@@ -233,20 +231,6 @@ pub(super) fn touch(db: &Connection) -> rusqlite::Result<()> {
     db.prepare_cached("UPDATE count SET deliveries = deliveries + 1 WHERE state = 6")?
         .execute([])
         .map(drop)
-}
-
-/// Whether it is noted that a sync failed, and that SQLite takes too much of the log for copied.
-pub(super) fn is_unsynced(db: &Connection) -> rusqlite::Result<bool> {
-    db.prepare("SELECT 1 FROM count WHERE state = ?")?.exists([UNSYNCED])
-}
-
-/// Notes that, or that it is so no longer.
-pub(super) fn note_unsynced(db: &Connection, unsynced: bool) -> rusqlite::Result<()> {
-    let sql = match unsynced {
-        true => "INSERT INTO count VALUES (?, 1) ON CONFLICT DO NOTHING",
-        false => "DELETE FROM count WHERE state = ?",
-    };
-    db.execute(sql, [UNSYNCED]).map(drop)
 }
 
 /// Writes a new row, unless the key is there.

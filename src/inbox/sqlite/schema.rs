@@ -77,7 +77,7 @@ const SCHEMA: &str = "
     CREATE INDEX delivery_dead ON delivery (position) WHERE state = 4;
     CREATE INDEX delivery_sweep ON delivery (sweep_at) WHERE sweep_at IS NOT NULL;
     -- How many are in each state; 5 counts the duplicates with another body, 6 the health probes. 7
-    -- is the highest fence of a row that was dropped, 8 the note that a sync failed.
+    -- is the highest fence of a row that was dropped.
     CREATE TABLE count (state INTEGER PRIMARY KEY, deliveries INTEGER NOT NULL) STRICT;
     INSERT INTO count VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0);
 ";
@@ -119,6 +119,18 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, BoxError> {
 /// A connection that runs checkpoints.
 pub(super) fn open_checkpointer(path: &Path) -> Result<Connection, BoxError> {
     connect(path, BUSY)
+}
+
+/// A connection that has the file alone, or an error that says that it is locked. Nobody else remembers
+/// anything of the log then, so this one finds it out anew.
+pub(super) fn open_alone(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open_file(path, Duration::ZERO)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    // The lock is taken, and the log found, at the first read.
+    pragma(&connection, "user_version")?;
+    Ok(connection)
 }
 
 fn connect(path: &Path, busy: Duration) -> Result<Connection, BoxError> {

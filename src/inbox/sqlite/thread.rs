@@ -76,8 +76,8 @@ impl Thread {
             return;
         }
         self.next_look = soon(LOOK);
-        if self.file.give_up() {
-            // It is opened again in a turn.
+        self.file.give_up();
+        if self.file.is_harmed() {
             self.next_sweep = self.next_sweep.min(soon(SWEEP_SOME));
         }
         if self.file.changed_by_others() {
@@ -198,7 +198,7 @@ impl Thread {
     }
 
     /// Drops a share of what has expired, if it is time to. What fails here is tried again later, and
-    /// holds up nobody.
+    /// holds up nobody, unless it makes SQLite undo the whole transaction.
     fn sweep(&mut self, connection: &Connection, at_rest: bool) {
         if self.rows.room.is_short() {
             self.next_sweep = self.next_sweep.min(soon(SWEEP_SOME));

@@ -81,5 +81,7 @@ fn sync_database(descriptor: c_int) -> Option<bool> {
             read += n;
         }
     };
-    Some(sync_shadow(shadow, false, heard, size, read))
+    let synced = sync_shadow(shadow, false, heard, size, read);
+    shadow.failures_beside().fetch_add((!synced).into(), Ordering::SeqCst);
+    Some(synced)
 }

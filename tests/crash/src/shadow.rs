@@ -15,8 +15,9 @@ const PAGE: u64 = 4_096;
 const SECTOR: usize = 512;
 /// Enough marks for 4 GiB.
 const MARKS: usize = 1 << 20;
-/// The marks, and then two numbers.
-const MAPPED: usize = MARKS + 2 * size_of::<u64>();
+/// The marks, and then some numbers.
+const NUMBERS: usize = 3;
+const MAPPED: usize = MARKS + NUMBERS * size_of::<u64>();
 
 /// What the name of a shadow ends with whose file was deleted.
 const DELETED: &str = "deleted";
@@ -87,6 +88,11 @@ impl Shadow {
     /// How often the file, a log, was started afresh in its old place.
     pub fn restarts(&self) -> &AtomicU64 {
         self.marks.number(1)
+    }
+
+    /// How many of the failed syncs went around SQLite.
+    pub fn failures_beside(&self) -> &AtomicU64 {
+        self.marks.number(2)
     }
 
     fn copy(&self, size: u64, read: impl Fn(&mut [u8], u64)) {
@@ -212,7 +218,7 @@ fn names(directory: &Path, path: &Path) -> [PathBuf; 2] {
     [directory.join(&*name), directory.join(format!("{name}.marks"))]
 }
 
-/// A byte for each page and two numbers, in memory that processes share.
+/// A byte for each page and some numbers, in memory that processes share.
 #[derive(Debug)]
 struct Marks {
     file: File,
@@ -252,7 +258,7 @@ impl Marks {
     }
 
     fn number(&self, n: usize) -> &AtomicU64 {
-        assert!(n < 2);
+        assert!(n < NUMBERS);
         // SAFETY: inside the mapping, behind the marks, whose number is a multiple of its size.
         unsafe { &*self.map.add(MARKS).cast::<AtomicU64>().add(n) }
     }
