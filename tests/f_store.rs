@@ -1,6 +1,6 @@
 //! The stores when things go wrong around them: full, locked, moved, cancelled, reopened.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -207,9 +207,25 @@ async fn f1_a_file_that_comes_back_without_its_log_is_refused_until_that_is_back
 
 #[tokio::test]
 async fn f1_a_log_that_is_deleted_is_noticed() {
+    log_deleted(|path| path.to_owned()).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn f1_a_log_that_is_deleted_is_noticed_behind_a_link() {
+    log_deleted(|path| {
+        let link = path.with_file_name("link.db");
+        std::fs::write(path, "").unwrap();
+        std::os::unix::fs::symlink(path, &link).unwrap();
+        link
+    })
+    .await;
+}
+
+async fn log_deleted(name: impl Fn(&Path) -> PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("inbox.db");
-    let inbox = Arc::new(SqliteInbox::open(&path).await.unwrap());
+    let inbox = Arc::new(SqliteInbox::open(name(&path)).await.unwrap());
     for n in 0..100 {
         assert_eq!(post(&inbox, &format!("before-{n}")).await.0, StatusCode::OK);
     }

@@ -51,7 +51,8 @@ const PROBE: Duration = Duration::from_secs(1);
 ///
 /// After a checkpoint whose sync failed (a broken disk) all of the log is copied once more before anything
 /// is accepted. Inboxes, of whatever process, make way for that; a tool that has the file open must be
-/// closed for a moment. A file whose name ends with `-unsynced` marks it until then.
+/// closed for a moment, and a check of the integrity ended. A file whose name ends with `-unsynced` marks
+/// it until then. No tool may checkpoint the file meanwhile: it would not know what is missing.
 ///
 /// Once a file was opened, the process keeps a handle of it to the end; one of a file that was deleted it lets
 /// go when it opens the next.
@@ -254,9 +255,12 @@ impl SqliteOptions {
             return Err("`max_bytes` must be at least 1 MiB".into());
         }
         tokio::task::spawn_blocking(move || {
+            schema::create(&path, self.purpose)?;
+            // SQLite follows links, and its log is beside the file itself.
+            let path = path.canonicalize()?;
             let rows = Rows::new(&self);
             let reader = Beside::new(&path, schema::open_reader);
-            let file = File::open(path.clone(), self.max_bytes, self.purpose, reader.clone())?;
+            let file = File::open(path.clone(), self.max_bytes, reader.clone())?;
             let writer = Writer::start(file, rows, self.max_batch)?;
             Ok(SqliteInbox { path, writer, reader: Reader::new(reader), clock: self.clock })
         })

@@ -85,6 +85,9 @@ impl Checkpointer {
         let checkpointer = Self { wake, beside: beside.clone(), told: told.clone() };
         thread::Builder::new().name("inhook-checkpoint".into()).spawn(move || {
             while woken.recv().is_ok() {
+                if told.harm() != Harm::None {
+                    continue;
+                }
                 let copied = beside.with(|connection| {
                     // The system tells of a failed sync only once.
                     if told.harm() != Harm::None {
@@ -160,23 +163,39 @@ impl Checkpointer {
     }
 
     /// All connections are closed, and what is opened now is in a known state. A failed sync is made good
-    /// if nobody else has the file open: then all of the log is copied once more.
-    pub(super) fn recover(&self, path: &Path) -> Result<(), BoxError> {
+    /// if nobody else has the file open: then all of the log is copied once more. If not, it is tried again,
+    /// and whatever accepts nothing goes on meanwhile.
+    pub(super) fn recover(&self, path: &Path) {
         self.told.unknown.store(false, Ordering::SeqCst);
         if self.harm() != Harm::Unsynced {
-            return Ok(());
+            return;
         }
-        match schema::open_alone(path).map_err(inbox_error) {
-            Err(InboxError::Busy(_)) => Ok(()),
-            Err(error) => Err(error.into()),
-            Ok(alone) => {
-                if truncate(&alone)? {
-                    self.told.unsynced.clear()?;
-                }
-                Ok(())
+        match copy_alone(path, &self.told.unsynced) {
+            Ok(()) | Err(InboxError::Busy(_)) => {}
+            Err(error) => {
+                let path = path.display();
+                tracing::warn!(%error, %path, "a failed sync can't be made good; trying again");
             }
         }
     }
+}
+
+/// Copies and syncs all of the log from its beginning, and takes the mark away that says that this has to
+/// be done, while nobody else has the file open.
+fn copy_alone(path: &Path, unsynced: &Unsynced) -> Result<(), InboxError> {
+    let alone = schema::open_alone(path).map_err(inbox_error)?;
+    if checkpoint(&alone, "NOOP")?.pages <= 0 {
+        let path = path.display();
+        tracing::error!(
+            %path,
+            "a sync failed, and there is no log any more that could be copied: if a tool has \
+             checkpointed the file since, `check_integrity` says whether it is damaged"
+        );
+    }
+    if truncate(&alone)? {
+        unsynced.clear().map_err(InboxError::unavailable)?;
+    }
+    Ok(())
 }
 
 /// Copies what is there; whether the log is long, and little of it is left.

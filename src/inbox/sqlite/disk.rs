@@ -64,7 +64,7 @@ fn open_to_sync(path: &Path) -> io::Result<File> {
 #[derive(Debug)]
 pub(super) struct Unsynced {
     path: PathBuf,
-    /// It could not be written down.
+    /// It could not be written down yet.
     unwritten: AtomicBool,
 }
 
@@ -76,24 +76,27 @@ impl Unsynced {
     }
 
     pub(super) fn is_marked(&self) -> bool {
+        if self.unwritten.load(Ordering::SeqCst) {
+            self.mark();
+            return true;
+        }
         // What can't be looked up may be there.
-        self.unwritten.load(Ordering::SeqCst) || !matches!(self.path.try_exists(), Ok(false))
+        !matches!(self.path.try_exists(), Ok(false))
     }
 
     pub(super) fn mark(&self) {
-        if let Err(error) = File::create(&self.path) {
-            tracing::error!(%error, path = %self.path.display(), "it could not be noted that a sync failed");
-            self.unwritten.store(true, Ordering::SeqCst);
+        let created = File::create(&self.path);
+        let was_unwritten = self.unwritten.swap(created.is_err(), Ordering::SeqCst);
+        if let (Err(error), false) = (created, was_unwritten) {
+            let path = self.path.display();
+            tracing::error!(%error, %path, "it can't be noted that a sync failed; trying again");
         }
     }
 
     pub(super) fn clear(&self) -> io::Result<()> {
         match std::fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => {
-                self.unwritten.store(false, Ordering::SeqCst);
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::beside::{Beside, Harm};
 use super::checkpoint::{self, Checkpointer};
 use super::disk::FileId;
 use super::rows::touch;
-use super::schema::{self, Purpose};
+use super::schema;
 use super::writer::inbox_error;
 use crate::error::BoxError;
 use crate::inbox::InboxError;
@@ -39,17 +39,14 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Creates it if it is missing.
     pub(super) fn open(
         path: PathBuf,
         max_bytes: Option<u64>,
-        purpose: Purpose,
         reader: Beside,
     ) -> Result<Self, BoxError> {
-        schema::create(&path, purpose)?;
         let checkpointer = Checkpointer::start(&path)?;
         drop(checkpointer.closed());
-        checkpointer.recover(&path)?;
+        checkpointer.recover(&path);
         Ok(Self {
             connection: Some(schema::open(&path, max_bytes)?),
             checkpointer,
@@ -114,7 +111,7 @@ impl File {
         self.unsynced = true;
         // It counts anew for each connection.
         self.data_version = 0;
-        self.checkpointer.recover(&self.path)?;
+        self.checkpointer.recover(&self.path);
         schema::open(&self.path, self.max_bytes)
     }
 
@@ -139,11 +136,11 @@ impl File {
     /// After any harm, here or in another process, closes all connections, so that whoever wants to have the
     /// file alone may find nobody.
     pub(super) fn give_up(&mut self) {
-        if self.checkpointer.harm() == Harm::None || self.torn || self.connection.is_none() {
+        if self.checkpointer.harm() == Harm::None || self.torn {
             return;
         }
         // Whoever closes the file last may remove the log, from now on.
-        if self.log_id == FileId::of(&self.log).ok() {
+        if self.connection.is_some() && self.log_id == FileId::of(&self.log).ok() {
             self.log_id = None;
         }
         self.connection = None;
@@ -170,8 +167,9 @@ impl File {
         if self.checkpointer.harm() == Harm::Unsynced {
             let path = self.path.display();
             return Err(InboxError::unavailable(format!(
-                "a sync of {path} failed, and what it was to write can't be written again while \
-                 something else has the file open: close the tool that reads it, for a moment at least"
+                "a sync of {path} failed, so all of its log has to be copied once more, which can't be \
+                 done while something else has the file open; close the tool that reads it, for a \
+                 moment at least, or see the log for what else is in the way"
             )));
         }
         let Some(_paused) = self.checkpointer.pause_within(PAUSE) else {

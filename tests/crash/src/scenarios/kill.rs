@@ -12,7 +12,7 @@ use crate::child::{PATIENCE, Receiver};
 use crate::ledger::Ledger;
 use crate::load::Load;
 use crate::receiver::{Said, Spec};
-use crate::store::contents;
+use crate::store::{leased, unsettled};
 use crate::table::Figure;
 
 const PARTNERS: usize = 8;
@@ -21,7 +21,7 @@ pub async fn run(run: Run) -> Result<Vec<Figure>, BoxError> {
     let kills = run.rounds(50, 1_000);
     let file = run.directory.join("inbox.db");
     let tested = kill_often(&Spec::new(&file), &run.directory.join("acked"), kills).await?;
-    let apart = run.rounds(20, 300);
+    let apart = run.rounds(20, 200);
     let two = run.directory.join("apart.db");
     let two = kill_apart(&two, &run.directory.join("acked apart"), apart).await?;
     let control = Spec { db: None, ..Spec::new("") };
@@ -78,7 +78,7 @@ async fn kill_apart(file: &Path, ledger: &Path, kills: usize) -> Result<Outcome,
         }
         if kills_worker {
             count(&at_work.kill().await?, &mut runs);
-            running.extend(contents(file)?.leased);
+            running.extend(leased(file)?);
         } else {
             worker = Some(at_work);
         }
@@ -86,7 +86,7 @@ async fn kill_apart(file: &Path, ledger: &Path, kills: usize) -> Result<Outcome,
     drop(receiver);
     if let Some(worker) = worker {
         count(&worker.kill().await?, &mut runs);
-        running.extend(contents(file)?.leased);
+        running.extend(leased(file)?);
     }
     let worker = Receiver::start(&works).await?;
     settled(file).await?;
@@ -117,7 +117,7 @@ async fn kill_often(spec: &Spec, ledger: &Path, kills: usize) -> Result<Outcome,
         count(&receiver.kill().await?, &mut runs);
         load.ended().await;
         if let Some(db) = &spec.db {
-            running.extend(contents(db)?.leased);
+            running.extend(leased(db)?);
         }
     }
     if let Some(db) = &spec.db {
@@ -158,7 +158,7 @@ fn count(said: &[Said], runs: &mut HashMap<String, usize>) {
 /// Waits until nothing is pending or leased.
 pub(super) async fn settled(db: &Path) -> Result<(), BoxError> {
     let deadline = Instant::now() + 10 * PATIENCE;
-    while contents(db)?.unsettled > 0 {
+    while unsettled(db)? > 0 {
         if Instant::now() > deadline {
             return Err("not everything is handled".into());
         }

@@ -13,7 +13,7 @@ use crate::child::{PATIENCE, Receiver};
 use crate::client::{Client, id};
 use crate::naive::Naive;
 use crate::receiver::{Handler, Said, Spec};
-use crate::store::contents;
+use crate::store::unsettled;
 use crate::table::Figure;
 
 /// How long the neighbours take. The poison ends the process within that time.
@@ -132,7 +132,7 @@ async fn poisoned(spec: &Spec, events: Vec<&'static str>) -> Result<Poisoned, Bo
     accept(db, &events).await?;
     let mut ends = 0;
     let deadline = Instant::now() + PATIENCE;
-    while contents(db)?.unsettled > 0 {
+    while unsettled(db)? > 0 {
         if Instant::now() > deadline {
             return Err("not everything is settled".into());
         }
@@ -232,7 +232,7 @@ async fn entries(db: &Path, state: Option<State>) -> Result<Vec<Entry>, BoxError
 /// Waits until nothing is pending or leased.
 async fn settled(db: &Path) -> Result<(), BoxError> {
     let deadline = Instant::now() + PATIENCE;
-    while contents(db)?.unsettled > 0 {
+    while unsettled(db)? > 0 {
         if Instant::now() > deadline {
             return Err("not everything is settled".into());
         }
