@@ -18,12 +18,14 @@ use crate::error::BoxError;
 mod beside;
 mod checkpoint;
 mod disk;
+mod error;
 mod file;
 mod integrity;
 mod queue;
 mod read;
 mod rows;
 mod schema;
+mod step;
 mod thread;
 mod writer;
 
@@ -32,7 +34,8 @@ use file::File;
 use read::Reader;
 use rows::Rows;
 use schema::Purpose;
-use writer::{Accepts, Writer};
+use step::Accepts;
+use writer::Writer;
 
 /// The least `max_bytes`.
 const MIN_BYTES: u64 = 1 << 20;

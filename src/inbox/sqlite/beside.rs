@@ -56,28 +56,3 @@ impl Beside {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// What an error says about the connections of this process, and about what was synced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Harm {
-    /// Nothing: it was not the time, or there was no room.
-    None,
-    /// The connections may be in an unknown state.
-    Unknown,
-    /// What a sync was to write may never be on disk, although the system takes it for written.
-    Unsynced,
-}
-
-impl Harm {
-    pub(super) fn of(error: &InboxError) -> Self {
-        match error {
-            InboxError::Busy(_) | InboxError::Full(_) => Self::None,
-            InboxError::Unavailable(error) => {
-                let error = error.downcast_ref().and_then(rusqlite::Error::sqlite_error);
-                let unsynced = error
-                    .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_FSYNC);
-                if unsynced { Self::Unsynced } else { Self::Unknown }
-            }
-        }
-    }
-}

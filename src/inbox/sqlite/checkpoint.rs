@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ffi};
 
-use super::beside::{Beside, Harm};
+use super::beside::Beside;
 use super::disk::{self, Unsynced};
+use super::error::{Harm, inbox_error};
 use super::schema;
-use super::writer::inbox_error;
 use crate::error::BoxError;
 use crate::inbox::InboxError;
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction};
 
-use super::beside::{Beside, Harm};
+use super::beside::Beside;
 use super::checkpoint::{self, Checkpointer};
 use super::disk::FileId;
+use super::error::{Harm, inbox_error};
 use super::rows::touch;
 use super::schema;
-use super::writer::inbox_error;
 use crate::error::BoxError;
 use crate::inbox::InboxError;
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::error::inbox_error;
 use super::schema;
-use super::writer::inbox_error;
 use crate::inbox::InboxError;
 
 /// What is wrong with the file.

@@ -3,8 +3,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::writer::{Accepts, QUEUE_WAIT, Step};
-use crate::inbox::InboxError;
+use super::step::{Accepts, QUEUE_WAIT, Step, behind};
 
 /// The longest transaction in steps, unless changed, and in KiB.
 pub(super) const MAX_STEPS: usize = 512;
@@ -71,8 +70,4 @@ impl Queue {
             self.otherwise_since = None;
         }
     }
-}
-
-pub(super) fn behind() -> InboxError {
-    InboxError::Busy("the writer is behind".into())
 }

@@ -1,14 +1,17 @@
 //! The one thread that writes. An answer means that the transaction's log is on disk.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::Notify;
 
+use super::error::inbox_error;
 use super::file::File;
-use super::queue::{Queue, behind};
+use super::queue::Queue;
 use super::rows::Rows;
-use super::writer::{Accepts, Ended, QUEUE_WAIT, Shared, Step, inbox_error};
+use super::step::{Accepts, Ended, QUEUE_WAIT, Step, behind};
 use crate::inbox::InboxError;
 
 /// How often what has expired is looked for after some was found, and after nothing was.
@@ -246,6 +249,43 @@ impl Thread {
             self.written_kib = 0;
             self.file.checkpoint();
         }
+    }
+}
+
+/// What the thread tells the outside.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    commits: AtomicU64,
+    last_accept: Mutex<Option<Instant>>,
+    /// Something may be due.
+    ready: Notify,
+}
+
+impl Shared {
+    /// Wakes all who wait, since some may not take what is due, or else the next one who will.
+    pub(super) fn wake(&self) {
+        self.ready.notify_waiters();
+        self.ready.notify_one();
+    }
+
+    pub(super) async fn ready(&self) {
+        self.ready.notified().await;
+    }
+
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn committed_accepts(&self) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_last_accept(&self, last: Option<Instant>) {
+        *self.last_accept.lock().unwrap_or_else(PoisonError::into_inner) = last;
+    }
+
+    pub(super) fn last_accept(&self) -> Option<Instant> {
+        *self.last_accept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
