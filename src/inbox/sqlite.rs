@@ -218,9 +218,8 @@ impl SqliteOptions {
     /// How long the file may get in bytes: as long as the disk allows unless set, and 1 MiB at least.
     /// Accepts are answered 503 from 90 % on, so that what was accepted can still be settled and
     /// what has expired be dropped; that makes room again. Meanwhile the texts of errors are logged,
-    /// but not stored. The log beside the file comes on top: some 50 MB under load. From 256 MiB on, where the
-    /// disk is slower than the load, accepts wait or are answered 503 until it is copied; while somebody
-    /// reads the file without an end it can't be.
+    /// but not stored. The log beside the file comes on top: some 50 MB under load, and more while somebody
+    /// reads the file without an end.
     pub fn max_bytes(mut self, max_bytes: u64) -> Self {
         self.max_bytes = Some(max_bytes);
         self

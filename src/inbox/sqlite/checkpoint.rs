@@ -85,6 +85,7 @@ impl Checkpointer {
         let checkpointer = Self { wake, beside: beside.clone(), told: told.clone() };
         thread::Builder::new().name("inhook-checkpoint".into()).spawn(move || {
             while woken.recv().is_ok() {
+                // Not even a connection is opened then.
                 if told.harm() != Harm::None {
                     continue;
                 }
@@ -107,12 +108,9 @@ impl Checkpointer {
         Ok(checkpointer)
     }
 
-    /// Asks for a checkpoint, unless one is asked for already. With any harm, not even a connection is
-    /// opened.
+    /// Asks for a checkpoint, unless one is asked for already.
     pub(super) fn wake(&self) {
-        if self.harm() == Harm::None {
-            let _ = self.wake.try_send(());
-        }
+        let _ = self.wake.try_send(());
     }
 
     /// Whether the log is long and nearly all of it is copied; said once.

@@ -33,7 +33,7 @@ pub(super) struct File {
     torn: bool,
     /// Whether the log may hold transactions that were never synced: a crash in the middle of a
     /// commit can leave one that readers see. Answering a duplicate of it would be a false 200.
-    unsynced: bool,
+    log_is_unsynced: bool,
     /// SQLite's mark of what others have committed.
     data_version: i64,
 }
@@ -57,7 +57,7 @@ impl File {
             log_id: None,
             path,
             max_bytes,
-            unsynced: true,
+            log_is_unsynced: true,
             data_version: 0,
         })
     }
@@ -108,7 +108,7 @@ impl File {
 
     fn open_again(&mut self) -> Result<Connection, BoxError> {
         let _closed = (self.reader.closed(), self.checkpointer.closed());
-        self.unsynced = true;
+        self.log_is_unsynced = true;
         // It counts anew for each connection.
         self.data_version = 0;
         self.checkpointer.recover(&self.path);
@@ -155,11 +155,11 @@ impl File {
     /// Before the first accept: everything in the log goes into the file and is synced. Returns why
     /// nothing can be accepted yet.
     pub(super) fn sync(&mut self, connection: &Connection) -> Option<InboxError> {
-        if !self.unsynced {
+        if !self.log_is_unsynced {
             return None;
         }
         let blocked = self.copy_all(connection).err();
-        self.unsynced = blocked.is_some();
+        self.log_is_unsynced = blocked.is_some();
         blocked
     }
 

@@ -5,9 +5,12 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
+use inhook::BoxError;
 
+use crate::child::PATIENCE;
 use crate::client::Answer;
 
 /// The acknowledged ids, in a file that is synced at each.
@@ -54,6 +57,18 @@ impl Ledger {
 
     pub fn acked(&self) -> HashSet<String> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).acked.clone()
+    }
+
+    /// Waits for so many more answers, to the very moment.
+    pub async fn answered(&self, more: usize) -> Result<(), BoxError> {
+        let (enough, deadline) = (self.count() + more, Instant::now() + PATIENCE);
+        while self.count() < enough {
+            if Instant::now() > deadline {
+                return Err("there is no load".into());
+            }
+            tokio::time::sleep(Duration::from_micros(fastrand::u64(100..2_000))).await;
+        }
+        Ok(())
     }
 
     pub fn count(&self) -> usize {

@@ -198,7 +198,7 @@ async fn dropping(directory: &Path, lives: usize) -> Result<String, BoxError> {
         )?;
         let mut receiver = Receiver::start(&spec).await?;
         let load = Load::start(receiver.address(), PARTNERS, &ledger);
-        answered(&ledger, 50).await?;
+        ledger.answered(50).await?;
         receiver.set(Fault::Chance(Operation::Read, 100_000)).await?;
         let (refused, deadline) = (ledger.refused(StatusCode::SERVICE_UNAVAILABLE), Instant::now());
         while ledger.refused(StatusCode::SERVICE_UNAVAILABLE) == refused {
@@ -307,12 +307,12 @@ async fn given_up(
     for _ in 0..cuts {
         let mut receiver = machine.start(Lie::Nothing).await?;
         let mut load = Load::start(receiver.address(), PARTNERS, &ledger);
-        answered(&ledger, 200).await?;
+        ledger.answered(200).await?;
         // While somebody reads, checkpoints copy what was there before, and sync nothing of it.
         let reader = Connection::open(directory.join("inbox.db"))?;
         reader.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         reader.execute_batch("BEGIN; SELECT count(*) FROM delivery")?;
-        answered(&ledger, 800).await?;
+        ledger.answered(800).await?;
         reader.execute_batch("COMMIT")?;
         let reader = (shared && fastrand::bool()).then_some(reader);
         let mut other = match reader {
@@ -320,7 +320,7 @@ async fn given_up(
             None if shared => {
                 let receiver = machine.start(Lie::Nothing).await?;
                 let load = Load::start(receiver.address(), PARTNERS, &ledger);
-                answered(&ledger, 200).await?;
+                ledger.answered(200).await?;
                 Other::Receiver(receiver, load)
             }
             None => Other::Nobody,
@@ -343,7 +343,7 @@ async fn given_up(
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..500))).await;
             if fastrand::bool() {
                 std::mem::replace(&mut other, Other::Nobody).end().await?;
-                answered(&ledger, 1).await?;
+                ledger.answered(1).await?;
             }
         }
         receiver.kill().await?;
@@ -374,16 +374,4 @@ impl Other {
         }
         Ok(())
     }
-}
-
-/// Waits for so many more answers.
-async fn answered(ledger: &Ledger, more: usize) -> Result<(), BoxError> {
-    let (enough, deadline) = (ledger.count() + more, Instant::now() + PATIENCE);
-    while ledger.count() < enough {
-        if Instant::now() > deadline {
-            return Err("there is no load".into());
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    Ok(())
 }

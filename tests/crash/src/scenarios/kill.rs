@@ -63,7 +63,7 @@ async fn kill_apart(file: &Path, ledger: &Path, kills: usize) -> Result<Outcome,
             None => Receiver::start(&works).await?,
         };
         let load = Load::start(alive.address(), PARTNERS, &ledger);
-        answered(&ledger, fastrand::usize(1..200)).await?;
+        ledger.answered(fastrand::usize(1..200)).await?;
         let began = at_work.said().len();
         at_work.wait_for_more(began, |said| matches!(said, Said::Began { .. })).await?;
         let (kills_receiver, kills_worker) = *[(true, false), (false, true), (true, true)]
@@ -112,7 +112,7 @@ async fn kill_often(spec: &Spec, ledger: &Path, kills: usize) -> Result<Outcome,
         let mut receiver = Receiver::start(spec).await?;
         let load = Load::start(receiver.address(), PARTNERS, &ledger);
         // Under load, and at any moment of it.
-        answered(&ledger, fastrand::usize(1..200)).await?;
+        ledger.answered(fastrand::usize(1..200)).await?;
         receiver.wait_for(|said| matches!(said, Said::Began { .. })).await?;
         count(&receiver.kill().await?, &mut runs);
         load.ended().await;
@@ -133,18 +133,6 @@ fn outcome(ledger: &Ledger, runs: &HashMap<String, usize>, running: usize) -> Ou
     let again = runs.values().map(|runs| runs - 1).sum();
     let (acked, double) = (ledger.count(), ledger.double_accepts());
     Outcome { acked, lost, double, again, running }
-}
-
-/// Waits for so many more answers, to the very moment.
-async fn answered(ledger: &Ledger, more: usize) -> Result<(), BoxError> {
-    let (enough, deadline) = (ledger.count() + more, Instant::now() + PATIENCE);
-    while ledger.count() < enough {
-        if Instant::now() > deadline {
-            return Err("there is no load".into());
-        }
-        tokio::time::sleep(Duration::from_micros(fastrand::u64(100..2_000))).await;
-    }
-    Ok(())
 }
 
 fn count(said: &[Said], runs: &mut HashMap<String, usize>) {
