@@ -1,0 +1,276 @@
+//! Every wrong configuration, and its error.
+
+use super::*;
+
+/// One configuration for each error, by the error's name.
+pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
+    let standard = presets::STANDARD_WEBHOOKS;
+    let build = |scheme: Scheme| builder(scheme).build().unwrap_err();
+    let named = |name: &str| Verifier::new(name, presets::GITHUB, SECRET).unwrap_err();
+    let header = |name: &'static str| {
+        let signature = Signature { header: Cow::Borrowed(name), ..presets::GITHUB.signature };
+        build(Scheme { signature, ..presets::GITHUB })
+    };
+    let pointers = |pointers: &[&str]| {
+        let fields = pointers.iter().map(|at| Field::Pointer(Cow::Owned((*at).to_owned())));
+        build(Scheme { identity: Identity::Fields(fields.collect()), ..SHORTLINKS })
+    };
+    let content =
+        |parts: &[Part]| build(Scheme { content: parts.to_vec().into(), ..standard.clone() });
+    let literal = |text: &'static str| Part::Literal(Cow::Borrowed(text));
+    let dot = || literal(".");
+    let separator = |separator, encoding, prefix: &'static str| {
+        let layout = Layout::List(separator);
+        let header = Cow::Borrowed("x-signature");
+        let signature = Signature { header, prefix: Cow::Borrowed(prefix), layout, encoding };
+        build(Scheme { signature, ..Scheme::BASE })
+    };
+    let identity = |identity| builder(SHORTLINKS).identity(identity).build().unwrap_err();
+    let header_time = |name| SentAt { field: Field::header(name), format: TimeFormat::UnixSeconds };
+    let parameter = |name: &'static str, format, layout, prefix: &'static str| {
+        build(Scheme {
+            signature: Signature {
+                layout,
+                prefix: Cow::Borrowed(prefix),
+                ..presets::STRIPE.signature
+            },
+            sent_at: Some(SentAt { field: Field::parameter(name), format }),
+            ..presets::STRIPE
+        })
+    };
+    let (unix, rfc, comma) = (TimeFormat::UnixSeconds, TimeFormat::Rfc3339, Layout::List(','));
+    let many = |count: usize| {
+        let more = (1..count).map(|n| Secret::new(format!("secret number {n} of many")));
+        more.fold(builder(presets::GITHUB), |builder, secret| builder.secret(secret))
+    };
+    many(16).build().unwrap();
+
+    let aliases = |pairs: &[(&'static str, &'static str)]| {
+        let pair = |(name, other): &(&'static str, &'static str)| {
+            (Cow::Borrowed(*name), Cow::Borrowed(*other))
+        };
+        let aliases = Cow::Owned(pairs.iter().map(pair).collect());
+        build(Scheme { aliases, ..presets::GITHUB })
+    };
+
+    let mut errors = vec![
+        ("SourceName", named("")),
+        ("SourceName", named(&"x".repeat(256))),
+        ("SourceName", named("git\nhub")),
+        ("SourceName", named("github\u{0}")),
+        ("NoSecret", verifier(presets::GITHUB).rotate([]).unwrap_err()),
+        ("TooManySecrets", many(17).build().unwrap_err()),
+        ("EmptySecret", error(presets::GITHUB, "")),
+        ("PaddedSecret", error(presets::GITHUB, format!("{SECRET}\n"))),
+        ("WeakSecret", error(presets::GITHUB, "short")),
+        ("UndecodableSecret", error(presets::STANDARD_WEBHOOKS, "whsec_!")),
+        ("HeaderName", build(Scheme::BASE)),
+        ("HeaderName", header("x signature")),
+        ("HeaderName", header("x-signature:")),
+        ("HeaderName", header("x-sïgnature")),
+        ("Pointer", pointers(&[""])),
+        ("Pointer", pointers(&["webhook_id"])),
+        ("Pointer", pointers(&["/a~2b"])),
+        ("Pointer", pointers(&["/a~"])),
+        ("TooManyPointers", pointers(&["/a", "/b", "/c", "/d", "/e", "/f", "/g", "/h", "/i"])),
+        ("Content", content(&[])),
+        ("Content", content(&[Part::Id, dot(), Part::SentAt, dot()])),
+        ("Content", content(&[Part::Body, dot(), Part::SentAt])),
+        ("Content", content(&[Part::Body, dot(), Part::Body])),
+        ("Content", content(&[Part::Id, dot(), Part::Id, dot(), Part::Body])),
+        ("Content", content(&[Part::SentAt, dot(), Part::SentAt, dot(), Part::Body])),
+        ("Content", content(&[Part::Id, Part::SentAt, dot(), Part::Body])),
+        ("Content", content(&[Part::Id, dot(), Part::SentAt, Part::Body])),
+        ("Content", content(&[Part::SentAt, dot(), Part::Id, Part::Body])),
+        ("Content", content(&[Part::Id, literal(""), Part::Body])),
+        ("Content", content(&[Part::SentAt, literal("0"), Part::Body])),
+        ("Content", content(&[Part::Id, literal("x"), Part::Body])),
+        ("Content", build(Scheme { id: None, identity: Identity::Content, ..standard.clone() })),
+        ("Content", build(Scheme { id: Some(Field::pointer("/id")), ..standard.clone() })),
+        ("Content", build(Scheme { sent_at: None, ..standard.clone() })),
+        ("Separator", separator('a', Encoding::Hex, "")),
+        ("Separator", separator('F', Encoding::Hex, "")),
+        ("Separator", separator('z', Encoding::Base64, "")),
+        ("Separator", separator('=', Encoding::Base64, "")),
+        ("Separator", separator('+', Encoding::Base64, "")),
+        ("Separator", separator(',', Encoding::Base64, "v1,")),
+        ("Separator", separator('\n', Encoding::Hex, "")),
+        ("Separator", separator('\u{0}', Encoding::Hex, "")),
+        ("Separator", separator('é', Encoding::Hex, "")),
+        ("Separator", separator('→', Encoding::Hex, "")),
+        ("Parameter", parameter("t", unix, Layout::Single, "v1=")),
+        ("Parameter", parameter("", unix, comma, "v1=")),
+        ("Parameter", parameter("t ", unix, comma, "v1=")),
+        ("Parameter", parameter("t=", unix, comma, "v1=")),
+        ("Parameter", parameter("zeit·", unix, comma, "v1=")),
+        // Entries that could be the time or a signature.
+        ("Parameter", parameter("v1", unix, comma, "v1=")),
+        ("Parameter", parameter("v1", unix, comma, "v1")),
+        ("Parameter", parameter("t", unix, comma, "t=v1:")),
+        ("Parameter", parameter("t", unix, comma, "")),
+        // The separator would cut the time in two.
+        ("Parameter", parameter("t,s", unix, comma, "v1=")),
+        ("Parameter", parameter("t", unix, Layout::List('='), "v1:")),
+        ("Parameter", parameter("t", rfc, Layout::List(':'), "v1=")),
+        ("Parameter", parameter("t", rfc, Layout::List('-'), "v1=")),
+        ("Parameter", build(Scheme { id: Some(Field::parameter("id")), ..presets::STRIPE })),
+        ("Parameter", build(Scheme { event: Some(Field::parameter("type")), ..presets::STRIPE })),
+        ("UncoveredTime", build(Scheme { content: Scheme::BASE.content, ..presets::STRIPE })),
+        (
+            "UncoveredTime",
+            build(Scheme { sent_at: Some(header_time("x-time")), ..presets::GITHUB }),
+        ),
+        (
+            "UncoveredIdentity",
+            builder(presets::STRIPE)
+                .identity(Identity::Fields(Cow::Owned(vec![Field::parameter("id")])))
+                .build()
+                .unwrap_err(),
+        ),
+        (
+            "Identity",
+            builder(presets::STRIPE)
+                .identity(Identity::Fields(Cow::Owned(vec![
+                    Field::pointer("/id"),
+                    Field::parameter("t"),
+                ])))
+                .build()
+                .unwrap_err(),
+        ),
+        (
+            "UncoveredIdentity",
+            builder(presets::GITHUB)
+                .identity(Identity::Fields(Cow::Owned(vec![Field::header("x-github-delivery")])))
+                .build()
+                .unwrap_err(),
+        ),
+        (
+            "UncoveredIdentity",
+            builder(standard.clone())
+                .identity(Identity::Fields(Cow::Owned(vec![
+                    Field::header("webhook-id"),
+                    Field::header("x-tenant"),
+                ])))
+                .build()
+                .unwrap_err(),
+        ),
+        (
+            // The time is signed, but it is new at each attempt and so no identity.
+            "Identity",
+            builder(standard.clone())
+                .identity(Identity::Fields(Cow::Owned(vec![Field::header("webhook-timestamp")])))
+                .build()
+                .unwrap_err(),
+        ),
+        ("Identity", identity(Identity::Fields(Cow::Owned(vec![Field::pointer("/delivered_at")])))),
+        ("Deadline", build(Scheme { deadline: Duration::ZERO, ..presets::GITHUB })),
+        (
+            "HeaderTwice",
+            build(Scheme { id: Some(Field::header("X-Hub-Signature-256")), ..presets::GITHUB }),
+        ),
+        (
+            "HeaderTwice",
+            build(Scheme {
+                sent_at: Some(header_time("webhook-id")),
+                aliases: Cow::Borrowed(&[]),
+                ..standard.clone()
+            }),
+        ),
+        ("Alias", aliases(&[("x-github-delivery", "x-one"), ("X-GitHub-Delivery", "x-two")])),
+        ("HeaderTwice", aliases(&[("x-github-delivery", "x-hub-signature-256")])),
+        ("Identity", identity(Identity::Fields(Cow::Borrowed(&[])))),
+        ("Identity", identity(Identity::Content)),
+        ("Identity", identity(Identity::IdAndContent)),
+        (
+            "Identity",
+            build(Scheme { id: None, identity: Identity::IdAndContent, ..presets::GITHUB }),
+        ),
+        ("Identity", build(Scheme { id: None, identity: Identity::UnsignedId, ..presets::GITHUB })),
+        (
+            "Tolerance",
+            builder(SHORTLINKS).tolerance(Duration::ZERO, Duration::ZERO).build().unwrap_err(),
+        ),
+        ("Ttl", builder(SHORTLINKS).ttl(Duration::ZERO).build().unwrap_err()),
+    ];
+    for (one, other) in [(Some("2026"), Some("2026")), (Some("1"), None), (None, Some("0"))] {
+        let secret = |text: &str, label: Option<&'static str>| match label {
+            Some(label) => Secret::new(text).label(label),
+            None => Secret::new(text),
+        };
+        let builder = Verifier::builder("acme", presets::GITHUB, secret(SECRET, one));
+        let duplicate = builder.secret(secret(OTHER_SECRET, other)).build().unwrap_err();
+        errors.push(("DuplicateLabel", duplicate));
+    }
+    for (header, other) in [("x-hub-signature-256", "bad name"), ("x-github-delivery", "")] {
+        let alias = (Cow::Borrowed(header), Cow::Borrowed(other));
+        let scheme = Scheme { aliases: Cow::Owned(vec![alias]), ..presets::GITHUB };
+        errors.push(("HeaderName", build(scheme)));
+    }
+    errors
+}
+
+#[test]
+fn every_wrong_configuration_has_its_own_error() {
+    let errors = config_errors();
+    for (name, error) in &errors {
+        let debug = format!("{error:?}");
+        let variant = debug.split([' ', '{', '(']).next().unwrap();
+        assert_eq!(variant, *name, "{error}");
+        assert!(!error.to_string().is_empty());
+    }
+    for name in [
+        "SourceName",
+        "NoSecret",
+        "TooManySecrets",
+        "EmptySecret",
+        "PaddedSecret",
+        "WeakSecret",
+        "UndecodableSecret",
+        "DuplicateLabel",
+        "HeaderName",
+        "Pointer",
+        "TooManyPointers",
+        "Content",
+        "Separator",
+        "Parameter",
+        "UncoveredTime",
+        "Deadline",
+        "HeaderTwice",
+        "Alias",
+        "UncoveredIdentity",
+        "Identity",
+        "Tolerance",
+        "Ttl",
+    ] {
+        assert!(errors.iter().any(|(reached, _)| *reached == name), "{name}");
+    }
+}
+
+#[test]
+fn the_limits_themselves_are_accepted() {
+    Verifier::new("x".repeat(255), presets::GITHUB, SECRET).unwrap();
+    Verifier::new("größe/acme", presets::GITHUB, SECRET).unwrap();
+    let pointers = ["/a", "/b", "/c", "/d", "/e", "/f"].map(Field::pointer).to_vec();
+    let eight = Scheme { identity: Identity::Fields(pointers.into()), ..SHORTLINKS };
+    // These six and the time and the id; the event is at one that is there already.
+    builder(Scheme { event: Some(Field::pointer("/a")), ..eight.clone() }).build().unwrap();
+    let error = builder(eight).build().unwrap_err();
+    assert_eq!(error, ConfigError::TooManyPointers { count: 9, max: 8 });
+    let raw = Scheme { key: KeyFormat::Raw, ..presets::STANDARD_WEBHOOKS };
+    builder(raw).build().unwrap();
+    // A parameter whose name only begins like the prefix.
+    let v1 = Signature { prefix: Cow::Borrowed("v1a="), ..presets::STRIPE.signature };
+    let sent_at = Some(SentAt { field: Field::parameter("v1"), format: TimeFormat::Rfc3339 });
+    builder(Scheme { signature: v1, sent_at, ..presets::STRIPE }).build().unwrap();
+}
+
+#[test]
+fn the_clock_of_a_builder_is_the_one_that_is_asked() {
+    let clock = Arc::new(FakeClock::new());
+    let verifier =
+        Verifier::builder("acme", SHORTLINKS, SECRET).clock(clock.clone()).build().unwrap();
+    let request = signed(&SHORTLINKS, None, b"", shortlink("wh_1"));
+    assert_eq!(verifier.verify(request.clone()).unwrap().received_at(), at(NOW));
+    clock.advance(Duration::from_secs(301));
+    assert!(matches!(verifier.verify(request), Err(Rejection::Stale { .. })));
+}

@@ -1,0 +1,93 @@
+//! A10, A11: tolerances, and for how long an id is remembered.
+
+use super::*;
+
+#[test]
+fn a10_a_tolerance_is_between_one_second_and_a_day() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let ok = Duration::from_secs(300);
+    for value in [
+        Duration::ZERO,
+        Duration::from_nanos(1),
+        Duration::from_millis(999),
+        DAY + Duration::from_nanos(1),
+        Duration::from_secs(u64::from(u32::MAX)),
+        Duration::MAX,
+    ] {
+        for scheme in [presets::STANDARD_WEBHOOKS, SHORTLINKS] {
+            for (past, future) in [(value, ok), (ok, value)] {
+                let built = builder(scheme.clone()).tolerance(past, future).build();
+                assert_eq!(built.unwrap_err(), ConfigError::Tolerance { value });
+                let tolerance = inhook::scheme::Tolerance { past, future };
+                let built = builder(Scheme { tolerance, ..scheme.clone() }).build();
+                assert_eq!(built.unwrap_err(), ConfigError::Tolerance { value });
+            }
+        }
+    }
+    for value in [Duration::from_secs(1), DAY] {
+        builder(presets::STANDARD_WEBHOOKS).tolerance(value, value).build().unwrap();
+    }
+}
+
+#[test]
+fn a10_only_a_method_of_that_name_turns_the_check_off() {
+    let old = signed(&presets::STANDARD_WEBHOOKS, Some(b"msg_1"), b"1000000000", BODY);
+    let checked = builder(presets::STANDARD_WEBHOOKS);
+    let unchecked = checked.clone().ignore_sent_at().build().unwrap();
+    let widest = Duration::from_secs(24 * 60 * 60);
+    for builder in [checked.clone(), checked.tolerance(widest, widest)] {
+        let rejection = builder.build().unwrap().verify(old.clone()).unwrap_err();
+        assert!(matches!(rejection, Rejection::Stale { .. }), "{rejection}");
+    }
+    assert_eq!(unchecked.verify(old).unwrap().signed_at(), Some(at(1_000_000_000)));
+}
+
+#[test]
+fn a11_an_id_is_remembered_for_as_long_as_a_replay_is_fresh() {
+    let seconds = Duration::from_secs;
+    for (past, future) in [(300, 300), (1, 1), (86_400, 86_400), (10, 4_000)] {
+        let min = seconds(past + future);
+        let with = |ttl| {
+            builder(presets::STANDARD_WEBHOOKS).tolerance(seconds(past), seconds(future)).ttl(ttl)
+        };
+        for ttl in [Duration::ZERO, seconds(past), seconds(future), min - Duration::from_nanos(1)] {
+            let error = with(ttl).build().unwrap_err();
+            assert!(
+                matches!(error, ConfigError::Ttl { ttl: t, min: m, .. } if (t, m) == (ttl, min))
+            );
+        }
+        let request =
+            signed(&presets::STANDARD_WEBHOOKS, Some(b"msg_1"), NOW.to_string().as_bytes(), BODY);
+        let delivery = with(min).build().unwrap().verify(request).unwrap();
+        for durable in [false, true] {
+            assert_eq!(delivery.ttl(durable), min);
+        }
+        assert_eq!(delivery.freshness(), min);
+    }
+    for ttl in [Duration::from_secs(100 * 366 * 86_400), Duration::MAX] {
+        let error = builder(presets::STANDARD_WEBHOOKS).ttl(ttl).build().unwrap_err();
+        assert!(matches!(error, ConfigError::Ttl { .. }));
+    }
+}
+
+#[test]
+fn a11_the_default_windows() {
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    let time = NOW.to_string();
+    let window = |scheme: Scheme, ignore: bool| {
+        let request = signed(&scheme, Some(b"msg_1"), time.as_bytes(), BODY);
+        let builder = builder(scheme);
+        let builder = if ignore { builder.ignore_sent_at() } else { builder };
+        let delivery = builder.build().unwrap().verify(request).unwrap();
+        (delivery.ttl(false), delivery.ttl(true))
+    };
+    let slow = Scheme { retry_horizon: 200 * HOUR, ..presets::STANDARD_WEBHOOKS };
+    let tolerances = Duration::from_secs(600);
+    assert_eq!(window(presets::STANDARD_WEBHOOKS, false), (96 * HOUR, 96 * HOUR));
+    assert_eq!(window(slow, false), (200 * HOUR + tolerances, 200 * HOUR + tolerances));
+    assert_eq!(window(presets::SLACK, false), (96 * HOUR, 96 * HOUR));
+    // Where no time is judged a capture never goes stale.
+    assert_eq!(window(presets::GITHUB, false), (96 * HOUR, 30 * 24 * HOUR));
+    assert_eq!(window(presets::SHOPIFY, false), (96 * HOUR, 30 * 24 * HOUR));
+    assert_eq!(window(presets::STANDARD_WEBHOOKS, true), (96 * HOUR, 30 * 24 * HOUR));
+}
