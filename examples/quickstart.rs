@@ -41,7 +41,7 @@ const DEMO_SECRET: &str = "inhook-demo-secret-not-for-production";
 const SHORTLINKS: Scheme = Scheme {
     name: Cow::Borrowed("shortlinks"),
     signature: Signature {
-        header: Cow::Borrowed("x-webhook-signature"),
+        field: Field::header("x-webhook-signature"),
         prefix: Cow::Borrowed("sha256="),
         ..Signature::BASE
     },

@@ -10,9 +10,9 @@ use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use crate::scheme::Part;
-use crate::verify::BodyFields;
+use crate::scheme::Answer;
 use crate::verify::source::{IdentitySpec, Source};
+use crate::verify::{Fields, Piece};
 
 /// A verified request.
 ///
@@ -23,8 +23,8 @@ pub struct Delivery {
     source: Arc<Source>,
     headers: HeaderMap,
     body: Bytes,
-    /// `None` where the body did not have to be read.
-    fields: Option<Box<BodyFields>>,
+    /// `None` where nothing but the headers had to be read.
+    fields: Option<Box<Fields>>,
     /// The event type in a body that did not have to be read.
     event: OnceLock<Option<Box<str>>>,
     key: OnceLock<Key>,
@@ -38,7 +38,7 @@ impl Delivery {
         source: &Arc<Source>,
         headers: HeaderMap,
         body: Bytes,
-        fields: Option<Box<BodyFields>>,
+        fields: Option<Box<Fields>>,
         signed_at: Option<SystemTime>,
         received_at: SystemTime,
         secret: Arc<str>,
@@ -125,6 +125,11 @@ impl Delivery {
         serde_json::from_slice(&self.body)
     }
 
+    /// What the partner wants to be answered once the delivery is safe.
+    pub fn answer(&self) -> &Answer {
+        &self.source.answer
+    }
+
     /// How long the partner waits for the answer.
     pub fn deadline(&self) -> Duration {
         self.source.deadline
@@ -181,11 +186,16 @@ impl Delivery {
 
     /// The signed parts without the time, which is new at each attempt.
     fn content<'h>(&self, hash: &'h mut KeyHash) -> &'h mut KeyHash {
-        self.source.content.iter().fold(hash, |hash, part| match part {
-            Part::Body => hash.piece(&self.body),
-            Part::Id => hash.piece(self.id().unwrap_or_default().as_bytes()),
-            Part::SentAt | Part::Literal(_) => hash,
-        })
+        let content = self.source.contents.first().into_iter().flatten();
+        let hash = content.fold(hash, |hash, piece| match piece {
+            Piece::Body => hash.piece(&self.body),
+            Piece::Id => hash.piece(self.id().unwrap_or_default().as_bytes()),
+            Piece::SentAt | Piece::Literal(_) | Piece::Value(_) => hash,
+        });
+        match self.fields.as_ref().and_then(|fields| fields.signed) {
+            Some(signed) => hash.piece(&signed),
+            None => hash,
+        }
     }
 }
 

@@ -57,12 +57,22 @@ pub enum ConfigError {
         min: usize,
     },
     /// A secret in the wrong notation.
-    #[error("secret `{label}` is not padded standard base64{hint}")]
+    #[error("secret `{label}` is not {notation}{hint}")]
     UndecodableSecret {
         /// The secret's label or position.
         label: String,
+        /// How the partner writes its secrets.
+        notation: &'static str,
         /// What was probably meant.
         hint: &'static str,
+    },
+    /// A secret without the label by which the partner's requests name it.
+    #[error(
+        "secret {position} has no label; requests of this partner name their key, so give it that name with `Secret::label`"
+    )]
+    MissingLabel {
+        /// Its position, from 0.
+        position: usize,
     },
     /// Two secrets with one label.
     #[error(
@@ -101,8 +111,39 @@ pub enum ConfigError {
         /// What is wrong, and what would be right.
         problem: &'static str,
     },
+    /// A signature that can't be found, or not be told from something else.
+    #[error("the signature {problem}")]
+    Signature {
+        /// What is wrong, and what would be right.
+        problem: &'static str,
+    },
+    /// A danger that is allowed, and is none in this scheme.
+    #[error("the scheme is safe without `Danger::{danger}`: leave it out of `dangerously_allow`")]
+    NeedlessDanger {
+        /// The danger.
+        danger: &'static str,
+    },
+    /// The partner signs the endpoint's URL, and none is configured.
+    #[error(
+        "the partner signs the URL of the endpoint: give the public one to `VerifierBuilder::url`"
+    )]
+    MissingUrl,
+    /// A URL that can't be an endpoint's.
+    #[error("`{url}` is not a URL like `https://example.com/webhooks/acme`, without a fragment")]
+    Url {
+        /// What was given.
+        url: String,
+    },
+    /// An answer that no partner takes for an accept.
+    #[error("a delivery that was accepted can't be answered {status}: it must be 200 to 299")]
+    Answer {
+        /// The status.
+        status: u16,
+    },
     /// One header is named for two things.
-    #[error("header `{header}` is named for two of signature, id and time; each needs its own")]
+    #[error(
+        "header `{header}` is named for two of signature, id, time and key; each needs its own"
+    )]
     HeaderTwice {
         /// The header.
         header: String,

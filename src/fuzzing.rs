@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::scheme::presets::{GITHUB, SHOPIFY, SLACK, STANDARD_WEBHOOKS, STRIPE};
 use crate::scheme::{
     Algorithm, Encoding, Field, Identity, Layout, Part, Scheme, SentAt, Signature, TimeFormat,
+    Tolerance,
 };
 use crate::secret::Secret;
 use crate::sign::{Message, Signer};
@@ -169,10 +170,10 @@ pub fn sign_mutate_verify_with(scheme: &Scheme, secret: &Secret, data: &[u8]) ->
 const LISTED: Scheme = Scheme {
     algorithm: Algorithm::HmacSha512,
     signature: Signature {
-        header: Cow::Borrowed("x-signature"),
+        field: Field::header("x-signature"),
         prefix: Cow::Borrowed("v1="),
         layout: Layout::List(','),
-        encoding: Encoding::Hex,
+        ..Signature::BASE
     },
     content: Cow::Borrowed(&[
         Part::Literal(Cow::Borrowed("v1:")),
@@ -192,10 +193,11 @@ const STRIPE_HEADER: Scheme =
 const KEYED: Scheme = Scheme {
     algorithm: Algorithm::HmacSha1,
     signature: Signature {
-        header: Cow::Borrowed("x-signature"),
+        field: Field::header("x-signature"),
         prefix: Cow::Borrowed("h1="),
         layout: Layout::List(';'),
         encoding: Encoding::Base64,
+        ..Signature::BASE
     },
     content: Cow::Borrowed(&[Part::SentAt, Part::Literal(Cow::Borrowed(":")), Part::Body]),
     sent_at: Some(SentAt { field: Field::parameter("ts"), format: TimeFormat::UnixMillis }),
@@ -205,7 +207,7 @@ const KEYED: Scheme = Scheme {
 /// Only the signature is in a header.
 const IN_BODY: Scheme = Scheme {
     signature: Signature {
-        header: Cow::Borrowed("x-webhook-signature"),
+        field: Field::header("x-webhook-signature"),
         prefix: Cow::Borrowed("sha256="),
         ..Signature::BASE
     },
@@ -219,6 +221,11 @@ const IN_BODY: Scheme = Scheme {
 /// The new secret and the old one, usable as text and as base64.
 const SECRETS: [&str; 2] =
     ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"];
+
+/// The oracles know schemes whose signature is in a header.
+fn signature_header(scheme: &Scheme) -> &str {
+    scheme.signature.field.as_header().expect("a signature in a header")
+}
 
 /// A clock that stands still, so that a finding stays one.
 #[derive(Debug)]
@@ -250,7 +257,8 @@ fn verifier(scheme: &Scheme, secrets: impl IntoIterator<Item = Secret>) -> Verif
 /// Up to 1.28 times the tolerance away from now, in whole seconds, and whether that is in time.
 fn sent_at(scheme: &Scheme, steps: i8) -> (SystemTime, bool) {
     let future = steps > 0;
-    let tolerance = if future { scheme.tolerance.future } else { scheme.tolerance.past };
+    let tolerance = scheme.tolerance.unwrap_or(Tolerance::BASE);
+    let tolerance = if future { tolerance.future } else { tolerance.past };
     let away = Duration::from_secs((tolerance * u32::from(steps.unsigned_abs()) / 100).as_secs());
     let now = Standing.now();
     let sent_at = if future { now + away } else { now - away };

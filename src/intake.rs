@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use tower_service::Service;
 
@@ -19,6 +19,7 @@ use crate::answer::retry_after;
 use crate::delivery::Delivery;
 use crate::error::BoxFuture;
 use crate::inbox::{Inbox, InboxError, Put};
+use crate::scheme::Answer;
 
 /// The longest time from a verified request to its answer.
 const ACCEPT_BUDGET: Duration = Duration::from_secs(2);
@@ -85,11 +86,11 @@ impl<I: Inbox + ?Sized, B> Service<Request<B>> for Intake<I> {
                 );
                 return answer(StatusCode::INTERNAL_SERVER_ERROR);
             };
-            let key = delivery.key();
+            let (key, wanted) = (delivery.key(), delivery.answer().clone());
             match put(&*inbox, delivery).await {
                 Ok(put) => {
                     tracing::debug!(%key, ?put, "accepted");
-                    let mut response = answer(StatusCode::OK);
+                    let mut response = accepted(&wanted);
                     response.extensions_mut().insert(put);
                     response
                 }
@@ -127,6 +128,18 @@ async fn put<I: Inbox + ?Sized>(inbox: &I, delivery: Delivery) -> Result<Put, In
     // What is too late for the partner is a duplicate when it tries again, if it was stored.
     let late = |_| InboxError::Busy("the store did not answer in time".into());
     tokio::time::timeout(budget, inbox.put(delivery)).await.map_err(late)?
+}
+
+/// What the partner takes for an accept.
+fn accepted(wanted: &Answer) -> Response<Full<Bytes>> {
+    let status = StatusCode::from_u16(wanted.status).unwrap_or(StatusCode::OK);
+    let mut response = answer(status);
+    if !wanted.body.is_empty() {
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, text);
+        *response.body_mut() = Full::from(wanted.body.to_string());
+    }
+    response
 }
 
 fn answer(status: StatusCode) -> Response<Full<Bytes>> {

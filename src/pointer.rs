@@ -1,13 +1,15 @@
 //! The JSON pointers that a scheme needs, found in one pass over the body without building a tree.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::error::ConfigError;
 
 /// How many pointers one pass looks for: as many as fit the set of those still alive.
-pub(crate) const MAX_POINTERS: usize = 8;
+pub(crate) const MAX_POINTERS: usize = 16;
 
 /// A set of JSON pointers.
 #[derive(Debug)]
@@ -38,6 +40,28 @@ impl<'de> Found<'de> {
     }
 }
 
+/// A pointer to an array.
+#[derive(Debug)]
+pub(crate) struct Path(Vec<Token>);
+
+impl Path {
+    pub(crate) fn parse(pointer: &str) -> Result<Self, ConfigError> {
+        parse(pointer).map(Self)
+    }
+
+    /// The items of the array, each as its text in the body; `None` if there is none.
+    pub(crate) fn items<'de>(&self, body: &'de [u8]) -> Option<Vec<&'de [u8]>> {
+        let mut json: &RawValue = serde_json::from_slice(body).ok()?;
+        for token in &self.0 {
+            // The last one of a repeated key counts.
+            let mut members: HashMap<String, &RawValue> = serde_json::from_str(json.get()).ok()?;
+            json = members.remove(&*token.key)?;
+        }
+        let items: Vec<&RawValue> = serde_json::from_str(json.get()).ok()?;
+        Some(items.into_iter().map(|item| item.get().as_bytes()).collect())
+    }
+}
+
 /// The body is not one JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotJson;
@@ -57,6 +81,10 @@ impl Pointers {
             return Err(ConfigError::TooManyPointers { count: paths.len(), max: MAX_POINTERS });
         }
         Ok(Self { paths })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.paths.is_empty()
     }
 
     /// Looks all of them up. The body has to be one JSON value, to its last byte. What no pointer
@@ -94,13 +122,13 @@ fn parse(pointer: &str) -> Result<Vec<Token>, ConfigError> {
 
 /// The set of pointers that lead through the value at hand.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Alive(u8);
+struct Alive(u16);
 
 impl Alive {
     const NONE: Alive = Alive(0);
 
     fn with(self, path: usize) -> Self {
-        Self(self.0 | 1u8.checked_shl(u32::try_from(path).unwrap_or(u32::MAX)).unwrap_or(0))
+        Self(self.0 | 1u16.checked_shl(u32::try_from(path).unwrap_or(u32::MAX)).unwrap_or(0))
     }
 
     fn has(self, path: usize) -> bool {

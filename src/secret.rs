@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use base64ct::{Base64, Encoding};
+use sha1::{Digest, Sha1};
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use crate::error::ConfigError;
@@ -76,6 +78,9 @@ impl KeyRing {
     ) -> Result<Self, ConfigError> {
         let mut keys: Vec<(Arc<str>, Key)> = Vec::new();
         for (position, secret) in secrets.into_iter().enumerate() {
+            if scheme.key_id.is_some() && secret.label.is_none() {
+                return Err(ConfigError::MissingLabel { position });
+            }
             let label = secret.label.clone().unwrap_or_else(|| position.to_string().into());
             if keys.iter().any(|(other, _)| *other == label) {
                 return Err(ConfigError::DuplicateLabel { label: label.to_string() });
@@ -111,17 +116,54 @@ fn decode(
     if trimmed.len() != secret.len() {
         return Err(ConfigError::PaddedSecret { label: label.into() });
     }
-    let KeyFormat::Base64 { prefix } = format else {
-        return Ok(Zeroizing::new(secret.to_vec()));
+    let key = match format {
+        KeyFormat::Raw => secret.to_vec(),
+        KeyFormat::Base64 { prefix } => {
+            base64(secret.strip_prefix(prefix.as_bytes()).unwrap_or(secret), label)?
+        }
+        KeyFormat::Base64If { prefix } => match secret.strip_prefix(prefix.as_bytes()) {
+            Some(encoded) => base64(encoded, label)?,
+            None => secret.to_vec(),
+        },
+        KeyFormat::Hex => hex(secret, label)?,
+        KeyFormat::Tail { prefix, separator } => tail(secret, prefix, *separator).to_vec(),
+        KeyFormat::Sha1 => Sha1::digest(secret).to_vec(),
+        KeyFormat::Nfkd => match std::str::from_utf8(secret) {
+            Ok(text) => text.nfkd().collect::<String>().into_bytes(),
+            Err(_) => return Err(undecodable(label, "UTF-8", "")),
+        },
     };
-    let encoded = secret.strip_prefix(prefix.as_bytes()).unwrap_or(secret);
+    if key.is_empty() {
+        return Err(ConfigError::EmptySecret { label: label.into() });
+    }
+    Ok(Zeroizing::new(key))
+}
+
+fn base64(encoded: &[u8], label: &str) -> Result<Vec<u8>, ConfigError> {
     if encoded.is_empty() {
         return Err(ConfigError::EmptySecret { label: label.into() });
     }
-    let undecodable =
-        || ConfigError::UndecodableSecret { label: label.into(), hint: hint(encoded) };
-    let encoded = std::str::from_utf8(encoded).map_err(|_| undecodable())?;
-    Base64::decode_vec(encoded).map(Zeroizing::new).map_err(|_| undecodable())
+    let text = std::str::from_utf8(encoded).ok();
+    let key = text.and_then(|text| Base64::decode_vec(text).ok());
+    key.ok_or_else(|| undecodable(label, "padded standard base64", hint(encoded)))
+}
+
+fn hex(encoded: &[u8], label: &str) -> Result<Vec<u8>, ConfigError> {
+    // The decoder takes a leading `0x` as well.
+    let digits = Some(encoded).filter(|text| text.iter().all(u8::is_ascii_hexdigit));
+    let key = digits.and_then(|digits| const_hex::decode(digits).ok());
+    key.ok_or_else(|| undecodable(label, "hexadecimal, two digits for each byte", ""))
+}
+
+/// What follows the prefix and the next separator.
+fn tail<'s>(secret: &'s [u8], prefix: &str, separator: char) -> &'s [u8] {
+    let Some(rest) = secret.strip_prefix(prefix.as_bytes()) else { return secret };
+    let mut halves = rest.splitn(2, |byte| char::from(*byte) == separator);
+    halves.nth(1).unwrap_or(secret)
+}
+
+fn undecodable(label: &str, notation: &'static str, hint: &'static str) -> ConfigError {
+    ConfigError::UndecodableSecret { label: label.into(), notation, hint }
 }
 
 /// What no secret begins or ends with: white space, control characters, a byte order mark.

@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request};
 
 use crate::error::ConfigError;
-use crate::scheme::{Field, Layout, Part, Scheme, SentAt};
+use crate::scheme::{Field, Part, Scheme};
 use crate::secret::{KeyRing, Secret};
-use crate::timestamp;
 use crate::verify::mac;
 use crate::verify::source::Source;
+
+mod draft;
+
+use draft::Draft;
 
 /// Signs requests as one partner does.
 ///
@@ -32,7 +35,10 @@ use crate::verify::source::Source;
 #[derive(Clone)]
 pub struct Signer {
     scheme: Arc<Scheme>,
+    source: Arc<Source>,
+    label: Arc<str>,
     key: mac::Key,
+    url: Option<Arc<str>>,
 }
 
 impl Signer {
@@ -41,67 +47,70 @@ impl Signer {
     /// # Errors
     ///
     /// A scheme that no [`Verifier`](crate::Verifier) accepts either, or a secret that the scheme
-    /// can't decode.
+    /// can't decode. [`ConfigError::MissingUrl`] says that [`for_url`](Self::for_url) is needed.
     pub fn new(scheme: Scheme, secret: impl Into<Secret>) -> Result<Self, ConfigError> {
-        Source::prepare("signer".into(), &scheme, true, None)?;
-        let ring = KeyRing::prepare(&scheme, [secret.into()], true)?;
-        let (_, key) = ring.keys.into_iter().next().ok_or(ConfigError::NoSecret)?;
-        Ok(Self { scheme: Arc::new(scheme), key })
+        Self::prepare(scheme, secret.into(), None)
     }
 
-    /// The headers that the partner would send with this message. An id, event type or time that
-    /// the scheme has inside the body must be there already.
+    /// A signer for the endpoint with this public URL, which some partners sign. Its path and query
+    /// are those of the request.
     ///
     /// # Errors
     ///
-    /// The message lacks an id that is signed, or has something that no header can hold.
-    pub fn sign(&self, message: &Message) -> Result<HeaderMap, SignError> {
-        let scheme = &*self.scheme;
-        let mut headers = HeaderMap::new();
-        let id = message.id.as_deref();
-        if scheme.content.contains(&Part::Id) && id.is_none() {
-            return Err(SignError::MissingId);
-        }
-        let time = scheme.sent_at.as_ref().map(|sent_at| {
-            timestamp::write(sent_at.format, message.sent_at.unwrap_or_else(SystemTime::now))
-        });
-        let parts = scheme.content.iter().map(|part| match part {
-            Part::Body => &*message.body,
-            Part::Id => id.unwrap_or_default().as_bytes(),
-            Part::SentAt => time.as_deref().unwrap_or_default().as_bytes(),
-            Part::Literal(text) => text.as_bytes(),
-        });
-        let tag = mac::encode(scheme.signature.encoding, &self.key.mac(parts));
-        let mut signature = format!("{}{tag}", scheme.signature.prefix);
-        let time = time.as_deref().unwrap_or_default();
-        match (&scheme.sent_at, scheme.signature.layout) {
-            (Some(SentAt { field: Field::Header(name), .. }), _) => {
-                insert(&mut headers, name, time)?;
-            }
-            (Some(SentAt { field: Field::Parameter(name), .. }), Layout::List(separator)) => {
-                signature = format!("{name}={time}{separator}{signature}");
-            }
-            _ => {}
-        }
-        insert(&mut headers, &scheme.signature.header, &signature)?;
-        for (field, value) in [(&scheme.id, id), (&scheme.event, message.event.as_deref())] {
-            if let (Some(Field::Header(name)), Some(value)) = (field, value) {
-                insert(&mut headers, name, value)?;
-            }
-        }
-        Ok(headers)
+    /// As [`new`](Self::new), or it is no URL.
+    pub fn for_url(
+        scheme: Scheme,
+        secret: impl Into<Secret>,
+        url: &str,
+    ) -> Result<Self, ConfigError> {
+        Self::prepare(scheme, secret.into(), Some(url))
+    }
+
+    fn prepare(scheme: Scheme, secret: Secret, url: Option<&str>) -> Result<Self, ConfigError> {
+        let source = Arc::new(Source::prepare("signer".into(), &scheme, url, true, None)?);
+        let ring = KeyRing::prepare(&scheme, [secret], true)?;
+        let (label, key) = ring.keys.into_iter().next().ok_or(ConfigError::NoSecret)?;
+        Ok(Self { scheme: Arc::new(scheme), source, label, key, url: url.map(Arc::from) })
     }
 
     /// A whole signed POST request.
     ///
+    /// An id, event type or time that the scheme has inside a body which is signed as a whole must be
+    /// there already. Where the signature is in the body too, they are written into it; where it is in
+    /// a form, the message's body is the form without it, or the JSON that goes into a field of it.
+    ///
     /// # Errors
     ///
-    /// As [`sign`](Self::sign).
-    pub fn request(&self, message: &Message) -> Result<http::Request<Bytes>, SignError> {
-        let mut request = http::Request::new(message.body.clone());
-        *request.method_mut() = http::Method::POST;
-        *request.headers_mut() = self.sign(message)?;
+    /// The message lacks an id that is signed, has something that no header can hold, or is not the
+    /// JSON that the scheme signs.
+    pub fn request(&self, message: &Message) -> Result<Request<Bytes>, SignError> {
+        if self.scheme.content.contains(&Part::Id)
+            && message.id.is_none()
+            && matches!(self.scheme.id, Some(Field::Header(_)))
+        {
+            return Err(SignError::MissingId);
+        }
+        let mut draft = Draft::new(&self.scheme, &self.source, self.url.as_deref(), message)?;
+        draft.sign(&self.label, &self.key)?;
+        let mut request = Request::new(draft.body.into());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = draft.uri;
+        *request.headers_mut() = draft.headers;
         Ok(request)
+    }
+
+    /// The headers of [`request`](Self::request), for a partner that adds nothing else.
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request), or the partner adds to the body or to the query.
+    pub fn sign(&self, message: &Message) -> Result<HeaderMap, SignError> {
+        let (parts, body) = self.request(message)?.into_parts();
+        let query = self.url.as_deref().and_then(|url| url.split_once('?')).map(|(_, query)| query);
+        match body == message.body && parts.uri.query() == query {
+            true => Ok(parts.headers),
+            false => Err(SignError::NotInHeaders),
+        }
     }
 }
 
@@ -126,19 +135,19 @@ impl Message {
         Self { body: body.into(), id: None, event: None, sent_at: None }
     }
 
-    /// The id, for schemes that have it in a header.
+    /// The id, for schemes that have it outside a body which is signed as a whole.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// The event type, for schemes that have it in a header.
+    /// The event type, for schemes that have it outside a body which is signed as a whole.
     pub fn event(mut self, event: impl Into<String>) -> Self {
         self.event = Some(event.into());
         self
     }
 
-    /// When it is sent, for schemes that sign the time in a header.
+    /// When it is sent, for schemes that sign the time outside the body.
     pub fn sent_at(mut self, sent_at: SystemTime) -> Self {
         self.sent_at = Some(sent_at);
         self
@@ -174,11 +183,16 @@ pub enum SignError {
         /// The header.
         header: String,
     },
-}
-
-fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), SignError> {
-    let unusable = || SignError::HeaderValue { header: name.into() };
-    let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
-    headers.insert(header, HeaderValue::from_str(value).map_err(|_| unusable())?);
-    Ok(())
+    /// The scheme signs fields of the JSON, or writes into it, and the body is none with room for them.
+    #[error("the body needs to be a JSON object, and where items are signed to have at least one")]
+    Json,
+    /// The request could not be verified for another reason than its signature.
+    #[error("no request with this message is ever accepted: {reason}")]
+    Unverifiable {
+        /// Why.
+        reason: crate::verify::Rejection,
+    },
+    /// The scheme does not only add headers.
+    #[error("the scheme writes into the body or the query as well: use `Signer::request`")]
+    NotInHeaders,
 }

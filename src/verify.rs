@@ -33,15 +33,30 @@ use crate::scheme::{Identity, Scheme, Tolerance};
 use crate::secret::{KeyRing, Secret};
 
 mod body;
+mod content;
+mod form;
 mod headers;
 mod lint;
 pub(crate) mod mac;
+mod place;
+mod reading;
 mod rejection;
+mod signatures;
 pub(crate) mod source;
+mod unproved;
+mod url;
+mod wanted;
+mod window;
 
-pub(crate) use body::BodyFields;
+pub(crate) use body::Fields;
+pub(crate) use content::Piece;
+pub(crate) use headers::Envelope;
+use mac::Key;
+pub(crate) use reading::{Incoming, Reading};
 pub use rejection::Rejection;
 use source::Source;
+use unproved::Message;
+pub(crate) use unproved::{sha256_hex, signed};
 
 /// Verifies the requests of one source.
 ///
@@ -92,6 +107,7 @@ impl Verifier {
             scheme,
             secrets: vec![secret.into()],
             allow_weak_secret: false,
+            url: None,
             judges_time: true,
             ttl: None,
             clock: Arc::new(SystemClock),
@@ -100,7 +116,7 @@ impl Verifier {
 
     /// Verifies a whole request; its body must be the raw bytes as they arrived.
     ///
-    /// The method and the URL are not looked at.
+    /// The method and the query are looked at where the scheme signs them, or has a value there.
     ///
     /// # Errors
     ///
@@ -111,26 +127,37 @@ impl Verifier {
         let (parts, body) = request.into_parts();
         let now = self.clock.now();
         let envelope = self.source.read(&parts.headers, now)?;
+        let query = parts.uri.query();
+        let (method, headers) = (&parts.method, &parts.headers);
+        let mut reading = Reading::new(Incoming { method, query, headers, body: &body });
+        reading.parse(&self.source)?;
+        let messages = self.source.messages(&reading)?;
 
         let mut matched = None;
         for (label, key) in &keys.keys {
-            let tag = key.mac(self.source.signed_parts(&envelope, &body));
+            if envelope.key_id.is_some_and(|id| id != label.as_bytes()) {
+                continue;
+            }
             // Which key it was is no secret; that every key is tried is cheap and constant.
-            let candidates = self.source.candidates(&envelope);
-            let matches = tag.matches_any(candidates, self.source.encoding());
+            let matches = match &messages {
+                None => self.source.is_signed(label, key, &envelope, &body),
+                Some(messages) => self.source.are_signed(label, key, &envelope, messages, &body),
+            };
             if matches && matched.is_none() {
                 matched = Some(label.clone());
             }
         }
         let secret = matched.ok_or(Rejection::WrongSignature)?;
 
-        // From here on the partner wrote every byte of the body.
+        // From here on the partner wrote every byte that is signed.
+        self.source.check_digest(&reading)?;
         let header_time = envelope.sent_at;
-        let fields = self.source.read_body(&body, envelope.id)?;
+        let fields = self.source.read_fields(&reading, messages.as_deref(), envelope.id)?;
         let signed_at = match fields.as_ref().and_then(|fields| fields.sent_at) {
             Some(sent_at) => Some(self.source.judge(sent_at, now)?),
             None => header_time,
         };
+        drop((messages, reading, envelope));
         Ok(Delivery::new(&self.source, parts.headers, body, fields, signed_at, now, secret))
     }
 
@@ -168,6 +195,36 @@ impl Verifier {
     }
 }
 
+impl Source {
+    /// Whether a request of an ordinary scheme is signed with this key.
+    fn is_signed(&self, label: &str, key: &Key, envelope: &Envelope<'_>, body: &[u8]) -> bool {
+        let is_tag = |content: &Vec<Piece>| {
+            let tag = key.mac(signed(content, &[], envelope, body));
+            self.signature.has(&tag, &envelope.signatures, label.as_bytes())
+        };
+        self.contents.iter().any(is_tag)
+    }
+
+    /// Whether all messages are.
+    fn are_signed(
+        &self,
+        label: &str,
+        key: &Key,
+        envelope: &Envelope<'_>,
+        messages: &[Message<'_>],
+        body: &[u8],
+    ) -> bool {
+        let is_signed = |content: &[Piece], message: &Message<'_>| {
+            let tag = key.mac(signed(content, message.values(), envelope, body));
+            message.with_signatures(self, envelope, |signatures| {
+                self.signature.has(&tag, signatures, label.as_bytes())
+            })
+        };
+        let mut contents = self.contents.iter();
+        contents.any(|content| messages.iter().all(|message| is_signed(content, message)))
+    }
+}
+
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys = self.keys.load();
@@ -188,6 +245,7 @@ pub struct VerifierBuilder {
     scheme: Scheme,
     secrets: Vec<Secret>,
     allow_weak_secret: bool,
+    url: Option<String>,
     judges_time: bool,
     ttl: Option<Duration>,
     clock: Arc<dyn Clock>,
@@ -207,6 +265,14 @@ impl VerifierBuilder {
         self
     }
 
+    /// The endpoint's public URL, for partners that sign it: exactly as it is configured with them,
+    /// with its query if it has one. It is never taken from a request, where a proxy may have
+    /// changed it, and so may anyone. Other schemes do without.
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
     /// Another identity than the scheme's.
     pub fn identity(mut self, identity: Identity) -> Self {
         self.scheme.identity = identity;
@@ -215,7 +281,7 @@ impl VerifierBuilder {
 
     /// Another tolerance than the scheme's.
     pub fn tolerance(mut self, past: Duration, future: Duration) -> Self {
-        self.scheme.tolerance = Tolerance { past, future };
+        self.scheme.tolerance = Some(Tolerance { past, future });
         self
     }
 
@@ -246,7 +312,13 @@ impl VerifierBuilder {
     ///
     /// A scheme or secret that would let something through: see [`ConfigError`].
     pub fn build(self) -> Result<Verifier, ConfigError> {
-        let source = Source::prepare(self.source, &self.scheme, self.judges_time, self.ttl)?;
+        let source = Source::prepare(
+            self.source,
+            &self.scheme,
+            self.url.as_deref(),
+            self.judges_time,
+            self.ttl,
+        )?;
         let keys = KeyRing::prepare(&self.scheme, self.secrets, self.allow_weak_secret)?;
         Ok(Verifier {
             source: Arc::new(source),

@@ -80,7 +80,7 @@ fn a_wrong_signature_is_refused_without_allocating() {
         let mut body = good.clone();
         *body.body_mut() = Bytes::from(vec![b'x'; good.body().len()]);
         let mut tag = good.clone();
-        let value = good.headers()[&*scheme.signature.header].to_str().unwrap();
+        let value = good.headers()[scheme.signature.field.as_header().unwrap()].to_str().unwrap();
         // Another tag of the same length.
         let (prefix, wrong) = value.split_at(scheme.signature.prefix.len());
         let wrong: String = wrong
@@ -92,12 +92,13 @@ fn a_wrong_signature_is_refused_without_allocating() {
             })
             .collect();
         assert!(!value.ends_with(&wrong), "it has to have a 0 or a 1");
-        set(&mut tag, &scheme.signature.header, format!("{prefix}{wrong}"));
+        set(&mut tag, scheme.signature.field.as_header().unwrap(), format!("{prefix}{wrong}"));
         let mut short = good.clone();
-        set(&mut short, &scheme.signature.header, format!("{prefix}AAAA"));
+        set(&mut short, scheme.signature.field.as_header().unwrap(), format!("{prefix}AAAA"));
 
         // What is too short to be a tag is refused before the body is looked at.
-        let header = HeaderName::from_bytes(scheme.signature.header.as_bytes()).unwrap();
+        let header =
+            HeaderName::from_bytes(scheme.signature.field.as_header().unwrap().as_bytes()).unwrap();
         let malformed = Rejection::MalformedHeader { header };
         let wrong = Rejection::WrongSignature;
         for (request, reason) in [(body, &wrong), (tag, &wrong), (short, &malformed)] {

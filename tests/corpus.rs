@@ -61,10 +61,11 @@ fn sign_mutate_verify_with_other_schemes() {
         for encoding in [Encoding::Hex, Encoding::Base64] {
             for layout in [Layout::Single, Layout::List(',')] {
                 let signature = Signature {
-                    header: "webhook-signature".into(),
+                    field: Field::header("webhook-signature"),
                     prefix: "v1:".into(),
                     layout,
                     encoding,
+                    ..Signature::BASE
                 };
                 let header = Scheme { algorithm, signature, ..presets::STANDARD_WEBHOOKS };
                 let parameter = Scheme {

@@ -368,10 +368,11 @@ async fn d11_a_signed_id_counts_whatever_the_body_says() {
 fn restamped() -> Scheme {
     Scheme {
         signature: Signature {
-            header: Cow::Borrowed("x-signature"),
+            field: Field::header("x-signature"),
             prefix: Cow::Borrowed(""),
             layout: Layout::Single,
             encoding: Encoding::Hex,
+            ..Signature::BASE
         },
         id: Some(Field::header("x-delivery")),
         sent_at: Some(SentAt { field: Field::pointer("/sent"), format: TimeFormat::UnixSeconds }),

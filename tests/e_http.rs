@@ -354,7 +354,7 @@ async fn an_intake_without_a_verify_layer_is_a_500() {
 async fn a_signed_body_that_lacks_what_identifies_it_is_a_400() {
     use inhook::scheme::{Field, Identity, Scheme, Signature};
     let scheme = Scheme {
-        signature: Signature { header: "x-signature".into(), ..Signature::BASE },
+        signature: Signature { field: Field::header("x-signature"), ..Signature::BASE },
         id: Some(Field::pointer("/id")),
         identity: Identity::Fields(vec![Field::pointer("/id")].into()),
         ..Scheme::BASE

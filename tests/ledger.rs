@@ -39,7 +39,7 @@ async fn a_dead_letter_can_be_left_to_the_operator() {
 async fn a_resend_runs_the_stored_bytes_and_not_its_own() {
     use inhook::scheme::{Field, Identity, Scheme, Signature};
     let scheme = Scheme {
-        signature: Signature { header: "x-signature".into(), ..Signature::BASE },
+        signature: Signature { field: Field::header("x-signature"), ..Signature::BASE },
         identity: Identity::Fields(vec![Field::pointer("/id")].into()),
         ..Scheme::BASE
     };

@@ -78,10 +78,11 @@ fn scheme() -> impl Strategy<Value = Scheme> {
                 algorithm,
                 key,
                 signature: Signature {
-                    header: Cow::Borrowed(HEADER),
+                    field: Field::header(HEADER),
                     prefix: Cow::Borrowed(prefix),
                     layout,
                     encoding,
+                    ..Signature::BASE
                 },
                 content: content.into(),
                 id: Some(Field::header("x-id")),
@@ -152,8 +153,11 @@ proptest! {
     ) {
         let body = match &scheme.sent_at {
             Some(SentAt { field: Field::Pointer(_), format }) => {
-                let time = written(*format, sent_at);
-                format!(r#"{{"f":"{}","t":"{time}"}}"#, const_hex::encode(&filler)).into_bytes()
+                let time = match (*format, written(*format, sent_at)) {
+                    (TimeFormat::Rfc3339, time) => format!("\"{time}\""),
+                    (_, time) => time,
+                };
+                format!(r#"{{"f":"{}","t":{time}}}"#, const_hex::encode(&filler)).into_bytes()
             }
             _ => filler,
         };

@@ -15,6 +15,7 @@ use tower_service::Service;
 
 use super::{Claim, Dedup, DedupError, DedupStatus, Ticket};
 use crate::answer::retry_after;
+use crate::delivery::Delivery;
 use crate::inbox::Settled;
 use crate::panic::CatchPanic;
 
@@ -72,7 +73,9 @@ where
         Ok(Claim::Granted) => DedupStatus::Claimed,
         Ok(Claim::Committed) => {
             tracing::debug!(%key, "duplicate");
-            return Ok(Answer::Duplicate.into_response());
+            let accepted = request.extensions().get::<Delivery>().map(Delivery::answer);
+            let status = accepted.and_then(|answer| StatusCode::from_u16(answer.status).ok());
+            return Ok(Answer::Duplicate(status.unwrap_or_default()).into_response());
         }
         Ok(Claim::InFlight) => {
             tracing::info!(%key, "the same delivery is in flight");
@@ -247,7 +250,8 @@ async fn in_time<T>(
 /// What is answered in place of the inner service.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Answer {
-    Duplicate,
+    /// With the status that the partner takes for an accept.
+    Duplicate(StatusCode),
     Unavailable,
     Panicked,
     Unverified,
@@ -257,7 +261,7 @@ impl Answer {
     pub(super) fn into_response<R: Default>(self) -> Response<R> {
         let mut response = Response::new(R::default());
         *response.status_mut() = match self {
-            Self::Duplicate => StatusCode::OK,
+            Self::Duplicate(accepted) => accepted,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked | Self::Unverified => StatusCode::INTERNAL_SERVER_ERROR,
         };

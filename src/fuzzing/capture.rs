@@ -1,6 +1,11 @@
 //! A request as text, and what should become of it: computed on the raw lines, with `hmac` alone,
 //! and with nothing that the verifier uses.
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "an oracle fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "an oracle fails by panicking"
+)]
 
 use base64ct::{Base64, Encoding as _};
 use bytes::Bytes;
@@ -9,7 +14,7 @@ use http::{HeaderName, HeaderValue, Request};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
-use super::{SECRETS, Standing, verifier};
+use super::{SECRETS, Standing, signature_header, verifier};
 use crate::scheme::{
     Algorithm, Encoding, Field, KeyFormat, Layout, Part, Scheme, SentAt, TimeFormat,
 };
@@ -80,7 +85,7 @@ impl Capture {
         let id = field(scheme.id.as_ref()).unwrap_or_default();
         let time = match &scheme.sent_at {
             Some(SentAt { field: Field::Parameter(name), .. }) => {
-                let signature = self.value(scheme, &scheme.signature.header).ok().flatten();
+                let signature = self.value(scheme, signature_header(scheme)).ok().flatten();
                 parameters(scheme, signature.unwrap_or_default(), name).first().copied()
             }
             sent_at => field(sent_at.as_ref().map(|sent_at| &sent_at.field)),
@@ -89,8 +94,8 @@ impl Capture {
         let [new, old] = SECRETS.map(|secret| tag(scheme, secret, id, time, &self.body));
         let mut capture = self.clone();
         for (name, value) in &mut capture.headers {
-            if *name == *scheme.signature.header
-                || alias(scheme, &scheme.signature.header) == Some(name.as_str())
+            if name.as_str().eq_ignore_ascii_case(signature_header(scheme))
+                || alias(scheme, signature_header(scheme)) == Some(name.as_str())
             {
                 *value = value.replace("$new", &new).replace("$old", &old);
             }
@@ -111,7 +116,7 @@ impl Capture {
 
     /// The label of the secret that signed it, and its id.
     fn secret_and_id(&self, scheme: &Scheme) -> Result<(String, Option<String>), Refused> {
-        let signature = self.value(scheme, &scheme.signature.header)?.ok_or(Refused)?;
+        let signature = self.value(scheme, signature_header(scheme))?.ok_or(Refused)?;
         let id = match &scheme.id {
             Some(Field::Header(name)) => self.value(scheme, name)?,
             _ => None,
@@ -141,6 +146,7 @@ impl Capture {
         let entries: Vec<&str> = match scheme.signature.layout {
             Layout::Single => vec![signature],
             Layout::List(separator) => signature.split(separator).collect(),
+            other => panic!("the oracle does not know {other:?}"),
         };
         let tags =
             SECRETS.map(|secret| tag(scheme, secret, id.unwrap_or_default(), time, &self.body));
@@ -214,6 +220,7 @@ fn tag(scheme: &Scheme, secret: &str, id: &str, time: &str, body: &[u8]) -> Stri
         &Part::Id => id.as_bytes(),
         &Part::SentAt => time.as_bytes(),
         Part::Literal(text) => text.as_bytes(),
+        other => panic!("the oracle does not know {other:?}"),
     };
     let content = scheme.content.iter().map(part).collect::<Vec<&[u8]>>().concat();
     let key = match &scheme.key {
@@ -221,6 +228,7 @@ fn tag(scheme: &Scheme, secret: &str, id: &str, time: &str, body: &[u8]) -> Stri
         KeyFormat::Base64 { prefix } => {
             Base64::decode_vec(secret.strip_prefix(&**prefix).unwrap_or(secret)).expect("base64")
         }
+        other => panic!("the oracle does not know {other:?}"),
     };
     let mac = match scheme.algorithm {
         Algorithm::HmacSha1 => hmac::<Hmac<Sha1>>(&key, &content),
@@ -231,6 +239,7 @@ fn tag(scheme: &Scheme, secret: &str, id: &str, time: &str, body: &[u8]) -> Stri
     match scheme.signature.encoding {
         Encoding::Hex => mac.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect(),
         Encoding::Base64 => Base64::encode_string(&mac),
+        other => panic!("the oracle does not know {other:?}"),
     }
 }
 

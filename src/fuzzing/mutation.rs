@@ -6,6 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 
+use super::signature_header;
 use crate::delivery::Delivery;
 use crate::scheme::{Field, Identity, Layout, Part, Scheme, SentAt};
 use crate::verify::Verifier;
@@ -38,7 +39,7 @@ impl<'s> Mutation<'s> {
             Some(SentAt { field: Field::Header(name), .. }) => Some(Target::Time(name)),
             _ => None,
         };
-        let targets: Vec<Target<'s>> = [Target::Body, Target::Signature(&scheme.signature.header)]
+        let targets: Vec<Target<'s>> = [Target::Body, Target::Signature(signature_header(scheme))]
             .into_iter()
             .chain(id)
             .chain(time)
@@ -121,6 +122,7 @@ impl<'s> Mutation<'s> {
                 let times = after.iter().filter(|entry| self.is_time(entry)).count();
                 entries(before).iter().all(|entry| after.contains(entry)) && times <= 1
             }
+            (Target::Signature(_), layout) => panic!("the oracle does not know {layout:?}"),
         }
     }
 }

@@ -11,7 +11,7 @@ use http_body_util::Full;
 use serde_json::Value;
 
 use crate::clock::{Clock, SystemClock};
-use crate::scheme::{Field, Scheme, SentAt};
+use crate::scheme::{Field, Scheme, SentAt, TimeFormat, Tolerance};
 use crate::secret::Secret;
 use crate::sign::{Message, Signer};
 use crate::timestamp;
@@ -76,10 +76,9 @@ impl Partner {
     ///
     /// # Panics
     ///
-    /// The scheme signs no time, so no request of it is ever stale.
+    /// The scheme judges no time, so no request of it is ever stale.
     pub fn stale(&self, message: &Message) -> Request<Full<Bytes>> {
-        self.require_time();
-        let age = self.scheme.tolerance.past.saturating_add(Duration::from_secs(2));
+        let age = self.tolerance().past.saturating_add(Duration::from_secs(2));
         let then = self.clock.now().checked_sub(age).expect("a clock after 1970");
         self.sign(&self.right, message, then)
     }
@@ -88,10 +87,9 @@ impl Partner {
     ///
     /// # Panics
     ///
-    /// The scheme signs no time.
+    /// The scheme judges no time.
     pub fn future(&self, message: &Message) -> Request<Full<Bytes>> {
-        self.require_time();
-        let ahead = self.scheme.tolerance.future.saturating_add(Duration::from_secs(2));
+        let ahead = self.tolerance().future.saturating_add(Duration::from_secs(2));
         let then = self.clock.now().checked_add(ahead).expect("a clock before the end of time");
         self.sign(&self.right, message, then)
     }
@@ -142,12 +140,19 @@ impl Partner {
         let time = body.pointer_mut(pointer);
         let time =
             time.unwrap_or_else(|| panic!("the body needs a time at {pointer}, whatever it is"));
-        *time = Value::String(timestamp::write(*format, sent_at));
+        let text = timestamp::write(*format, sent_at);
+        *time = match format {
+            TimeFormat::Rfc3339 => Value::String(text),
+            TimeFormat::UnixSeconds | TimeFormat::UnixMillis => {
+                Value::Number(text.parse().expect("a number"))
+            }
+        };
         body.to_string().into()
     }
 
-    fn require_time(&self) {
+    fn tolerance(&self) -> Tolerance {
         assert!(self.scheme.sent_at.is_some(), "{} signs no time", self.scheme.name);
+        self.scheme.tolerance.expect("a scheme that judges its time")
     }
 }
 

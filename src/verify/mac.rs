@@ -1,7 +1,7 @@
 //! The MAC, and the one comparison that decides.
 
-use base64_simd::{Out, STANDARD as BASE64};
-use base64ct::{Base64 as ConstantTimeBase64, Encoding as _};
+use base64_simd::{Out, STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64_URL};
+use base64ct::{Base64 as ConstantTimeBase64, Base64UrlUnpadded, Encoding as _};
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
@@ -93,8 +93,9 @@ pub(crate) fn encoded_len(algorithm: Algorithm, encoding: Encoding) -> usize {
 /// Writes a tag as text.
 pub(crate) fn encode(encoding: Encoding, tag: &Tag) -> String {
     match encoding {
-        Encoding::Hex => const_hex::encode(tag.as_bytes()),
+        Encoding::Hex | Encoding::AnyCaseHex => const_hex::encode(tag.as_bytes()),
         Encoding::Base64 => ConstantTimeBase64::encode_string(tag.as_bytes()),
+        Encoding::Base64Url => Base64UrlUnpadded::encode_string(tag.as_bytes()),
     }
 }
 
@@ -112,8 +113,16 @@ fn decode(encoding: Encoding, text: &[u8], len: usize, tag: &mut [u8; BUFFER]) -
             let tag = tag.get_mut(..len).unwrap_or_default();
             lower_case && const_hex::decode_to_slice(text, tag).is_ok()
         }
+        Encoding::AnyCaseHex => {
+            let tag = tag.get_mut(..len).unwrap_or_default();
+            const_hex::decode_to_slice(text, tag).is_ok()
+        }
         Encoding::Base64 => {
             let tag = BASE64.decode(text, Out::from_slice(tag));
+            tag.is_ok_and(|tag| tag.len() == len)
+        }
+        Encoding::Base64Url => {
+            let tag = BASE64_URL.decode(text, Out::from_slice(tag));
             tag.is_ok_and(|tag| tag.len() == len)
         }
     }
@@ -121,8 +130,9 @@ fn decode(encoding: Encoding, text: &[u8], len: usize, tag: &mut [u8; BUFFER]) -
 
 fn text_len(bytes: usize, encoding: Encoding) -> usize {
     match encoding {
-        Encoding::Hex => bytes.saturating_mul(2),
+        Encoding::Hex | Encoding::AnyCaseHex => bytes.saturating_mul(2),
         Encoding::Base64 => bytes.div_ceil(3).saturating_mul(4),
+        Encoding::Base64Url => bytes.saturating_mul(4).div_ceil(3),
     }
 }
 

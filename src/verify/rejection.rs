@@ -86,6 +86,32 @@ pub enum Rejection {
         ahead: Duration,
     },
 
+    /// The query is not one: it has an empty parameter, or something that separates signed values.
+    #[error("the query is malformed")]
+    MalformedQuery,
+    /// The body is not the form that the scheme reads before it can verify.
+    #[error("the body is not a form of the kind that the scheme says")]
+    NotForm,
+    /// The body is not JSON, and the scheme signs fields in it.
+    #[error("the body is not JSON, but fields in it are signed")]
+    SignedJson,
+    /// A value that is signed, or the signature itself, is missing, there twice, or of another kind
+    /// than the scheme says.
+    #[error("`{field}`, which is signed or the signature, is missing, repeated or malformed")]
+    SignedField {
+        /// The JSON pointer, or the name of the parameter.
+        field: Arc<str>,
+    },
+    /// There are no signed items, or more than are verified.
+    #[error("the signed items are missing, or there are more than {max}")]
+    SignedItems {
+        /// How many there may be.
+        max: usize,
+    },
+    /// The digest that was signed is missing, or is not the body's.
+    #[error("the body does not have the SHA-256 that was signed")]
+    WrongDigest,
+
     /// The signed body is not JSON, but a field in it is needed.
     #[error("the body is not JSON, but `{pointer}` is needed")]
     NotJson {
@@ -106,6 +132,60 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// All that [`reason`](Self::reason) can say.
+    pub const REASONS: &[&str] = &[
+        "method",
+        "too_large",
+        "body_timeout",
+        "body_aborted",
+        "content_encoding",
+        "overloaded",
+        "missing_header",
+        "repeated_header",
+        "malformed_header",
+        "too_many_signatures",
+        "wrong_signature",
+        "malformed_time",
+        "stale",
+        "future",
+        "malformed_query",
+        "not_form",
+        "signed_json",
+        "signed_field",
+        "signed_items",
+        "wrong_digest",
+        "not_json",
+        "identity_field",
+    ];
+
+    /// The reason as a stable word, for logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::TooLarge { .. } => "too_large",
+            Self::BodyTimeout { .. } => "body_timeout",
+            Self::BodyAborted => "body_aborted",
+            Self::ContentEncoding => "content_encoding",
+            Self::Overloaded { .. } => "overloaded",
+            Self::MissingHeader { .. } => "missing_header",
+            Self::RepeatedHeader { .. } => "repeated_header",
+            Self::MalformedHeader { .. } => "malformed_header",
+            Self::TooManySignatures { .. } => "too_many_signatures",
+            Self::WrongSignature => "wrong_signature",
+            Self::MalformedTime { .. } => "malformed_time",
+            Self::Stale { .. } => "stale",
+            Self::Future { .. } => "future",
+            Self::MalformedQuery => "malformed_query",
+            Self::NotForm => "not_form",
+            Self::SignedJson => "signed_json",
+            Self::SignedField { .. } => "signed_field",
+            Self::SignedItems { .. } => "signed_items",
+            Self::WrongDigest => "wrong_digest",
+            Self::NotJson { .. } => "not_json",
+            Self::IdentityField { .. } => "identity_field",
+        }
+    }
+
     /// The status of the answer: 400, 401, 405, 408, 413, 415 or 503.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -121,6 +201,12 @@ impl Rejection {
             | Self::MalformedHeader { .. }
             | Self::TooManySignatures { .. }
             | Self::WrongSignature
+            | Self::MalformedQuery
+            | Self::NotForm
+            | Self::SignedJson
+            | Self::SignedField { .. }
+            | Self::SignedItems { .. }
+            | Self::WrongDigest
             | Self::MalformedTime { .. }
             | Self::Stale { .. }
             | Self::Future { .. } => StatusCode::UNAUTHORIZED,

@@ -4,31 +4,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 
-use super::headers::{Envelope, Header, Wanted};
+use super::content::{self, Piece};
 use super::judge;
 use super::lint::lint;
-use super::mac::encoded_len;
+use super::place::{Header, Place};
 use super::rejection::Rejection;
+use super::signatures::SignatureSpec;
+use super::unproved::Unproved;
+use super::url::PublicUrl;
+use super::wanted::Wanted;
+use super::window::Window;
 use crate::error::ConfigError;
-use crate::pointer::Pointers;
+use crate::pointer::{Path, Pointers};
 use crate::scheme::{
-    Encoding, Field, Identity, Layout, Part, Scheme, SentAt, TimeFormat, Tolerance,
+    Answer, Field, Identity, Json, KeyId, Part, Scheme, SentAt, TimeFormat, Tolerance,
 };
 
 /// The longest id, and the longest source name and event type, in bytes.
 pub(crate) const MAX_ID: usize = 255;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// No id is forgotten sooner, whatever the partner says of its retries.
-const MIN_WINDOW: Duration = Duration::from_secs(96 * 60 * 60);
-/// Where no time is signed a captured request never goes stale, so a durable inbox, where memory is
-/// cheap, remembers longer.
-const UNTIMED_WINDOW: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Far enough, and safe to add to any clock.
-const MAX_TTL: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 
 /// One configured source.
 #[derive(Debug)]
@@ -36,48 +31,45 @@ pub(crate) struct Source {
     pub(crate) name: Arc<str>,
     pub(crate) wanted: Wanted,
     pub(crate) signature: SignatureSpec,
-    pub(crate) content: Vec<Part>,
+    /// The signed content, once for each spelling of the URL.
+    pub(crate) contents: Vec<Vec<Piece>>,
+    /// What has to be read before the MAC, beyond the headers: for most schemes nothing.
+    pub(crate) unproved: Option<Unproved>,
+    /// Whether the id, in a header, is signed.
+    pub(crate) signs_id: bool,
     /// What follows the id in the signed content, so an id can't contain it.
     pub(crate) id_end: Option<Box<[u8]>>,
+    /// Whether a value that varies touches the time in the signed content.
+    pub(crate) time_touches: bool,
+    /// Whether the text of the time is a part of the signed content.
+    pub(crate) time_is_text: bool,
+    /// The header that names the key.
+    pub(crate) key_id: Option<Header>,
+    pub(crate) requires: Vec<(Header, Box<str>)>,
+    pub(crate) digest: Option<Place>,
     pub(crate) identity: IdentitySpec,
     pub(crate) window: Window,
+    pub(crate) answer: Answer,
     pub(crate) deadline: Duration,
     pub(crate) retry_horizon: Duration,
     pub(crate) id: Option<Place>,
-    pub(crate) event: Option<Place>,
+    /// The first that is there counts.
+    pub(crate) event: Vec<Place>,
     /// The signed time, where it is not a part of the signature header.
     pub(crate) sent_at: Option<(Place, TimeFormat)>,
     /// `None`: requests of any age are accepted.
     tolerance: Option<Tolerance>,
+    pub(crate) json: Json,
     pub(crate) pointers: Pointers,
-    /// Whether something besides the event is in the body; for that alone it is not parsed.
-    pub(crate) reads_body: bool,
-    /// Whether a request can't be accepted without what is in the body.
-    pub(crate) requires_body: bool,
+    pub(crate) reads_query: bool,
+    pub(crate) reads_form: bool,
+    /// Whether something besides the event is outside the headers; for that alone JSON is not parsed.
+    pub(crate) reads_fields: bool,
+    /// Whether a request can't be accepted without what is in its JSON.
+    pub(crate) requires_json: bool,
     /// For deliveries without an identity: a number no other process draws, and a count.
     seed: [u8; 32],
     count: AtomicU64,
-}
-
-#[derive(Debug)]
-pub(crate) struct SignatureSpec {
-    pub(crate) header: Header,
-    pub(crate) prefix: Box<[u8]>,
-    /// How long a signature is without its prefix.
-    pub(crate) length: usize,
-    /// What separates the signatures of a list.
-    pub(crate) separator: Option<u8>,
-    /// What the signed time begins with, where it is an entry of the list.
-    pub(crate) time: Option<(Box<[u8]>, TimeFormat)>,
-    encoding: Encoding,
-}
-
-/// Where a value is, prepared.
-#[derive(Debug)]
-pub(crate) enum Place {
-    Header(Header),
-    /// The position of the pointer in [`Source::pointers`], and its text for messages.
-    Pointer(usize, Arc<str>),
 }
 
 #[derive(Debug)]
@@ -91,20 +83,12 @@ pub(crate) enum IdentitySpec {
     None,
 }
 
-/// How long an id is remembered.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Window {
-    pub(crate) volatile: Duration,
-    pub(crate) durable: Duration,
-    /// For how long a request stays fresh after it was accepted: past + future, or nothing.
-    pub(crate) freshness: Duration,
-}
-
 impl Source {
     /// Checks a scheme and prepares it.
     pub(crate) fn prepare(
         name: String,
         scheme: &Scheme,
+        url: Option<&str>,
         judges_time: bool,
         ttl: Option<Duration>,
     ) -> Result<Self, ConfigError> {
@@ -112,97 +96,70 @@ impl Source {
             return Err(ConfigError::SourceName);
         }
         lint(scheme)?;
-        let mut texts: Vec<Arc<str>> = Vec::new();
-        let mut place = |field: &Field| match field {
-            Field::Header(name) => header(scheme, name).map(Place::Header),
-            Field::Pointer(pointer) => {
-                let at = texts.iter().position(|text| **text == **pointer);
-                let at = at.unwrap_or_else(|| {
-                    texts.push(Arc::from(&**pointer));
-                    texts.len().saturating_sub(1)
-                });
-                Ok(Place::Pointer(at, Arc::from(&**pointer)))
-            }
-            Field::Parameter(name) => Err(ConfigError::Parameter {
-                name: name.to_string(),
-                problem: "can only be `sent_at`",
-            }),
-        };
-        let id = scheme.id.as_ref().map(&mut place).transpose()?;
-        let (mut sent_at, mut parameter) = (None, None);
-        match &scheme.sent_at {
-            Some(SentAt { field: Field::Parameter(name), format }) => {
-                parameter = Some((format!("{name}=").into_bytes().into(), *format));
-            }
-            Some(SentAt { field, format }) => sent_at = Some((place(field)?, *format)),
-            None => {}
-        }
-        let identity = match &scheme.identity {
-            // The only header that the lint lets through is the signed id, in whatever case it is named.
-            Identity::Fields(fields)
-                if fields.iter().eq(&scheme.id)
-                    || fields.iter().all(|field| matches!(field, Field::Header(_))) =>
-            {
-                IdentitySpec::SignedId
-            }
-            Identity::Fields(fields) => {
-                IdentitySpec::Fields(fields.iter().map(&mut place).collect::<Result<_, _>>()?)
-            }
-            Identity::Content => IdentitySpec::Content,
-            Identity::IdAndContent => IdentitySpec::IdAndContent,
-            Identity::UnsignedId => IdentitySpec::UnsignedId,
-            Identity::None => IdentitySpec::None,
-        };
-        let event = scheme.event.as_ref().map(&mut place).transpose()?;
-        let is_pointer = |place: &Place| matches!(place, Place::Pointer(..));
-        let id_in_body = id.as_ref().is_some_and(is_pointer);
-        let requires_body = sent_at.as_ref().is_some_and(|(place, _)| is_pointer(place))
-            || match &identity {
-                IdentitySpec::Fields(fields) => fields.iter().any(is_pointer),
-                IdentitySpec::SignedId | IdentitySpec::UnsignedId => id_in_body,
-                IdentitySpec::Content | IdentitySpec::IdAndContent | IdentitySpec::None => false,
-            };
-        let pointers = Pointers::new(texts.iter().map(|text| &**text))?;
+        let url = url.map(|url| PublicUrl::parse(url, scheme.either_port)).transpose()?;
 
-        let signature = header(scheme, &scheme.signature.header)?;
+        // What is read before the MAC, and what is read after it.
+        let (mut unproved, mut proved) = (Vec::new(), Vec::new());
+        let contents = content::prepare(scheme, url.as_ref(), &mut unproved)?;
+        let signature = Place::prepare(scheme, &scheme.signature.field, &mut unproved)?;
+        let mut place = |field: &Field| Place::prepare(scheme, field, &mut proved);
+        let id = scheme.id.as_ref().map(&mut place).transpose()?;
+        let sent_at = match &scheme.sent_at {
+            Some(SentAt { field: Field::Parameter(_) | Field::Entry(_), .. }) | None => None,
+            Some(SentAt { field, format }) => Some((place(field)?, *format)),
+        };
+        let identity = IdentitySpec::prepare(scheme, &mut place)?;
+        let event = events(scheme).iter().map(&mut place).collect::<Result<_, _>>()?;
+        let digest = scheme.digest.as_ref().map(&mut place).transpose()?;
+
+        let signature = SignatureSpec::prepare(scheme, signature)?;
         let id_header = id.as_ref().and_then(Place::as_header);
         let time_header = sent_at.as_ref().and_then(|(place, _)| place.as_header());
+        let needs = Needs { scheme, id: &id, sent_at: &sent_at, identity: &identity };
+        let (tolerance, judged) = match scheme.tolerance.filter(|_| judges_time) {
+            Some(tolerance) => (Some(tolerance), scheme.sent_at.is_some()),
+            None => (None, false),
+        };
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|_| ConfigError::Random)?;
+        let requires = scheme.requires.iter();
         Ok(Self {
-            name: name.into(),
-            wanted: Wanted::new(signature.clone(), id_header.cloned(), time_header.cloned()),
-            signature: SignatureSpec {
-                header: signature,
-                prefix: scheme.signature.prefix.as_bytes().into(),
-                length: encoded_len(scheme.algorithm, scheme.signature.encoding),
-                separator: match scheme.signature.layout {
-                    Layout::Single => None,
-                    Layout::List(separator) => u8::try_from(separator).ok(),
-                },
-                time: parameter,
-                encoding: scheme.signature.encoding,
-            },
-            content: scheme.content.to_vec(),
+            wanted: Wanted::new(signature.header(), id_header, time_header),
+            unproved: unproved_of(scheme, &contents, &signature, &unproved)?,
+            signs_id: scheme.content.contains(&Part::Id),
             id_end: id_end(&scheme.content),
-            identity,
-            window: window(scheme, judges_time && scheme.sent_at.is_some(), ttl)?,
+            time_touches: content::time_touches(&scheme.content),
+            time_is_text: scheme.content.contains(&Part::SentAt),
+            key_id: match &scheme.key_id {
+                Some(KeyId::Header(name)) => Some(Header::prepare(scheme, name)?),
+                Some(KeyId::Prefix(_)) | None => None,
+            },
+            requires: requires
+                .map(|(name, value)| Ok((Header::prepare(scheme, name)?, (**value).into())))
+                .collect::<Result<_, ConfigError>>()?,
+            digest,
+            window: Window::new(scheme, judged, ttl)?,
+            answer: scheme.answer.clone(),
             deadline: scheme.deadline,
             retry_horizon: scheme.retry_horizon,
+            tolerance,
+            json: scheme.json.clone(),
+            pointers: Pointers::new(proved.iter().map(|text| &**text))?,
+            reads_query: needs.any(|field| matches!(field, Field::Query(_))),
+            reads_form: scheme.json != Json::Body
+                || needs.any(|field| matches!(field, Field::Form(_))),
+            reads_fields: needs.fields(),
+            requires_json: needs.json(),
+            name: name.into(),
+            contents,
+            signature,
+            identity,
             id,
             event,
             sent_at,
-            tolerance: judges_time.then_some(scheme.tolerance),
-            pointers,
-            reads_body: requires_body || id_in_body,
-            requires_body,
             seed,
             count: AtomicU64::new(0),
         })
-    }
-
-    pub(crate) fn encoding(&self) -> Encoding {
-        self.signature.encoding
     }
 
     pub(crate) fn id_header(&self) -> Option<&Header> {
@@ -225,21 +182,6 @@ impl Source {
         }
     }
 
-    /// The signed bytes, part by part.
-    pub(crate) fn signed_parts<'a>(
-        &'a self,
-        envelope: &Envelope<'a>,
-        body: &'a Bytes,
-    ) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let (id, time) = (envelope.id, envelope.time);
-        self.content.iter().map(move |part| match part {
-            Part::Body => &**body,
-            Part::Id => id,
-            Part::SentAt => time,
-            Part::Literal(text) => text.as_bytes(),
-        })
-    }
-
     /// The id as a header has it. It was checked before the MAC.
     pub(crate) fn header_id<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
         text_in_header(self.id_header()?, headers)
@@ -247,7 +189,8 @@ impl Source {
 
     /// The event type as a header has it; unusable ones count as missing.
     pub(crate) fn header_event<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        text_in_header(self.event.as_ref()?.as_header()?, headers)
+        let places = self.event.iter().filter_map(Place::as_header);
+        places.filter_map(|header| text_in_header(header, headers)).next()
     }
 
     /// What no other delivery has, for [`Identity::None`]: 32 random bytes. The seed and the count
@@ -266,21 +209,102 @@ impl Source {
     }
 }
 
-impl Place {
-    fn as_header(&self) -> Option<&Header> {
-        match self {
-            Self::Header(header) => Some(header),
-            Self::Pointer(..) => None,
-        }
+impl IdentitySpec {
+    fn prepare(
+        scheme: &Scheme,
+        place: &mut impl FnMut(&Field) -> Result<Place, ConfigError>,
+    ) -> Result<Self, ConfigError> {
+        Ok(match &scheme.identity {
+            Identity::Fields(fields) if is_id(fields, scheme.id.as_ref()) => Self::SignedId,
+            Identity::Fields(fields) => {
+                Self::Fields(fields.iter().map(place).collect::<Result<_, _>>()?)
+            }
+            Identity::Content => Self::Content,
+            Identity::IdAndContent => Self::IdAndContent,
+            Identity::UnsignedId => Self::UnsignedId,
+            Identity::None => Self::None,
+        })
+    }
+}
+
+/// Where the event type may be.
+fn events(scheme: &Scheme) -> &[Field] {
+    match &scheme.event {
+        Some(Field::FirstOf(fields)) => fields,
+        Some(field) => std::slice::from_ref(field),
+        None => &[],
+    }
+}
+
+/// Whether the fields are the id, however often, and nothing else.
+fn is_id(fields: &[Field], id: Option<&Field>) -> bool {
+    id.is_some_and(|id| fields.iter().all(|field| field.is(id)))
+}
+
+/// What a request has to be asked for.
+struct Needs<'s> {
+    scheme: &'s Scheme,
+    id: &'s Option<Place>,
+    sent_at: &'s Option<(Place, TimeFormat)>,
+    identity: &'s IdentitySpec,
+}
+
+impl Needs<'_> {
+    /// Whether any field of the scheme is so.
+    fn any(&self, is: fn(&Field) -> bool) -> bool {
+        let scheme = self.scheme;
+        let fields: &[Field] = match &scheme.identity {
+            Identity::Fields(fields) => fields,
+            _ => &[],
+        };
+        let named = scheme.id.iter().chain(events(scheme)).chain(&scheme.digest);
+        let sent_at = scheme.sent_at.iter().map(|sent_at| &sent_at.field);
+        let mut all = named.chain(sent_at).chain(fields).chain([&scheme.signature.field]);
+        all.any(is) || content::has_field(&scheme.content, is)
     }
 
-    pub(crate) fn not_identifying(&self) -> Rejection {
-        let field = match self {
-            Self::Header(header) => Arc::from(header.name.as_str()),
-            Self::Pointer(_, pointer) => pointer.clone(),
+    /// Whether something has to be read after the MAC. The event alone is no reason to parse JSON.
+    fn fields(&self) -> bool {
+        let elsewhere = |place: &Place| place.as_header().is_none();
+        let event = |field: &Field| match field {
+            Field::Pointer(_) => self.scheme.json != Json::Body,
+            Field::Header(_) => false,
+            _ => true,
         };
-        Rejection::IdentityField { field, max: MAX_ID }
+        events(self.scheme).iter().any(event)
+            || self.id.as_ref().is_some_and(elsewhere)
+            || self.sent_at.as_ref().is_some_and(|(place, _)| elsewhere(place))
+            || matches!(self.identity, IdentitySpec::Fields(_))
+            || content::has_values(&self.scheme.content)
     }
+
+    fn json(&self) -> bool {
+        let in_json = |place: &Place| matches!(place, Place::Pointer(..));
+        self.sent_at.as_ref().is_some_and(|(place, _)| in_json(place))
+            || match self.identity {
+                IdentitySpec::Fields(fields) => fields.iter().any(in_json),
+                IdentitySpec::SignedId | IdentitySpec::UnsignedId => {
+                    self.id.as_ref().is_some_and(in_json)
+                }
+                IdentitySpec::Content | IdentitySpec::IdAndContent | IdentitySpec::None => false,
+            }
+    }
+}
+
+fn unproved_of(
+    scheme: &Scheme,
+    contents: &[Vec<Piece>],
+    signature: &SignatureSpec,
+    pointers: &[Arc<str>],
+) -> Result<Option<Unproved>, ConfigError> {
+    let is_value = |piece: &Piece| matches!(piece, Piece::Value(_));
+    let has_values = contents.iter().flatten().any(is_value);
+    if !has_values && scheme.items.is_none() && signature.place().as_header().is_some() {
+        return Ok(None);
+    }
+    let items = scheme.items.as_deref().map(Path::parse).transpose()?;
+    let pointers = Pointers::new(pointers.iter().map(|text| &**text))?;
+    Ok(Some(Unproved { pointers, items }))
 }
 
 /// Usable as an id or an event type.
@@ -298,39 +322,13 @@ fn text_in_header<'h>(header: &Header, headers: &'h HeaderMap) -> Option<&'h str
     value.to_str().ok().filter(|text| is_text(text))
 }
 
-fn header(scheme: &Scheme, name: &str) -> Result<Header, ConfigError> {
-    let parse = |name: &str| {
-        let malformed = |_| ConfigError::HeaderName { name: name.into() };
-        HeaderName::from_bytes(name.as_bytes()).map_err(malformed)
-    };
-    let alias = scheme.aliases.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
-    Ok(Header { name: parse(name)?, alias: alias.map(|(_, other)| parse(other)).transpose()? })
-}
-
+/// What an id can't contain, so that it can't be read as a shorter or longer one: what separates it
+/// from the next part, or, where that is a time at once, what every such time has.
 fn id_end(content: &[Part]) -> Option<Box<[u8]>> {
     let mut parts = content.iter().skip_while(|part| **part != Part::Id);
     match (parts.next(), parts.next()) {
         (Some(Part::Id), Some(Part::Literal(text))) => Some(text.as_bytes().into()),
+        (Some(Part::Id), Some(Part::SentAt)) => Some(b":".as_slice().into()),
         _ => None,
     }
-}
-
-fn window(scheme: &Scheme, timed: bool, ttl: Option<Duration>) -> Result<Window, ConfigError> {
-    let Tolerance { past, future } = scheme.tolerance;
-    for value in [past, future] {
-        if !(Duration::from_secs(1)..=DAY).contains(&value) {
-            return Err(ConfigError::Tolerance { value });
-        }
-    }
-    let tolerances = past.saturating_add(future);
-    let freshness = if timed { tolerances } else { Duration::ZERO };
-    if let Some(ttl) = ttl {
-        if !(tolerances..=MAX_TTL).contains(&ttl) {
-            return Err(ConfigError::Ttl { ttl, min: tolerances, max: MAX_TTL });
-        }
-        return Ok(Window { volatile: ttl, durable: ttl, freshness });
-    }
-    let volatile = scheme.retry_horizon.saturating_add(tolerances).clamp(MIN_WINDOW, MAX_TTL);
-    let durable = if timed { volatile } else { volatile.max(UNTIMED_WINDOW) };
-    Ok(Window { volatile, durable, freshness })
 }

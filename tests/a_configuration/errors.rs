@@ -8,7 +8,7 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
     let build = |scheme: Scheme| builder(scheme).build().unwrap_err();
     let named = |name: &str| Verifier::new(name, presets::GITHUB, SECRET).unwrap_err();
     let header = |name: &'static str| {
-        let signature = Signature { header: Cow::Borrowed(name), ..presets::GITHUB.signature };
+        let signature = Signature { field: Field::header(name), ..presets::GITHUB.signature };
         build(Scheme { signature, ..presets::GITHUB })
     };
     let pointers = |pointers: &[&str]| {
@@ -21,8 +21,16 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
     let dot = || literal(".");
     let separator = |separator, encoding, prefix: &'static str| {
         let layout = Layout::List(separator);
-        let header = Cow::Borrowed("x-signature");
-        let signature = Signature { header, prefix: Cow::Borrowed(prefix), layout, encoding };
+        let (field, prefix) = (Field::header("x-signature"), Cow::Borrowed(prefix));
+        let signature = Signature { field, prefix, layout, encoding, ..Signature::BASE };
+        build(Scheme { signature, ..Scheme::BASE })
+    };
+    let dangers =
+        |scheme: Scheme, danger| build(Scheme { dangerously_allow: vec![danger].into(), ..scheme });
+    let answer = |status| Answer { status, ..Answer::BASE };
+    let signature = |field, layout, others: &[&'static str]| {
+        let others = others.iter().map(|name| Cow::Borrowed(*name)).collect::<Vec<_>>().into();
+        let signature = Signature { field, layout, others, ..Signature::BASE };
         build(Scheme { signature, ..Scheme::BASE })
     };
     let identity = |identity| builder(SHORTLINKS).identity(identity).build().unwrap_err();
@@ -72,21 +80,56 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         ("Pointer", pointers(&["webhook_id"])),
         ("Pointer", pointers(&["/a~2b"])),
         ("Pointer", pointers(&["/a~"])),
-        ("TooManyPointers", pointers(&["/a", "/b", "/c", "/d", "/e", "/f", "/g", "/h", "/i"])),
+        ("TooManyPointers", {
+            let many: Vec<String> = (0..17).map(|n| format!("/{n}")).collect();
+            pointers(&many.iter().map(|pointer| &**pointer).collect::<Vec<_>>())
+        }),
         ("Content", content(&[])),
         ("Content", content(&[Part::Id, dot(), Part::SentAt, dot()])),
-        ("Content", content(&[Part::Body, dot(), Part::SentAt])),
         ("Content", content(&[Part::Body, dot(), Part::Body])),
+        // The body can contain anything, so nothing that varies comes after it.
+        ("Content", content(&[Part::SentAt, dot(), Part::Body, dot(), Part::Id])),
+        ("Content", content(&[Part::Body, dot(), Part::Field(Field::header("x-tenant"))])),
+        ("Content", content(&[Part::Field(Field::header("x-tenant")), Part::Body])),
+        ("Content", content(&[Part::Query, Part::Body])),
+        ("Content", content(&[Part::Field(Field::parameter("t")), dot(), Part::Body])),
+        ("Content", content(&[Part::Url, Part::SortedForm])),
+        // What may be absent begins and ends so that nothing else can be taken for it.
+        ("Content", content(&[Part::Optional(vec![Part::Query].into()), dot(), Part::Body])),
+        ("Content", content(&[Part::Optional(vec![dot(), Part::Query].into()), Part::Body])),
+        (
+            "Content",
+            content(&[Part::Optional(vec![dot(), Part::Query, dot()].into()), dot(), Part::Body]),
+        ),
+        ("Content", content(&[Part::Optional(vec![dot(), Part::Id].into()), Part::Body])),
+        // Nothing of the body is covered.
+        ("Content", content(&[Part::Url])),
+        ("Content", content(&[Part::Id, dot(), Part::SentAt])),
+        ("Content", build(Scheme { digest: Some(Field::query("sha256")), ..presets::GITHUB })),
+        ("Content", build(Scheme { digest: Some(Field::pointer("/sha256")), ..presets::GITHUB })),
+        ("Content", build(Scheme { either_port: true, ..presets::GITHUB })),
+        ("NeedlessDanger", dangers(presets::GITHUB, Danger::UnsignedBody)),
+        ("NeedlessDanger", dangers(presets::GITHUB, Danger::AmbiguousContent)),
+        ("MissingUrl", build(presets::SQUARE)),
+        ("Url", builder(presets::SQUARE).url("/webhooks").build().unwrap_err()),
+        ("Answer", build(Scheme { answer: answer(404), ..presets::GITHUB })),
+        ("Signature", signature(Field::parameter("s"), Layout::List(','), &[])),
+        ("Signature", signature(Field::form("s"), Layout::Repeated, &[])),
+        ("Signature", signature(Field::header("s"), Layout::Numbered, &["t"])),
+        ("Signature", build(Scheme { items: Some("/items".into()), ..presets::GITHUB })),
+        ("MissingLabel", build(presets::PUSHER)),
         ("Content", content(&[Part::Id, dot(), Part::Id, dot(), Part::Body])),
         ("Content", content(&[Part::SentAt, dot(), Part::SentAt, dot(), Part::Body])),
         ("Content", content(&[Part::Id, Part::SentAt, dot(), Part::Body])),
-        ("Content", content(&[Part::Id, dot(), Part::SentAt, Part::Body])),
         ("Content", content(&[Part::SentAt, dot(), Part::Id, Part::Body])),
         ("Content", content(&[Part::Id, literal(""), Part::Body])),
         ("Content", content(&[Part::SentAt, literal("0"), Part::Body])),
         ("Content", content(&[Part::Id, literal("x"), Part::Body])),
         ("Content", build(Scheme { id: None, identity: Identity::Content, ..standard.clone() })),
-        ("Content", build(Scheme { id: Some(Field::pointer("/id")), ..standard.clone() })),
+        (
+            "UncoveredIdentity",
+            build(Scheme { id: Some(Field::pointer("/id")), ..standard.clone() }),
+        ),
         ("Content", build(Scheme { sent_at: None, ..standard.clone() })),
         ("Separator", separator('a', Encoding::Hex, "")),
         ("Separator", separator('F', Encoding::Hex, "")),
@@ -158,7 +201,7 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
             // The time is signed, but it is new at each attempt and so no identity.
             "Identity",
             builder(standard.clone())
-                .identity(Identity::Fields(Cow::Owned(vec![Field::header("webhook-timestamp")])))
+                .identity(Identity::Fields(Cow::Owned(vec![Field::header("Webhook-Timestamp")])))
                 .build()
                 .unwrap_err(),
         ),
@@ -250,12 +293,12 @@ fn every_wrong_configuration_has_its_own_error() {
 fn the_limits_themselves_are_accepted() {
     Verifier::new("x".repeat(255), presets::GITHUB, SECRET).unwrap();
     Verifier::new("größe/acme", presets::GITHUB, SECRET).unwrap();
-    let pointers = ["/a", "/b", "/c", "/d", "/e", "/f"].map(Field::pointer).to_vec();
-    let eight = Scheme { identity: Identity::Fields(pointers.into()), ..SHORTLINKS };
-    // These six and the time and the id; the event is at one that is there already.
-    builder(Scheme { event: Some(Field::pointer("/a")), ..eight.clone() }).build().unwrap();
-    let error = builder(eight).build().unwrap_err();
-    assert_eq!(error, ConfigError::TooManyPointers { count: 9, max: 8 });
+    let pointers = (0..14).map(|n| Field::Pointer(format!("/{n}").into()));
+    let sixteen = Scheme { identity: Identity::Fields(pointers.collect()), ..SHORTLINKS };
+    // These 14 and the time and the id; the event is at one that is there already.
+    builder(Scheme { event: Some(Field::pointer("/1")), ..sixteen.clone() }).build().unwrap();
+    let error = builder(sixteen).build().unwrap_err();
+    assert_eq!(error, ConfigError::TooManyPointers { count: 17, max: 16 });
     let raw = Scheme { key: KeyFormat::Raw, ..presets::STANDARD_WEBHOOKS };
     builder(raw).build().unwrap();
     // A parameter whose name only begins like the prefix.

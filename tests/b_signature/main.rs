@@ -28,10 +28,11 @@ fn scheme(algorithm: Algorithm, encoding: Encoding, layout: Layout) -> Scheme {
     Scheme {
         algorithm,
         signature: Signature {
-            header: Cow::Borrowed("x-signature"),
+            field: Field::header("x-signature"),
             prefix: Cow::Borrowed("v1,"),
             layout,
             encoding,
+            ..Signature::BASE
         },
         ..Scheme::BASE
     }

@@ -65,14 +65,23 @@ fn body_time(format: TimeFormat, json: &str) -> Request<Bytes> {
     signed(&in_body(format), None, b"", format!(r#"{{"id":"1","t":{json}}}"#))
 }
 
+/// A time as JSON: a number of seconds or milliseconds is one, and everything else is text.
+fn json_time(format: TimeFormat, time: &str) -> String {
+    let number = time.trim() == time && serde_json::from_str::<u64>(time).is_ok();
+    match format {
+        TimeFormat::UnixSeconds | TimeFormat::UnixMillis if number => time.to_owned(),
+        _ => serde_json::to_string(time).unwrap(),
+    }
+}
+
 /// What becomes of a time in each of the places where it can be.
 fn verify(format: TimeFormat, time: &str) -> Vec<Result<SystemTime, Rejection>> {
     let mut results = vec![
         (in_header(format), header_time(format, time)),
         (in_parameter(format), parameter_time(format, time)),
-        (in_body(format), body_time(format, &serde_json::to_string(time).unwrap())),
+        (in_body(format), body_time(format, &json_time(format, time))),
     ];
-    // A JSON number has the same digits without quotes. White space around it would be JSON's.
+    // A number for what should be text. White space around it would be JSON's.
     if time.trim() == time && serde_json::from_str::<u64>(time).is_ok() {
         results.push((in_body(format), body_time(format, time)));
     }

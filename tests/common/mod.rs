@@ -44,7 +44,7 @@ pub(crate) const PRESETS: [Scheme; 6] = [
 pub(crate) const SHORTLINKS: Scheme = Scheme {
     name: Cow::Borrowed("shortlinks"),
     signature: Signature {
-        header: Cow::Borrowed("x-webhook-signature"),
+        field: Field::header("x-webhook-signature"),
         prefix: Cow::Borrowed("sha256="),
         ..Signature::BASE
     },
@@ -105,7 +105,7 @@ pub(crate) fn signed(
         let time = [name.as_bytes(), b"=", time, separator.to_string().as_bytes()].concat();
         signature.splice(..0, time);
     }
-    set(&mut request, &scheme.signature.header, signature);
+    set(&mut request, scheme.signature.field.as_header().unwrap(), signature);
     if let (Some(Field::Header(name)), Some(id)) = (&scheme.id, id) {
         set(&mut request, name, id);
     }

@@ -39,7 +39,7 @@ pub(crate) struct Partners([(Signer, Verifier); SOURCES], Arc<FakeClock>);
 impl Partners {
     pub(crate) fn new(clock: &Arc<FakeClock>) -> Self {
         let untimed = Scheme {
-            signature: Signature { header: "x-signature".into(), ..Signature::BASE },
+            signature: Signature { field: Field::header("x-signature"), ..Signature::BASE },
             id: Some(Field::pointer("/id")),
             event: Some(Field::pointer("/type")),
             identity: Identity::Fields(vec![Field::pointer("/id")].into()),

@@ -101,7 +101,7 @@ impl Request {
     fn record(&self) -> Record {
         let timed = self.is_timed();
         let scheme = Scheme {
-            signature: Signature { header: "x-signature".into(), ..Signature::BASE },
+            signature: Signature { field: Field::header("x-signature"), ..Signature::BASE },
             id: Some(Field::header("x-id")),
             event: Some(Field::header("x-event")),
             sent_at: timed.then(|| SentAt {

@@ -1,6 +1,7 @@
-use std::borrow::Cow;
+use std::borrow::Cow::Borrowed;
 use std::time::Duration;
 
+use super::{Confirmed, Preset};
 use crate::scheme::{Field, Identity, Scheme, Signature};
 
 /// [GitHub](https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries):
@@ -17,17 +18,25 @@ use crate::scheme::{Field, Identity, Scheme, Signature};
 ///   somebody sends it again by hand: a [`Spill`](https://docs.rs/inhook) makes them rare. Bodies
 ///   reach 25 MB: raise the body cap for repositories with large pushes.
 pub const GITHUB: Scheme = Scheme {
-    name: Cow::Borrowed("github"),
+    name: Borrowed("github"),
     signature: Signature {
-        header: Cow::Borrowed("x-hub-signature-256"),
-        prefix: Cow::Borrowed("sha256="),
+        field: Field::Header(Borrowed("x-hub-signature-256")),
+        prefix: Borrowed("sha256="),
         ..Signature::BASE
     },
-    id: Some(Field::Header(Cow::Borrowed("x-github-delivery"))),
-    event: Some(Field::Header(Cow::Borrowed("x-github-event"))),
+    id: Some(Field::Header(Borrowed("x-github-delivery"))),
+    event: Some(Field::Header(Borrowed("x-github-event"))),
     identity: Identity::IdAndContent,
     // What is sent again by hand, for three days, is within the shortest window.
     retry_horizon: Duration::ZERO,
     deadline: Duration::from_secs(10),
     ..Scheme::BASE
 };
+
+pub(super) const PRESETS: &[Preset] = &[Preset {
+    name: "github/hub-sha256",
+    scheme: GITHUB,
+    confirmed: Confirmed::BySource,
+    page: "https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
+    unsigned: "the delivery id, the event type",
+}];

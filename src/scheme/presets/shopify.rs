@@ -1,6 +1,7 @@
-use std::borrow::Cow;
+use std::borrow::Cow::Borrowed;
 use std::time::Duration;
 
+use super::{Confirmed, Preset};
 use crate::scheme::{Encoding, Field, Identity, Scheme, Signature};
 
 /// [Shopify](https://shopify.dev/docs/apps/build/webhooks/subscribe/https):
@@ -16,16 +17,46 @@ use crate::scheme::{Encoding, Field, Identity, Scheme, Signature};
 ///   for all shops of an app, so take the shop from the body where it matters.
 /// - **Retries**: 8 within 4 h. Shopify waits 5 s for an answer.
 pub const SHOPIFY: Scheme = Scheme {
-    name: Cow::Borrowed("shopify"),
+    name: Borrowed("shopify"),
     signature: Signature {
-        header: Cow::Borrowed("x-shopify-hmac-sha256"),
+        field: Field::Header(Borrowed("x-shopify-hmac-sha256")),
         encoding: Encoding::Base64,
         ..Signature::BASE
     },
-    id: Some(Field::Header(Cow::Borrowed("x-shopify-webhook-id"))),
-    event: Some(Field::Header(Cow::Borrowed("x-shopify-topic"))),
+    id: Some(Field::Header(Borrowed("x-shopify-webhook-id"))),
+    event: Some(Field::Header(Borrowed("x-shopify-topic"))),
     identity: Identity::IdAndContent,
     retry_horizon: Duration::from_secs(4 * 60 * 60),
     deadline: Duration::from_secs(5),
     ..Scheme::BASE
 };
+
+/// [Shopify](https://shopify.dev/docs/apps/build/events): the events webhooks, which have the headers
+/// of [`SHOPIFY`] without their `X-`, and everything else alike.
+pub const SHOPIFY_EVENTS: Scheme = Scheme {
+    signature: Signature {
+        field: Field::Header(Borrowed("shopify-hmac-sha256")),
+        encoding: Encoding::Base64,
+        ..Signature::BASE
+    },
+    id: Some(Field::Header(Borrowed("shopify-webhook-id"))),
+    event: Some(Field::Header(Borrowed("shopify-topic"))),
+    ..SHOPIFY
+};
+
+pub(super) const PRESETS: &[Preset] = &[
+    Preset {
+        name: "shopify/body-base64",
+        scheme: SHOPIFY,
+        confirmed: Confirmed::BySource,
+        page: "https://shopify.dev/docs/apps/build/webhooks/subscribe/https",
+        unsigned: "the webhook id, the topic, the shop's domain",
+    },
+    Preset {
+        name: "shopify/events-body-base64",
+        scheme: SHOPIFY_EVENTS,
+        confirmed: Confirmed::BySource,
+        page: "https://shopify.dev/docs/apps/build/webhooks/subscribe/https",
+        unsigned: "the webhook id, the topic, the shop's domain",
+    },
+];

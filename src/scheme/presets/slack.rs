@@ -1,6 +1,7 @@
-use std::borrow::Cow;
+use std::borrow::Cow::Borrowed;
 use std::time::Duration;
 
+use super::{Confirmed, Preset};
 use crate::scheme::{Field, Identity, Part, Scheme, SentAt, Signature, TimeFormat};
 
 /// [Slack](https://docs.slack.dev/authentication/verifying-requests-from-slack):
@@ -19,28 +20,31 @@ use crate::scheme::{Field, Identity, Part, Scheme, SentAt, Signature, TimeFormat
 ///   # Ok::<(), inhook::ConfigError>(())
 ///   ```
 /// - **Time**: `X-Slack-Request-Timestamp`, signed, 300 s in both directions.
-/// - **Event type**: `/event/type` in the body of an event; forms have none.
+/// - **Event type**: `/event/type` in the body of an event, or `/type`; forms have none.
 /// - **`url_verification`** is a signed request like any other, and Slack waits for its `challenge`
 ///   in the answer. So this endpoint needs a handler of your own behind the `VerifyLayer`; an
 ///   [`Intake`](https://docs.rs/inhook) answers with an empty body.
 /// - **Retries**: at once, after 1 min and after 5 min. Slack waits 3 s for an answer.
 pub const SLACK: Scheme = Scheme {
-    name: Cow::Borrowed("slack"),
+    name: Borrowed("slack"),
     signature: Signature {
-        header: Cow::Borrowed("x-slack-signature"),
-        prefix: Cow::Borrowed("v0="),
+        field: Field::Header(Borrowed("x-slack-signature")),
+        prefix: Borrowed("v0="),
         ..Signature::BASE
     },
-    content: Cow::Borrowed(&[
-        Part::Literal(Cow::Borrowed("v0:")),
+    content: Borrowed(&[
+        Part::Literal(Borrowed("v0:")),
         Part::SentAt,
-        Part::Literal(Cow::Borrowed(":")),
+        Part::Literal(Borrowed(":")),
         Part::Body,
     ]),
-    id: Some(Field::Pointer(Cow::Borrowed("/event_id"))),
-    event: Some(Field::Pointer(Cow::Borrowed("/event/type"))),
+    id: Some(Field::Pointer(Borrowed("/event_id"))),
+    event: Some(Field::FirstOf(Borrowed(&[
+        Field::Pointer(Borrowed("/event/type")),
+        Field::Pointer(Borrowed("/type")),
+    ]))),
     sent_at: Some(SentAt {
-        field: Field::Header(Cow::Borrowed("x-slack-request-timestamp")),
+        field: Field::Header(Borrowed("x-slack-request-timestamp")),
         format: TimeFormat::UnixSeconds,
     }),
     identity: Identity::Content,
@@ -48,3 +52,11 @@ pub const SLACK: Scheme = Scheme {
     deadline: Duration::from_secs(3),
     ..Scheme::BASE
 };
+
+pub(super) const PRESETS: &[Preset] = &[Preset {
+    name: "slack/slack-v0",
+    scheme: SLACK,
+    confirmed: Confirmed::BySource,
+    page: "https://docs.slack.dev/authentication/verifying-requests-from-slack",
+    unsigned: "the headers that count retries",
+}];

@@ -1,6 +1,7 @@
-use std::borrow::Cow;
+use std::borrow::Cow::Borrowed;
 use std::time::Duration;
 
+use super::{Confirmed, Preset};
 use crate::scheme::{
     Encoding, Field, Identity, KeyFormat, Layout, Part, Scheme, SentAt, Signature, TimeFormat,
 };
@@ -17,32 +18,33 @@ use crate::scheme::{
 /// - The `svix-…` names of the three headers are read as well; both at once must be equal.
 /// - Versions other than `v1` (such as the asymmetric `v1a`) are ignored.
 pub const STANDARD_WEBHOOKS: Scheme = Scheme {
-    name: Cow::Borrowed("standard-webhooks"),
-    key: KeyFormat::Base64 { prefix: Cow::Borrowed("whsec_") },
+    name: Borrowed("standard-webhooks"),
+    key: KeyFormat::Base64 { prefix: Borrowed("whsec_") },
     signature: Signature {
-        header: Cow::Borrowed("webhook-signature"),
-        prefix: Cow::Borrowed("v1,"),
+        field: Field::Header(Borrowed("webhook-signature")),
+        prefix: Borrowed("v1,"),
         layout: Layout::List(' '),
         encoding: Encoding::Base64,
+        ..Signature::BASE
     },
-    content: Cow::Borrowed(&[
+    content: Borrowed(&[
         Part::Id,
-        Part::Literal(Cow::Borrowed(".")),
+        Part::Literal(Borrowed(".")),
         Part::SentAt,
-        Part::Literal(Cow::Borrowed(".")),
+        Part::Literal(Borrowed(".")),
         Part::Body,
     ]),
-    id: Some(Field::Header(Cow::Borrowed("webhook-id"))),
-    event: Some(Field::Pointer(Cow::Borrowed("/type"))),
+    id: Some(Field::Header(Borrowed("webhook-id"))),
+    event: Some(Field::Pointer(Borrowed("/type"))),
     sent_at: Some(SentAt {
-        field: Field::Header(Cow::Borrowed("webhook-timestamp")),
+        field: Field::Header(Borrowed("webhook-timestamp")),
         format: TimeFormat::UnixSeconds,
     }),
-    identity: Identity::Fields(Cow::Borrowed(&[Field::Header(Cow::Borrowed("webhook-id"))])),
-    aliases: Cow::Borrowed(&[
-        (Cow::Borrowed("webhook-signature"), Cow::Borrowed("svix-signature")),
-        (Cow::Borrowed("webhook-id"), Cow::Borrowed("svix-id")),
-        (Cow::Borrowed("webhook-timestamp"), Cow::Borrowed("svix-timestamp")),
+    identity: Identity::Fields(Borrowed(&[Field::Header(Borrowed("webhook-id"))])),
+    aliases: Borrowed(&[
+        (Borrowed("webhook-signature"), Borrowed("svix-signature")),
+        (Borrowed("webhook-id"), Borrowed("svix-id")),
+        (Borrowed("webhook-timestamp"), Borrowed("svix-timestamp")),
     ]),
     // The specification's example schedule ends after about three days.
     retry_horizon: Duration::from_secs(3 * 24 * 60 * 60),
@@ -53,4 +55,21 @@ pub const STANDARD_WEBHOOKS: Scheme = Scheme {
 /// [Svix](https://docs.svix.com/receiving/verifying-payloads/how-manual): the same scheme as
 /// [`STANDARD_WEBHOOKS`], by the name that partners who send through Svix know it under. Both
 /// presets read both sets of header names.
-pub const SVIX: Scheme = Scheme { name: Cow::Borrowed("svix"), ..STANDARD_WEBHOOKS };
+pub const SVIX: Scheme = Scheme { name: Borrowed("svix"), ..STANDARD_WEBHOOKS };
+
+pub(super) const PRESETS: &[Preset] = &[
+    Preset {
+        name: "standard-webhooks/standard-v1",
+        scheme: STANDARD_WEBHOOKS,
+        confirmed: Confirmed::BySource,
+        page: "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
+        unsigned: "nothing that is used",
+    },
+    Preset {
+        name: "svix/standard-v1",
+        scheme: SVIX,
+        confirmed: Confirmed::BySource,
+        page: "https://docs.svix.com/receiving/verifying-payloads/how-manual",
+        unsigned: "nothing that is used",
+    },
+];

@@ -1,9 +1,8 @@
-use std::borrow::Cow;
+use std::borrow::Cow::Borrowed;
 use std::time::Duration;
 
-use crate::scheme::{
-    Encoding, Field, Identity, Layout, Part, Scheme, SentAt, Signature, TimeFormat,
-};
+use super::{Confirmed, Preset};
+use crate::scheme::{Field, Identity, Layout, Part, Scheme, SentAt, Signature, TimeFormat};
 
 /// [Stripe](https://docs.stripe.com/webhooks/signature):
 /// `Stripe-Signature: t=<time>,v1=<hex of HMAC-SHA256(secret, "{time}.{body}")>`, in any order, with
@@ -17,23 +16,31 @@ use crate::scheme::{
 /// - Other schemes, such as `v0`, are ignored.
 /// - **Retries**: for up to three days.
 pub const STRIPE: Scheme = Scheme {
-    name: Cow::Borrowed("stripe"),
+    name: Borrowed("stripe"),
     signature: Signature {
-        header: Cow::Borrowed("stripe-signature"),
-        prefix: Cow::Borrowed("v1="),
+        field: Field::Header(Borrowed("stripe-signature")),
+        prefix: Borrowed("v1="),
         layout: Layout::List(','),
-        encoding: Encoding::Hex,
+        ..Signature::BASE
     },
-    content: Cow::Borrowed(&[Part::SentAt, Part::Literal(Cow::Borrowed(".")), Part::Body]),
-    id: Some(Field::Pointer(Cow::Borrowed("/id"))),
-    event: Some(Field::Pointer(Cow::Borrowed("/type"))),
+    content: Borrowed(&[Part::SentAt, Part::Literal(Borrowed(".")), Part::Body]),
+    id: Some(Field::Pointer(Borrowed("/id"))),
+    event: Some(Field::Pointer(Borrowed("/type"))),
     sent_at: Some(SentAt {
-        field: Field::Parameter(Cow::Borrowed("t")),
+        field: Field::Parameter(Borrowed("t")),
         format: TimeFormat::UnixSeconds,
     }),
-    identity: Identity::Fields(Cow::Borrowed(&[Field::Pointer(Cow::Borrowed("/id"))])),
+    identity: Identity::Fields(Borrowed(&[Field::Pointer(Borrowed("/id"))])),
     retry_horizon: Duration::from_secs(3 * 24 * 60 * 60),
     // Stripe promises no number.
     deadline: Duration::from_secs(10),
     ..Scheme::BASE
 };
+
+pub(super) const PRESETS: &[Preset] = &[Preset {
+    name: "stripe/stripe-v1",
+    scheme: STRIPE,
+    confirmed: Confirmed::BySource,
+    page: "https://docs.stripe.com/webhooks/signature",
+    unsigned: "nothing that is used",
+}];

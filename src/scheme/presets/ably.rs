@@ -1,0 +1,35 @@
+use std::borrow::Cow::Borrowed;
+use std::time::Duration;
+
+use super::{Confirmed, Preset};
+use crate::scheme::{Encoding, Field, KeyId, Scheme, Signature};
+
+/// [Ably](https://ably.com/docs/platform/integrations/webhooks):
+/// `X-Ably-Signature: <base64 of HMAC-SHA256(secret, raw body)>`.
+///
+/// - **Secret**: what follows the colon in the key that `X-Ably-Key` names; label it with what
+///   stands before.
+/// - **Identity**: the content. The partner sends no id of the delivery.
+/// - **Event type**: that of the first item, `/items/0/source` in the body.
+/// - **Retries**: for 5 min. Ably waits 15 s for an answer.
+pub const ABLY: Scheme = Scheme {
+    name: Borrowed("ably"),
+    key_id: Some(KeyId::Header(Borrowed("x-ably-key"))),
+    signature: Signature {
+        field: Field::Header(Borrowed("x-ably-signature")),
+        encoding: Encoding::Base64,
+        ..Signature::BASE
+    },
+    event: Some(Field::Pointer(Borrowed("/items/0/source"))),
+    retry_horizon: Duration::from_secs(5 * 60),
+    deadline: Duration::from_secs(15),
+    ..Scheme::BASE
+};
+
+pub(super) const PRESETS: &[Preset] = &[Preset {
+    name: "ably/body-base64-keyid",
+    scheme: ABLY,
+    confirmed: Confirmed::ByDocs,
+    page: "https://ably.com/docs/platform/integrations/webhooks",
+    unsigned: "nothing that is used",
+}];

@@ -1,0 +1,38 @@
+use std::borrow::Cow::Borrowed;
+use std::time::Duration;
+
+use super::{Confirmed, Preset};
+use crate::scheme::{Field, Layout, Scheme, Signature};
+
+/// [CircleCI](https://circleci.com/docs/outbound-webhooks/):
+/// `circleci-signature: v1=<hex of HMAC-SHA256(secret, raw body)>`.
+///
+/// - **Identity**: the content. `id()` is `/id` in the body.
+/// - **Event type**: `circleci-event-type`, not signed, or `/type` in the body.
+/// - Several signatures, separated by commas; other versions than `v1` are ignored.
+/// - **Retries**: for 1 min. CircleCI waits 5 s for an answer.
+pub const CIRCLECI: Scheme = Scheme {
+    name: Borrowed("circleci"),
+    signature: Signature {
+        field: Field::Header(Borrowed("circleci-signature")),
+        prefix: Borrowed("v1="),
+        layout: Layout::List(','),
+        ..Signature::BASE
+    },
+    id: Some(Field::Pointer(Borrowed("/id"))),
+    event: Some(Field::FirstOf(Borrowed(&[
+        Field::Header(Borrowed("circleci-event-type")),
+        Field::Pointer(Borrowed("/type")),
+    ]))),
+    retry_horizon: Duration::from_secs(60),
+    deadline: Duration::from_secs(5),
+    ..Scheme::BASE
+};
+
+pub(super) const PRESETS: &[Preset] = &[Preset {
+    name: "circleci/versioned-list-hex",
+    scheme: CIRCLECI,
+    confirmed: Confirmed::ByDocs,
+    page: "https://circleci.com/docs/outbound-webhooks/",
+    unsigned: "nothing that is used",
+}];

@@ -1,0 +1,37 @@
+use std::borrow::Cow::Borrowed;
+use std::time::Duration;
+
+use super::{Confirmed, Preset};
+use crate::scheme::{Field, Identity, Scheme, SentAt, Signature, TimeFormat, Tolerance};
+
+/// [Linear](https://linear.app/developers/webhooks):
+/// `Linear-Signature: <hex of HMAC-SHA256(secret, raw body)>`.
+///
+/// - **Identity**: `Linear-Delivery` alone, although it is not signed: the body has a new time at
+///   each attempt, and no id. Whoever guesses an id can make a real delivery look like a duplicate.
+/// - **Time**: `/webhookTimestamp` in the body, a number of milliseconds, 60 s in both directions.
+/// - **Event type**: `/type` in the body.
+/// - **Retries**: for 421 min. Linear waits 5 s for an answer.
+pub const LINEAR: Scheme = Scheme {
+    name: Borrowed("linear"),
+    signature: Signature { field: Field::Header(Borrowed("linear-signature")), ..Signature::BASE },
+    id: Some(Field::Header(Borrowed("linear-delivery"))),
+    event: Some(Field::Pointer(Borrowed("/type"))),
+    sent_at: Some(SentAt {
+        field: Field::Pointer(Borrowed("/webhookTimestamp")),
+        format: TimeFormat::UnixMillis,
+    }),
+    tolerance: Some(Tolerance { past: Duration::from_secs(60), future: Duration::from_secs(60) }),
+    identity: Identity::UnsignedId,
+    retry_horizon: Duration::from_secs(421 * 60),
+    deadline: Duration::from_secs(5),
+    ..Scheme::BASE
+};
+
+pub(super) const PRESETS: &[Preset] = &[Preset {
+    name: "linear/body-hex-body-timestamp",
+    scheme: LINEAR,
+    confirmed: Confirmed::BySource,
+    page: "https://linear.app/developers/webhooks",
+    unsigned: "the delivery id",
+}];

@@ -1,0 +1,28 @@
+use std::borrow::Cow::Borrowed;
+
+use super::{Confirmed, Preset};
+use crate::scheme::{Field, Scheme, Signature};
+
+/// [Viber](https://developers.viber.com/docs/api/rest-bot-api/):
+/// `X-Viber-Content-Signature: <hex of HMAC-SHA256(secret, raw body)>`.
+///
+/// - **Identity**: the content.
+/// - **Event type**: `/event` in the body.
+pub const VIBER: Scheme = Scheme {
+    name: Borrowed("viber"),
+    signature: Signature {
+        field: Field::Header(Borrowed("x-viber-content-signature")),
+        ..Signature::BASE
+    },
+    id: Some(Field::Pointer(Borrowed("/message_token"))),
+    event: Some(Field::Pointer(Borrowed("/event"))),
+    ..Scheme::BASE
+};
+
+pub(super) const PRESETS: &[Preset] = &[Preset {
+    name: "viber/body-hex",
+    scheme: VIBER,
+    confirmed: Confirmed::BySource,
+    page: "https://developers.viber.com/docs/api/rest-bot-api/",
+    unsigned: "nothing that is used",
+}];

@@ -1,0 +1,250 @@
+//! A request that is being signed.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use super::{Message, SignError};
+use crate::scheme::{Field, Json, KeyId, Layout, Part, Scheme};
+use crate::timestamp;
+use crate::verify::mac::{self, Key};
+use crate::verify::source::Source;
+use crate::verify::{Envelope, Incoming, Reading, Rejection, sha256_hex, signed};
+
+/// The request so far.
+pub(super) struct Draft<'s> {
+    scheme: &'s Scheme,
+    source: &'s Source,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    /// The JSON, where the scheme writes into it; [`Self::write_json`] puts it into the body.
+    json: Option<Value>,
+    id: String,
+    time: String,
+}
+
+impl<'s> Draft<'s> {
+    /// All but the signature.
+    pub(super) fn new(
+        scheme: &'s Scheme,
+        source: &'s Source,
+        url: Option<&str>,
+        message: &Message,
+    ) -> Result<Self, SignError> {
+        let time = scheme.sent_at.as_ref().map(|sent_at| {
+            timestamp::write(sent_at.format, message.sent_at.unwrap_or_else(SystemTime::now))
+        });
+        let mut draft = Self {
+            scheme,
+            source,
+            uri: url.map_or(Ok(Uri::from_static("/")), path_of).map_err(|_| SignError::Json)?,
+            headers: HeaderMap::new(),
+            body: message.body.to_vec(),
+            json: None,
+            id: message.id.clone().unwrap_or_default(),
+            time: time.clone().unwrap_or_default(),
+        };
+        let writes_json = matches!(scheme.signature.field, Field::Pointer(_));
+        if writes_json {
+            draft.json = Some(serde_json::from_slice(&message.body).map_err(|_| SignError::Json)?);
+        }
+        for (name, value) in scheme.requires.iter() {
+            draft.insert(name, value)?;
+        }
+        let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
+        for (field, value) in [
+            (scheme.id.as_ref(), message.id.as_deref()),
+            (scheme.event.as_ref(), message.event.as_deref()),
+            (sent_at, time.as_deref()),
+        ] {
+            if let (Some(field), Some(value)) = (field, value) {
+                draft.put(field, value)?;
+            }
+        }
+        draft.write_json();
+        if let Some(digest) = &scheme.digest {
+            let value = sha256_hex(&draft.body);
+            draft.put(digest, &value)?;
+        }
+        Ok(draft)
+    }
+
+    /// Adds the signature, or one to each item.
+    pub(super) fn sign(&mut self, label: &str, key: &Key) -> Result<(), SignError> {
+        if let Some(KeyId::Header(name)) = &self.scheme.key_id {
+            self.insert(name, label)?;
+        }
+        let tags = self.tags(key)?;
+        let prefix = match self.scheme.key_id {
+            Some(KeyId::Prefix(end)) => format!("{}{label}{end}", self.scheme.signature.prefix),
+            _ => self.scheme.signature.prefix.to_string(),
+        };
+        let signatures: Vec<String> = tags.iter().map(|tag| format!("{prefix}{tag}")).collect();
+        match (&self.scheme.signature.field, &self.scheme.items) {
+            (Field::Pointer(pointer), Some(items)) => {
+                let items = self.json.as_mut().and_then(|json| json.pointer_mut(items));
+                let items = items.and_then(Value::as_array_mut).ok_or(SignError::Json)?;
+                for (item, signature) in items.iter_mut().zip(&signatures) {
+                    set(item, pointer, signature)?;
+                }
+            }
+            (field, _) => {
+                let signature = signatures.first().ok_or(SignError::Json)?;
+                self.put_signature(field, signature)?;
+            }
+        }
+        self.write_json();
+        self.wrap_json();
+        Ok(())
+    }
+
+    /// The right tag, of the request or of each item.
+    fn tags(&self, key: &Key) -> Result<Vec<String>, SignError> {
+        let unverifiable = |reason: Rejection| SignError::Unverifiable { reason };
+        let mut wrapped = self.body.clone();
+        if let Json::Form(name) = &self.scheme.json {
+            wrapped = pair(name, &self.body);
+        }
+        let incoming = Incoming {
+            method: &Method::POST,
+            query: self.uri.query(),
+            headers: &self.headers,
+            body: &wrapped,
+        };
+        let mut reading = Reading::new(incoming);
+        reading.parse(self.source).map_err(unverifiable)?;
+        let envelope = Envelope::unsigned(self.id.as_bytes(), self.time.as_bytes());
+        let messages = self.source.unsigned_messages(&reading).map_err(unverifiable)?;
+        let content = self.source.contents.first().map(Vec::as_slice).unwrap_or_default();
+        let tag = |values: &[Cow<'_, [u8]>]| {
+            let tag = key.mac(signed(content, values, &envelope, &wrapped));
+            mac::encode(self.scheme.signature.encoding, &tag)
+        };
+        Ok(match messages {
+            Some(messages) => messages.iter().map(|message| tag(message.values())).collect(),
+            None => vec![tag(&[])],
+        })
+    }
+
+    fn put_signature(&mut self, field: &Field, signature: &str) -> Result<(), SignError> {
+        let time = &self.time;
+        let entry = match self.scheme.sent_at.as_ref().map(|sent_at| &sent_at.field) {
+            Some(Field::Parameter(name)) => Some((format!("{name}={time}"), 0)),
+            Some(Field::Entry(at)) => Some((time.clone(), *at)),
+            _ => None,
+        };
+        let value = match (entry, self.scheme.signature.layout) {
+            (Some((time, 0)), Layout::List(separator) | Layout::Lists(separator)) => {
+                format!("{time}{separator}{signature}")
+            }
+            (Some((time, 0)), Layout::SpacedList(separator)) => {
+                format!("{time}{separator} {signature}")
+            }
+            // The time follows as many signatures as there have to be before it.
+            (
+                Some((time, at)),
+                Layout::List(separator) | Layout::SpacedList(separator) | Layout::Lists(separator),
+            ) => format!("{}{time}", format!("{signature}{separator}").repeat(at)),
+            _ => signature.to_owned(),
+        };
+        match (field, self.scheme.signature.layout) {
+            (Field::Header(name), Layout::Numbered) => self.insert(&format!("{name}1"), &value),
+            (Field::Pointer(pointer), _) => {
+                set(self.json.as_mut().ok_or(SignError::Json)?, pointer, &value)
+            }
+            _ => self.put(field, &value),
+        }
+    }
+
+    /// Writes a value where it belongs, unless that is in a body which is signed as it is.
+    fn put(&mut self, field: &Field, value: &str) -> Result<(), SignError> {
+        match field {
+            Field::Header(name) => self.insert(name, value),
+            Field::Pointer(pointer) => match &mut self.json {
+                Some(json) if self.scheme.items.is_none() => set(json, pointer, value),
+                _ => Ok(()),
+            },
+            Field::Query(name) => {
+                let pair = pair(name, value.as_bytes());
+                let pair = String::from_utf8(pair).map_err(|_| SignError::Json)?;
+                let separator = if self.uri.query().is_some() { '&' } else { '?' };
+                let uri = format!("{}{separator}{pair}", self.uri);
+                self.uri = uri.parse().map_err(|_| SignError::Json)?;
+                Ok(())
+            }
+            Field::Form(name) => {
+                if !self.body.is_empty() {
+                    self.body.push(b'&');
+                }
+                self.body.extend(pair(name, value.as_bytes()));
+                Ok(())
+            }
+            Field::FirstOf(fields) => fields.first().map_or(Ok(()), |field| self.put(field, value)),
+            // Part of the signature header.
+            Field::Parameter(_) | Field::Entry(_) => Ok(()),
+        }
+    }
+
+    fn insert(&mut self, name: &str, value: &str) -> Result<(), SignError> {
+        let unusable = || SignError::HeaderValue { header: name.into() };
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
+        self.headers.insert(header, HeaderValue::from_str(value).map_err(|_| unusable())?);
+        Ok(())
+    }
+
+    fn write_json(&mut self) {
+        if let Some(json) = &self.json {
+            self.body = json.to_string().into_bytes();
+        }
+    }
+
+    /// Puts the JSON into the form, and says of a form that it is one.
+    fn wrap_json(&mut self) {
+        if let Json::Form(name) = &self.scheme.json {
+            self.body = pair(name, &self.body);
+        }
+        if self.source.reads_form || self.scheme.content.contains(&Part::SortedForm) {
+            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+            self.headers.insert(header::CONTENT_TYPE, form);
+        }
+    }
+}
+
+/// The path and the query of a URL.
+fn path_of(url: &str) -> Result<Uri, http::Error> {
+    let uri: Uri = url.parse().map_err(http::Error::from)?;
+    let path = uri.path_and_query().cloned();
+    let mut parts = http::uri::Parts::default();
+    parts.path_and_query = path;
+    Uri::from_parts(parts).map_err(http::Error::from)
+}
+
+/// `name=value`, encoded.
+fn pair(name: &str, value: &[u8]) -> Vec<u8> {
+    let encode = |text: &[u8]| percent_encoding::percent_encode(text, NON_ALPHANUMERIC).to_string();
+    format!("{}={}", utf8_percent_encode(name, NON_ALPHANUMERIC), encode(value)).into_bytes()
+}
+
+/// Writes text into JSON, with the objects that lead to it.
+fn set(json: &mut Value, pointer: &str, text: &str) -> Result<(), SignError> {
+    let mut at = json;
+    for token in pointer.split('/').skip(1) {
+        let key = token.replace("~1", "/").replace("~0", "~");
+        at = match at {
+            Value::Array(items) => {
+                let index: usize = key.parse().map_err(|_| SignError::Json)?;
+                items.get_mut(index).ok_or(SignError::Json)?
+            }
+            Value::Object(members) => {
+                members.entry(key).or_insert(Value::Object(Default::default()))
+            }
+            _ => return Err(SignError::Json),
+        };
+    }
+    *at = Value::String(text.to_owned());
+    Ok(())
+}

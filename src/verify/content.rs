@@ -1,0 +1,147 @@
+//! The signed content of a scheme, prepared: what is constant, and what each request has to be asked.
+
+use std::sync::Arc;
+
+use super::place::Place;
+use super::url::{PublicUrl, base};
+use crate::error::ConfigError;
+use crate::scheme::{Danger, Field, Part, Scheme};
+
+/// A part of the signed content.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Body,
+    /// The id, where it is in a header.
+    Id,
+    /// The time, where it is in a header.
+    SentAt,
+    Literal(Box<[u8]>),
+    /// Worked out for each request. Boxed, so that the pieces of most schemes are small.
+    Value(Box<Value>),
+}
+
+/// What has to be worked out, before the MAC holds.
+#[derive(Debug)]
+pub(crate) enum Value {
+    BodySha256,
+    Method,
+    Query {
+        end: Option<Box<[u8]>>,
+    },
+    /// What follows in the signed content, the value can't contain.
+    Field {
+        place: Place,
+        end: Option<Box<[u8]>>,
+    },
+    /// The time, where it is not in a header. It has no characters that separate.
+    SentAt(Place),
+    SortedForm,
+    Optional(Vec<Piece>),
+}
+
+/// The content for each spelling of the URL. Pointers in it are collected in `pointers`.
+pub(crate) fn prepare(
+    scheme: &Scheme,
+    url: Option<&PublicUrl>,
+    pointers: &mut Vec<Arc<str>>,
+) -> Result<Vec<Vec<Piece>>, ConfigError> {
+    let signs_url = signs(&scheme.content, |part| matches!(part, Part::Url | Part::Path));
+    let spellings = match url {
+        Some(url) => url.spellings.iter().map(|text| Some((text.as_str(), &*url.path))).collect(),
+        None if signs_url => return Err(ConfigError::MissingUrl),
+        None => vec![None],
+    };
+    let count = if signs_url { spellings.len() } else { 1 };
+    let contents = spellings.into_iter().take(count);
+    contents.map(|url| pieces(scheme, &scheme.content, url, pointers)).collect()
+}
+
+/// Whether any part, or a part of an optional one, is so.
+pub(crate) fn signs(parts: &[Part], is: fn(&Part) -> bool) -> bool {
+    parts.iter().any(|part| match part {
+        Part::Optional(parts) => signs(parts, is),
+        part => is(part),
+    })
+}
+
+fn pieces(
+    scheme: &Scheme,
+    parts: &[Part],
+    url: Option<(&str, &str)>,
+    pointers: &mut Vec<Arc<str>>,
+) -> Result<Vec<Piece>, ConfigError> {
+    let with_query = signs(&scheme.content, |part| matches!(part, Part::Query));
+    let literal = |text: &str| Piece::Literal(text.as_bytes().into());
+    let value = |value| Piece::Value(Box::new(value));
+    let field = |field: &Field, end, pointers: &mut Vec<Arc<str>>| {
+        let place = Place::prepare(scheme, field, pointers)?;
+        Ok::<_, ConfigError>(value(Value::Field { place, end }))
+    };
+    let mut pieces_of = Vec::with_capacity(parts.len());
+    for (at, part) in parts.iter().enumerate() {
+        let end = match parts.get(at.saturating_add(1)) {
+            Some(Part::Literal(text)) if !scheme.allows(Danger::AmbiguousContent) => {
+                Some(text.as_bytes().into())
+            }
+            _ => None,
+        };
+        pieces_of.push(match (part, &scheme.id, &scheme.sent_at) {
+            (Part::Body, ..) => Piece::Body,
+            (Part::BodySha256, ..) => value(Value::BodySha256),
+            (Part::Id, Some(id), _) if !matches!(id, Field::Header(_)) => field(id, end, pointers)?,
+            (Part::Id, ..) => Piece::Id,
+            (Part::SentAt, _, Some(sent_at)) => match &sent_at.field {
+                Field::Header(_) | Field::Parameter(_) | Field::Entry(_) => Piece::SentAt,
+                elsewhere => value(Value::SentAt(Place::prepare(scheme, elsewhere, pointers)?)),
+            },
+            (Part::SentAt, ..) => Piece::SentAt,
+            (Part::Literal(text), ..) => literal(text),
+            (Part::Method, ..) => value(Value::Method),
+            (Part::Url, ..) => {
+                let url = url.map(|(url, _)| if with_query { base(url) } else { url });
+                literal(url.unwrap_or_default())
+            }
+            (Part::Path, ..) => literal(url.map(|(_, path)| path).unwrap_or_default()),
+            (Part::Query, ..) => value(Value::Query { end }),
+            (Part::Field(other), ..) => field(other, end, pointers)?,
+            (Part::SortedForm, ..) => value(Value::SortedForm),
+            (Part::Optional(parts), ..) => {
+                value(Value::Optional(pieces(scheme, parts, url, pointers)?))
+            }
+        });
+    }
+    Ok(pieces_of)
+}
+
+/// Whether any value is in such a field.
+pub(crate) fn has_field(parts: &[Part], is: fn(&Field) -> bool) -> bool {
+    parts.iter().any(|part| match part {
+        Part::Field(field) => is(field),
+        Part::Optional(parts) => has_field(parts, is),
+        _ => false,
+    })
+}
+
+/// Whether the content has more than constants, the body, the id and the time.
+pub(crate) fn has_values(parts: &[Part]) -> bool {
+    let is_value = |part: &Part| {
+        !matches!(
+            part,
+            Part::Body | Part::Id | Part::SentAt | Part::Literal(_) | Part::Url | Part::Path
+        )
+    };
+    parts.iter().any(is_value)
+}
+
+/// Whether the time touches a part that varies.
+pub(crate) fn time_touches(parts: &[Part]) -> bool {
+    let constant = |part: &Part| match part {
+        Part::Literal(text) => !text.is_empty(),
+        Part::Url | Part::Path => true,
+        _ => false,
+    };
+    let mut pairs = parts.iter().zip(parts.iter().skip(1));
+    pairs.any(|(part, next)| {
+        (*part == Part::SentAt && !constant(next)) || (*next == Part::SentAt && !constant(part))
+    })
+}

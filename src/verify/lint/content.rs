@@ -1,0 +1,159 @@
+//! The signed content: whether it covers the body, and whether its parts can be told apart.
+
+use crate::error::ConfigError;
+use crate::scheme::{Danger, Field, Part, Scheme, SentAt, TimeFormat};
+
+use super::signs;
+
+pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
+    let wrong = |problem| Err(ConfigError::Content { problem });
+    lint_parts(scheme)?;
+    let covers = scheme.covers_body() || scheme.content.contains(&Part::SortedForm);
+    match (covers, scheme.allows(Danger::UnsignedBody)) {
+        (false, false) => {
+            return wrong(
+                "covers neither the body nor a digest of it: add `Part::Body`; where the partner signs only some fields, allow `Danger::UnsignedBody` and believe nothing else",
+            );
+        }
+        (true, true) => return Err(ConfigError::NeedlessDanger { danger: "UnsignedBody" }),
+        _ => {}
+    }
+    match (ambiguity(scheme), scheme.allows(Danger::AmbiguousContent)) {
+        (Some(problem), false) => wrong(problem),
+        (None, true) => Err(ConfigError::NeedlessDanger { danger: "AmbiguousContent" }),
+        _ => Ok(()),
+    }
+}
+
+/// What can't be, whatever is allowed.
+fn lint_parts(scheme: &Scheme) -> Result<(), ConfigError> {
+    let wrong = |problem| Err(ConfigError::Content { problem });
+    let content = &scheme.content;
+    let count = |part: &Part| content.iter().filter(|other| *other == part).count();
+    let has = |part: &Part| count(part) == 1;
+    if content.is_empty() {
+        return wrong("is empty");
+    }
+    if [Part::Body, Part::Id, Part::SentAt].iter().any(|part| count(part) > 1) {
+        return wrong("has the body, the id or the time twice; once each is enough");
+    }
+    if has(&Part::Id) && scheme.id.is_none() {
+        return wrong("has `Part::Id`, which needs an `id`");
+    }
+    if has(&Part::SentAt) && scheme.sent_at.is_none() {
+        return wrong("has `Part::SentAt`, which needs a `sent_at`");
+    }
+    let only_sent_at =
+        |part: &Part| matches!(part, Part::Field(Field::Parameter(_) | Field::Entry(_)));
+    if signs(content, &only_sent_at) {
+        return wrong("has a part of the signature header, which can only be `sent_at`");
+    }
+    let may_be_absent =
+        |part: &Part| matches!(part, Part::Literal(_) | Part::Query | Part::Field(_));
+    let optional = content.iter().filter_map(|part| match part {
+        Part::Optional(parts) => Some(parts),
+        _ => None,
+    });
+    if optional.flat_map(|parts| parts.iter()).any(|part| !may_be_absent(part)) {
+        return wrong("has an optional part other than a literal, a field or the query");
+    }
+    if scheme.either_port && !content.contains(&Part::Url) {
+        return wrong("does not have the URL, but `either_port` says that it has");
+    }
+    let in_body = |field: &Field| matches!(field, Field::Pointer(_) | Field::Form(_));
+    if scheme.digest.as_ref().is_some_and(in_body) {
+        return wrong("has a digest of the body that is in the body itself");
+    }
+    if scheme.digest.as_ref().is_some_and(|digest| !scheme.signs(digest)) {
+        return wrong("does not cover `digest`: add the part that it is in");
+    }
+    if scheme.items.is_some() && (has(&Part::Id) || has(&Part::SentAt)) {
+        return wrong("is that of an item, which has no `Part::Id` and no `Part::SentAt`");
+    }
+    Ok(())
+}
+
+/// Why two different requests could have the same content.
+fn ambiguity(scheme: &Scheme) -> Option<&'static str> {
+    let content = &scheme.content;
+    if content.contains(&Part::SortedForm) {
+        return Some(
+            "is ambiguous: nothing separates the names and values of a form; where the partner signs one, allow `Danger::AmbiguousContent`",
+        );
+    }
+    if ends_badly(content) {
+        return Some(
+            "is ambiguous: the body can contain anything, so after it only the time, a digest and constants may come",
+        );
+    }
+    if optional_badly(content) {
+        return Some(
+            "is ambiguous: optional parts must begin and end with a literal, and begin unlike what may follow",
+        );
+    }
+    let touches = |(part, next): (&Part, &Part)| match part {
+        // An id does not contain the `:` that every such time has.
+        Part::Id if is_rfc3339(scheme) && *next == Part::SentAt => false,
+        Part::Id | Part::Query | Part::Field(_) => !separates(next),
+        // It has as many digits as it needs, or an end that can't be missed; literals must not look
+        // like more of it.
+        Part::SentAt => matches!(next, Part::Literal(_)) && !separates(next),
+        _ => false,
+    };
+    let within = |parts: &[Part]| parts.iter().zip(parts.iter().skip(1)).any(touches);
+    let optional = content.iter().any(|part| match part {
+        Part::Optional(parts) => within(parts),
+        _ => false,
+    });
+    (optional || within(content)).then_some(
+        "is ambiguous: put a separating literal after `Part::Id`, `Part::SentAt` and every other value",
+    )
+}
+
+/// Without something between them, the end of one part could be read as the start of the next.
+fn separates(part: &Part) -> bool {
+    match part {
+        Part::Literal(text) => text.bytes().any(|byte| !byte.is_ascii_alphanumeric()),
+        _ => false,
+    }
+}
+
+fn is_rfc3339(scheme: &Scheme) -> bool {
+    matches!(&scheme.sent_at, Some(SentAt { format: TimeFormat::Rfc3339, .. }))
+}
+
+fn ends_badly(content: &[Part]) -> bool {
+    let after_body = content.iter().skip_while(|part| **part != Part::Body).skip(1);
+    let fixed = |part: &Part| {
+        matches!(part, Part::SentAt | Part::BodySha256 | Part::Literal(_) | Part::Url | Part::Path)
+    };
+    !after_body.into_iter().all(fixed)
+}
+
+fn optional_badly(content: &[Part]) -> bool {
+    let literal = |part: Option<&Part>| match part {
+        Some(Part::Literal(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let mut starts = Vec::new();
+    for (at, part) in content.iter().enumerate() {
+        let next = content.get(at.saturating_add(1));
+        let Part::Optional(parts) = part else { continue };
+        let ends = next.is_none() || literal(parts.last()).is_some();
+        match literal(parts.first()) {
+            Some(start) if ends && !start.is_empty() => starts.push(start),
+            _ => return true,
+        }
+        match next {
+            Some(Part::Optional(_)) | None => {}
+            Some(part) => match literal(Some(part)) {
+                Some(start) => starts.push(start),
+                None => return true,
+            },
+        }
+    }
+    starts.iter().enumerate().any(|(at, start)| {
+        let mut others = starts.iter().enumerate().filter(|(other, _)| *other != at);
+        others.any(|(_, other)| other.starts_with(&**start))
+    })
+}

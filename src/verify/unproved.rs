@@ -1,0 +1,227 @@
+//! What is signed beside the body, the id and the time, read from a request that nobody has proved
+//! yet.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+
+use super::content::{Piece, Value};
+use super::form::{self, NotForm};
+use super::headers::Envelope;
+use super::place::Place;
+use super::reading::Reading;
+use super::rejection::Rejection;
+use super::signatures::{Signatures, begins_within};
+use super::source::Source;
+use crate::pointer::{self, Found, Pointers};
+
+/// How many items of one request are verified.
+const MAX_ITEMS: usize = 100;
+
+/// What a scheme needs of an unproved request, prepared.
+#[derive(Debug)]
+pub(crate) struct Unproved {
+    pub(crate) pointers: Pointers,
+    /// The array of which each item is signed.
+    pub(crate) items: Option<pointer::Path>,
+}
+
+/// What is signed once: the request, or one of its items.
+#[derive(Debug)]
+pub(crate) struct Message<'r> {
+    /// The values of the [`Piece::Value`]s, in their order.
+    values: Vec<Cow<'r, [u8]>>,
+    /// The text of the signature, where it is not in a header.
+    signature: Option<Cow<'r, [u8]>>,
+}
+
+impl<'r> Message<'r> {
+    /// Its values, one for each [`Piece::Value`].
+    pub(crate) fn values(&self) -> &[Cow<'r, [u8]>] {
+        &self.values
+    }
+
+    /// The values without the time.
+    pub(crate) fn timeless<'a>(&'a self, content: &'a [Piece]) -> impl Iterator<Item = &'a [u8]> {
+        let places = content.iter().filter_map(|piece| match piece {
+            Piece::Value(value) => Some(&**value),
+            _ => None,
+        });
+        let values = places.zip(&self.values);
+        values.filter(|(place, _)| !matches!(place, Value::SentAt(_))).map(|(_, value)| &**value)
+    }
+
+    /// Its signatures. Where they are not in a header they were parsed once before.
+    pub(crate) fn with_signatures<T>(
+        &self,
+        source: &Source,
+        envelope: &Envelope<'_>,
+        then: impl FnOnce(&Signatures<'_>) -> T,
+    ) -> T {
+        match &self.signature {
+            None => then(&envelope.signatures),
+            Some(text) => then(&source.signature.parse(text).unwrap_or(Signatures::Elsewhere)),
+        }
+    }
+}
+
+/// The signed bytes, piece by piece. There is a value for each [`Piece::Value`].
+pub(crate) fn signed<'a>(
+    content: &'a [Piece],
+    values: &'a [Cow<'a, [u8]>],
+    envelope: &Envelope<'a>,
+    body: &'a [u8],
+) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let (id, time) = (envelope.id, envelope.time);
+    let mut values = values.iter();
+    content.iter().map(move |piece| match piece {
+        Piece::Body => body,
+        Piece::Id => id,
+        Piece::SentAt => time,
+        Piece::Literal(text) => text,
+        Piece::Value(_) => values.next().map(|value| &**value).unwrap_or_default(),
+    })
+}
+
+impl Source {
+    /// All that has to be right. For most schemes that is `None`: nothing has to be worked out for it.
+    pub(crate) fn messages<'r>(
+        &self,
+        reading: &Reading<'r>,
+    ) -> Result<Option<Vec<Message<'r>>>, Rejection> {
+        match &self.unproved {
+            None => Ok(None),
+            Some(unproved) => {
+                let signature = self.signature.place().as_header().is_none();
+                self.read_messages(unproved, reading, signature).map(Some)
+            }
+        }
+    }
+
+    /// The same for a request that is only going to be signed.
+    pub(crate) fn unsigned_messages<'r>(
+        &self,
+        reading: &Reading<'r>,
+    ) -> Result<Option<Vec<Message<'r>>>, Rejection> {
+        let unproved = self.unproved.as_ref();
+        unproved.map(|unproved| self.read_messages(unproved, reading, false)).transpose()
+    }
+
+    fn read_messages<'r>(
+        &self,
+        unproved: &Unproved,
+        reading: &Reading<'r>,
+        signature: bool,
+    ) -> Result<Vec<Message<'r>>, Rejection> {
+        let json = || reading.json(&self.json).ok_or(Rejection::NotForm);
+        if let Some(path) = &unproved.items {
+            let items = path.items(json()?).filter(|items| (1..=MAX_ITEMS).contains(&items.len()));
+            let items = items.ok_or(Rejection::SignedItems { max: MAX_ITEMS })?;
+            let message = |item: &&[u8]| {
+                let found = unproved.pointers.find(item).map_err(|_| Rejection::SignedJson)?;
+                self.message(reading, &found, signature)
+            };
+            return items.iter().map(message).collect();
+        }
+        let found = match unproved.pointers.is_empty() {
+            true => Found::default(),
+            false => unproved.pointers.find(json()?).map_err(|_| Rejection::SignedJson)?,
+        };
+        Ok(vec![self.message(reading, &found, signature)?])
+    }
+
+    fn message<'r>(
+        &self,
+        reading: &Reading<'r>,
+        found: &Found<'_>,
+        signature: bool,
+    ) -> Result<Message<'r>, Rejection> {
+        let mut values = Vec::new();
+        // All contents have the same values: they differ in a constant.
+        for piece in self.contents.first().into_iter().flatten() {
+            if let Piece::Value(value) = piece {
+                let found = work_out(value, reading, found)?;
+                values.push(found.ok_or_else(|| absent(value))?);
+            }
+        }
+        let mut message = Message { values, signature: None };
+        if signature {
+            let place = self.signature.place();
+            let text = reading.value(place, found)?.ok_or_else(|| place.unusable())?;
+            self.signature.parse(&text).map_err(|_| place.unusable())?;
+            message.signature = Some(text);
+        }
+        Ok(message)
+    }
+}
+
+/// The value, or `None` where it is absent.
+fn work_out<'r>(
+    value: &Value,
+    reading: &Reading<'r>,
+    found: &Found<'_>,
+) -> Result<Option<Cow<'r, [u8]>>, Rejection> {
+    let request = reading.request;
+    let (value, end, place) = match value {
+        Value::BodySha256 => return Ok(Some(Cow::Owned(sha256_hex(request.body).into_bytes()))),
+        Value::Method => return Ok(Some(Cow::Borrowed(request.method.as_str().as_bytes()))),
+        Value::SortedForm => {
+            let form = form::url_encoded(request.body).map_err(|NotForm| Rejection::NotForm)?;
+            return Ok(Some(Cow::Owned(sorted(form))));
+        }
+        Value::SentAt(place) => return reading.value(place, found),
+        Value::Optional(pieces) => return optional(pieces, reading, found).map(Some),
+        Value::Query { end } => (request.query.map(|query| query.as_bytes().into()), end, None),
+        Value::Field { place, end } => (reading.value(place, found)?, end, Some(place)),
+    };
+    // Then it could be read as a shorter one.
+    let ambiguous =
+        |value: &Cow<'_, [u8]>| end.as_deref().is_some_and(|end| begins_within(value, end));
+    match (value, place) {
+        (Some(value), place) if ambiguous(&value) => {
+            Err(place.map_or(Rejection::MalformedQuery, Place::unusable))
+        }
+        (value, _) => Ok(value),
+    }
+}
+
+/// The pieces together, or nothing if one of them is absent.
+fn optional<'r>(
+    pieces: &[Piece],
+    reading: &Reading<'r>,
+    found: &Found<'_>,
+) -> Result<Cow<'r, [u8]>, Rejection> {
+    let mut all = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Literal(text) => all.extend_from_slice(text),
+            Piece::Value(value) => match work_out(value, reading, found)? {
+                Some(value) if !value.is_empty() => all.extend_from_slice(&value),
+                _ => return Ok(Cow::Borrowed(&[])),
+            },
+            // The lint lets no other pieces be optional.
+            Piece::Body | Piece::Id | Piece::SentAt => return Ok(Cow::Borrowed(&[])),
+        }
+    }
+    Ok(Cow::Owned(all))
+}
+
+fn absent(value: &Value) -> Rejection {
+    match value {
+        Value::Field { place: Place::Header(header), .. } => header.missing(),
+        Value::Field { place, .. } | Value::SentAt(place) => place.unusable(),
+        _ => Rejection::MalformedQuery,
+    }
+}
+
+/// Names with their values, by name and then by value, each once.
+fn sorted(mut form: Vec<form::Parameter<'_>>) -> Vec<u8> {
+    form.sort();
+    form.dedup();
+    form.iter().flat_map(|(name, value)| [&**name, &**value]).collect::<Vec<_>>().concat()
+}
+
+/// 64 lower-case digits.
+pub(crate) fn sha256_hex(body: &[u8]) -> String {
+    const_hex::encode(Sha256::digest(body))
+}

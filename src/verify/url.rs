@@ -1,0 +1,46 @@
+//! The public URL of an endpoint, as it is configured.
+
+use http::Uri;
+use http::uri::Scheme as UriScheme;
+
+use crate::error::ConfigError;
+
+/// A URL in the spellings that may be signed.
+#[derive(Debug)]
+pub(crate) struct PublicUrl {
+    /// As it was given, then with its default port added or taken away.
+    pub(crate) spellings: Vec<String>,
+    pub(crate) path: String,
+}
+
+impl PublicUrl {
+    pub(crate) fn parse(text: &str, either_port: bool) -> Result<Self, ConfigError> {
+        let wrong = || ConfigError::Url { url: text.into() };
+        let url: Uri = text.parse().map_err(|_| wrong())?;
+        let default_port = match url.scheme() {
+            Some(scheme) if *scheme == UriScheme::HTTPS => ":443",
+            Some(scheme) if *scheme == UriScheme::HTTP => ":80",
+            _ => return Err(wrong()),
+        };
+        let authority = url.authority().ok_or_else(wrong)?.as_str();
+        // The parser drops a fragment, which is no part of what a partner requests.
+        if text.contains('#') {
+            return Err(wrong());
+        }
+        let mut spellings = vec![text.to_owned()];
+        let other = match (url.port(), authority.strip_suffix(default_port)) {
+            (Some(_), Some(without)) => Some(without.to_owned()),
+            (None, _) => Some(format!("{authority}{default_port}")),
+            (Some(_), None) => None,
+        };
+        if let Some(other) = other.filter(|_| either_port) {
+            spellings.push(text.replacen(authority, &other, 1));
+        }
+        Ok(Self { spellings, path: url.path().to_owned() })
+    }
+}
+
+/// Without the query.
+pub(crate) fn base(url: &str) -> &str {
+    url.split_once('?').map_or(url, |(base, _)| base)
+}
