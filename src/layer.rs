@@ -245,6 +245,8 @@ impl Config {
         // The state machine takes it once.
         let (inner, parts) = request.ok_or(Rejection::BodyAborted)?;
         let mut signed = Request::new(body.clone());
+        *signed.method_mut() = parts.method.clone();
+        *signed.uri_mut() = parts.uri.clone();
         *signed.headers_mut() = parts.headers.clone();
         let delivery = self.verifier.verify(signed)?;
         let mut request = Request::from_parts(parts, Full::new(body));

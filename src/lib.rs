@@ -158,3 +158,8 @@ pub use worker::Worker;
 ))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// The guide's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/add-a-partner.md")]
+pub struct AddAPartner;

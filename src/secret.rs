@@ -46,6 +46,14 @@ impl Secret {
     }
 }
 
+#[cfg(feature = "testing")]
+impl Secret {
+    /// Another secret with the same label.
+    pub(crate) fn sibling(&self, secret: &str) -> Self {
+        Self { bytes: Zeroizing::new(secret.into()), label: self.label.clone() }
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Secret").field(&self.label.as_deref().unwrap_or("unlabelled")).finish()

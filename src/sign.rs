@@ -127,12 +127,13 @@ pub struct Message {
     id: Option<String>,
     event: Option<String>,
     sent_at: Option<SystemTime>,
+    fills_body: bool,
 }
 
 impl Message {
     /// A message with this body, sent now.
     pub fn new(body: impl Into<Bytes>) -> Self {
-        Self { body: body.into(), id: None, event: None, sent_at: None }
+        Self { body: body.into(), id: None, event: None, sent_at: None, fills_body: false }
     }
 
     /// The id, for schemes that have it outside a body which is signed as a whole.
@@ -152,21 +153,19 @@ impl Message {
         self.sent_at = Some(sent_at);
         self
     }
+
+    /// Writes the time, and the id and the event type if there are any, into a JSON body as well,
+    /// where the scheme has them there. That serialises the body again.
+    pub fn fill_body(mut self) -> Self {
+        self.fills_body = true;
+        self
+    }
 }
 
 #[cfg(feature = "testing")]
 impl Message {
     pub(crate) fn has_id(&self) -> bool {
         self.id.is_some()
-    }
-
-    pub(crate) fn bytes(&self) -> &Bytes {
-        &self.body
-    }
-
-    pub(crate) fn body(mut self, body: Bytes) -> Self {
-        self.body = body;
-        self
     }
 }
 

@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::{Message, SignError};
-use crate::scheme::{Field, Json, KeyId, Layout, Part, Scheme};
+use crate::scheme::{Field, Json, KeyId, Layout, Part, Scheme, SentAt, TimeFormat};
 use crate::timestamp;
 use crate::verify::mac::{self, Key};
 use crate::verify::source::Source;
@@ -48,14 +48,18 @@ impl<'s> Draft<'s> {
             id: message.id.clone().unwrap_or_default(),
             time: time.clone().unwrap_or_default(),
         };
-        let writes_json = matches!(scheme.signature.field, Field::Pointer(_));
-        if writes_json {
+        let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
+        let in_json = |field: &Field| matches!(field, Field::Pointer(_));
+        let fills = message.fills_body
+            && (message.id.is_some() && scheme.id.as_ref().is_some_and(in_json)
+                || message.event.is_some() && scheme.event.as_ref().is_some_and(is_in_json)
+                || sent_at.is_some_and(in_json));
+        if fills || in_json(&scheme.signature.field) {
             draft.json = Some(serde_json::from_slice(&message.body).map_err(|_| SignError::Json)?);
         }
         for (name, value) in scheme.requires.iter() {
             draft.insert(name, value)?;
         }
-        let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
         for (field, value) in [
             (scheme.id.as_ref(), message.id.as_deref()),
             (scheme.event.as_ref(), message.event.as_deref()),
@@ -89,7 +93,7 @@ impl<'s> Draft<'s> {
                 let items = self.json.as_mut().and_then(|json| json.pointer_mut(items));
                 let items = items.and_then(Value::as_array_mut).ok_or(SignError::Json)?;
                 for (item, signature) in items.iter_mut().zip(&signatures) {
-                    set(item, pointer, signature)?;
+                    set(item, pointer, signature.as_str().into())?;
                 }
             }
             (field, _) => {
@@ -154,7 +158,7 @@ impl<'s> Draft<'s> {
         match (field, self.scheme.signature.layout) {
             (Field::Header(name), Layout::Numbered) => self.insert(&format!("{name}1"), &value),
             (Field::Pointer(pointer), _) => {
-                set(self.json.as_mut().ok_or(SignError::Json)?, pointer, &value)
+                set(self.json.as_mut().ok_or(SignError::Json)?, pointer, value.into())
             }
             _ => self.put(field, &value),
         }
@@ -164,8 +168,8 @@ impl<'s> Draft<'s> {
     fn put(&mut self, field: &Field, value: &str) -> Result<(), SignError> {
         match field {
             Field::Header(name) => self.insert(name, value),
-            Field::Pointer(pointer) => match &mut self.json {
-                Some(json) if self.scheme.items.is_none() => set(json, pointer, value),
+            Field::Pointer(pointer) => match (self.as_json(field, value), &mut self.json) {
+                (value, Some(json)) if self.scheme.items.is_none() => set(json, pointer, value),
                 _ => Ok(()),
             },
             Field::Query(name) => {
@@ -187,6 +191,18 @@ impl<'s> Draft<'s> {
             // Part of the signature header.
             Field::Parameter(_) | Field::Entry(_) => Ok(()),
         }
+    }
+
+    /// A time is a number, unless its text is signed.
+    fn as_json(&self, field: &Field, value: &str) -> Value {
+        let is_number = |sent_at: &SentAt| {
+            sent_at.field == *field
+                && sent_at.format != TimeFormat::Rfc3339
+                && !self.scheme.content.contains(&Part::SentAt)
+        };
+        let number = self.scheme.sent_at.as_ref().filter(|sent_at| is_number(sent_at));
+        let number = number.and_then(|_| value.parse().ok().map(Value::Number));
+        number.unwrap_or_else(|| value.into())
     }
 
     fn insert(&mut self, name: &str, value: &str) -> Result<(), SignError> {
@@ -229,8 +245,16 @@ fn pair(name: &str, value: &[u8]) -> Vec<u8> {
     format!("{}={}", utf8_percent_encode(name, NON_ALPHANUMERIC), encode(value)).into_bytes()
 }
 
-/// Writes text into JSON, with the objects that lead to it.
-fn set(json: &mut Value, pointer: &str, text: &str) -> Result<(), SignError> {
+/// Whether an event type is, or may be, in the JSON.
+fn is_in_json(event: &Field) -> bool {
+    match event {
+        Field::FirstOf(fields) => fields.first().is_some_and(is_in_json),
+        field => matches!(field, Field::Pointer(_)),
+    }
+}
+
+/// Writes a value into JSON, with the objects that lead to it.
+fn set(json: &mut Value, pointer: &str, value: Value) -> Result<(), SignError> {
     let mut at = json;
     for token in pointer.split('/').skip(1) {
         let key = token.replace("~1", "/").replace("~0", "~");
@@ -245,6 +269,6 @@ fn set(json: &mut Value, pointer: &str, text: &str) -> Result<(), SignError> {
             _ => return Err(SignError::Json),
         };
     }
-    *at = Value::String(text.to_owned());
+    *at = value;
     Ok(())
 }

@@ -5,27 +5,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Request, Uri, header};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Uri, header};
 use http_body_util::Full;
-use serde_json::Value;
 
 use crate::clock::{Clock, SystemClock};
-use crate::scheme::{Field, Scheme, SentAt, TimeFormat, Tolerance};
+use crate::error::ConfigError;
+use crate::scheme::{Field, Scheme, SentAt, Tolerance};
 use crate::secret::Secret;
 use crate::sign::{Message, Signer};
-use crate::timestamp;
 
 /// A partner that signs requests as its scheme says, and some that must be refused.
 ///
 /// Each request is a POST with `content-type: application/json` and the signature. Where the scheme has
 /// the id in a header and the message has none, each request gets a new one; where it has the signed
-/// time in the JSON body, it is written there.
+/// time in the JSON body, it is written there, beside the message's id and event type.
 pub struct Partner {
     scheme: Scheme,
     right: Signer,
     wrong: Signer,
-    uri: Uri,
+    uri: Option<Uri>,
     clock: Arc<dyn Clock>,
     requests: AtomicU64,
 }
@@ -37,22 +36,38 @@ impl Partner {
     ///
     /// No [`Verifier`](crate::Verifier) can be built from them either.
     pub fn new(scheme: Scheme, secret: impl Into<Secret>) -> Self {
-        // As raw text and as base64, so that it suits each key format.
-        let other = "b3RoZXIgc2VjcmV0IG9mIGEgZm9yZ2Vy";
-        let signer =
-            |secret: Secret| Signer::new(scheme.clone(), secret).expect("a scheme that signs");
-        let (right, wrong) = (signer(secret.into()), signer(other.into()));
-        let (uri, clock) = (Uri::from_static("/"), Arc::new(SystemClock));
-        Self { scheme, right, wrong, uri, clock, requests: AtomicU64::new(0) }
+        Self::signing(scheme, secret.into(), Signer::new)
     }
 
-    /// Where it sends its requests, instead of `/`.
+    /// A partner that signs the public URL of the endpoint.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new), or it is no URL.
+    pub fn for_url(scheme: Scheme, secret: impl Into<Secret>, url: &str) -> Self {
+        Self::signing(scheme, secret.into(), |scheme, secret| Signer::for_url(scheme, secret, url))
+    }
+
+    fn signing(
+        scheme: Scheme,
+        secret: Secret,
+        signer: impl Fn(Scheme, Secret) -> Result<Signer, ConfigError>,
+    ) -> Self {
+        // Of digits, so that it suits each key format.
+        let other = secret.sibling("00112233445566778899aabbccddeeff");
+        let signer = |secret| signer(scheme.clone(), secret).expect("a scheme that signs");
+        let (right, wrong) = (signer(secret), signer(other));
+        let clock = Arc::new(SystemClock);
+        Self { scheme, right, wrong, uri: None, clock, requests: AtomicU64::new(0) }
+    }
+
+    /// Where it sends its requests, instead of `/` or the path of the URL.
     ///
     /// # Panics
     ///
     /// It is no URI.
     pub fn uri(mut self, uri: &str) -> Self {
-        self.uri = uri.parse().expect("a URI");
+        self.uri = Some(uri.parse().expect("a URI"));
         self
     }
 
@@ -97,10 +112,10 @@ impl Partner {
     /// A request whose body was changed after it was signed: by a space at its end, which no JSON parser
     /// sees.
     pub fn tampered(&self, message: &Message) -> Request<Full<Bytes>> {
-        let (parts, _) = self.valid(message).into_parts();
-        let mut body = BytesMut::from(&*self.body(message, self.clock.now()));
-        body.extend_from_slice(b" ");
-        Request::from_parts(parts, Full::new(body.freeze()))
+        self.valid(message).map(|body| {
+            let body = body.into_inner().unwrap_or_default();
+            Full::new([&body, b" ".as_slice()].concat().into())
+        })
     }
 
     /// A request that somebody signed who does not know the secret.
@@ -114,40 +129,23 @@ impl Partner {
         message: &Message,
         sent_at: SystemTime,
     ) -> Request<Full<Bytes>> {
-        let body = self.body(message, sent_at);
-        let mut message = message.clone().body(body.clone()).sent_at(sent_at);
+        let mut message = message.clone().sent_at(sent_at);
+        if let Some(SentAt { field: Field::Pointer(_), .. }) = &self.scheme.sent_at {
+            message = message.fill_body();
+        }
         if let Some(Field::Header(_)) = &self.scheme.id
             && !message.has_id()
         {
             let n = self.requests.fetch_add(1, Ordering::Relaxed);
             message = message.id(format!("test-{n}-{:x}", fastrand::u64(..)));
         }
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = signer.sign(&message).expect("a message that can be signed");
+        let mut request = signer.request(&message).expect("a message that can be signed");
+        if let Some(uri) = &self.uri {
+            *request.uri_mut() = uri.clone();
+        }
         let json = HeaderValue::from_static("application/json");
-        request.headers_mut().insert(header::CONTENT_TYPE, json);
-        request
-    }
-
-    /// The body, with the time in it where the scheme has it there.
-    fn body(&self, message: &Message, sent_at: SystemTime) -> Bytes {
-        let Some(SentAt { field: Field::Pointer(pointer), format }) = &self.scheme.sent_at else {
-            return message.bytes().clone();
-        };
-        let mut body: Value = serde_json::from_slice(message.bytes()).expect("a JSON body");
-        let time = body.pointer_mut(pointer);
-        let time =
-            time.unwrap_or_else(|| panic!("the body needs a time at {pointer}, whatever it is"));
-        let text = timestamp::write(*format, sent_at);
-        *time = match format {
-            TimeFormat::Rfc3339 => Value::String(text),
-            TimeFormat::UnixSeconds | TimeFormat::UnixMillis => {
-                Value::Number(text.parse().expect("a number"))
-            }
-        };
-        body.to_string().into()
+        request.headers_mut().entry(header::CONTENT_TYPE).or_insert(json);
+        request.map(Full::new)
     }
 
     fn tolerance(&self) -> Tolerance {

@@ -1,0 +1,59 @@
+//! Secrets, which come from the environment and never from the command line.
+
+use inhook::Secret;
+use inhook::scheme::Scheme;
+
+use crate::Failed;
+
+/// Where the secrets are, and what they are called.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Secrets {
+    /// The environment variable that has the secret. Again for each further one, as during a rotation.
+    #[arg(long = "secret-env", value_name = "VAR", required = true)]
+    secret_env: Vec<String>,
+    /// More that the receiver has to know. `key_id=…` is the name of the key, for a partner whose
+    /// requests name it; again for each further secret.
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    params: Vec<String>,
+}
+
+/// A secret and the variable that it came from.
+#[derive(Clone)]
+pub(crate) struct Named {
+    pub(crate) variable: String,
+    pub(crate) label: String,
+    pub(crate) value: Vec<u8>,
+}
+
+impl Named {
+    pub(crate) fn secret(&self) -> Secret {
+        Secret::new(self.value.clone()).label(self.label.as_str())
+    }
+}
+
+impl Secrets {
+    pub(crate) fn read(&self, scheme: &Scheme) -> Result<Vec<Named>, Failed> {
+        let mut key_ids = Vec::new();
+        for param in &self.params {
+            let (name, value) =
+                param.split_once('=').ok_or_else(|| format!("`{param}` is not NAME=VALUE"))?;
+            match name {
+                "key_id" => key_ids.push(value.to_owned()),
+                _ => {
+                    return Err(format!("there is no parameter `{name}`; known is `key_id`").into());
+                }
+            }
+        }
+        if scheme.key_id.is_some() && key_ids.len() < self.secret_env.len() {
+            return Err("this partner's requests name the key that signed: give the name of each with `--param key_id=…`".into());
+        }
+        let mut key_ids = key_ids.into_iter().filter(|_| scheme.key_id.is_some());
+        let named = |variable: &String| {
+            let value = std::env::var_os(variable)
+                .ok_or_else(|| format!("the environment variable `{variable}` is not set"))?;
+            let label = key_ids.next().unwrap_or_else(|| variable.clone());
+            Ok(Named { variable: variable.clone(), label, value: value.into_encoded_bytes() })
+        };
+        self.secret_env.iter().map(named).collect()
+    }
+}

@@ -1,0 +1,177 @@
+//! `inhook send`.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use clap::value_parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use reqwest::redirect::Policy;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::Failed;
+use crate::sign::Sender;
+
+/// No partner waits longer for an answer.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Signs requests and sends them, and says how they were answered.
+///
+/// Ends with 0 if every answer was 2xx, 1 if not, and 2 if the usage or the configuration is wrong.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Send {
+    /// Where to. It is also what is signed, if the partner signs a URL and `--url` gives no other.
+    to: String,
+    #[command(flatten)]
+    sender: Sender,
+    /// How many messages, each with an id of its own unless `--id` gives one.
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..))]
+    repeat: u32,
+    /// How many requests at a time.
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u16).range(1..=1000))]
+    concurrency: u16,
+    /// How many times each is sent again, as it was.
+    #[arg(long, default_value_t = 0)]
+    duplicates: u32,
+}
+
+/// How requests were answered.
+#[derive(Default)]
+struct Summary {
+    answers: BTreeMap<String, usize>,
+    latencies: Vec<Duration>,
+    bodies: Vec<String>,
+}
+
+impl Send {
+    pub(crate) fn run(&self) -> Result<ExitCode, Failed> {
+        // A second call changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.send())
+    }
+
+    async fn send(&self) -> Result<ExitCode, Failed> {
+        let signed_url = self.sender.url().unwrap_or(&self.to);
+        let prepared = self.sender.prepare(Some(signed_url))?;
+        let base = self.to.split_once('?').map_or(&*self.to, |(base, _)| base);
+        let client = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(Policy::none())
+            .no_proxy()
+            .build()?;
+        let copies = self.duplicates.saturating_add(1);
+        let total = u64::from(self.repeat).saturating_mul(copies.into());
+        let bar = ProgressBar::new(total)
+            .with_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} {elapsed_precise}")?);
+        let slots = Arc::new(Semaphore::new(self.concurrency.into()));
+        let (mut tasks, mut summary, started) =
+            (JoinSet::new(), Summary::default(), Instant::now());
+        for n in 0..self.repeat {
+            // It is signed when its turn comes, so that its time is fresh.
+            let mut slot = Some(slots.clone().acquire_owned().await?);
+            let id = format!("inhook-{:x}-{n}", since_1970());
+            let request = prepared.request(Some(&id))?;
+            let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+            let post = client
+                .post(format!("{base}{query}"))
+                .headers(request.headers().clone())
+                .body::<Bytes>(request.into_body());
+            for _ in 0..copies {
+                let slot = match slot.take() {
+                    Some(slot) => slot,
+                    None => slots.clone().acquire_owned().await?,
+                };
+                let post = post.try_clone().ok_or("a body that can't be sent twice")?;
+                tasks.spawn(async move {
+                    let _slot = slot;
+                    one(post).await
+                });
+            }
+            while let Some(done) = tasks.try_join_next() {
+                bar.inc(1);
+                summary.add(done?);
+            }
+        }
+        while let Some(done) = tasks.join_next().await {
+            bar.inc(1);
+            summary.add(done?);
+        }
+        bar.finish_and_clear();
+        summary.print(started.elapsed());
+        Ok(ExitCode::from(u8::from(!summary.all_accepted())))
+    }
+}
+
+/// The answer to a request, as a line, and how long it took.
+struct Answered {
+    answer: String,
+    body: String,
+    took: Duration,
+}
+
+async fn one(post: reqwest::RequestBuilder) -> Answered {
+    let started = Instant::now();
+    let answered = async {
+        let response = post.send().await?;
+        let status = response.status();
+        Ok::<_, reqwest::Error>((status.to_string(), response.text().await?))
+    };
+    let (answer, body) = answered.await.unwrap_or_else(|error| {
+        // The innermost cause says what it was; the others repeat the URL.
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        (format!("no answer: {cause}"), String::new())
+    });
+    Answered { answer, body, took: started.elapsed() }
+}
+
+impl Summary {
+    fn add(&mut self, answered: Answered) {
+        let count = self.answers.entry(answered.answer).or_default();
+        *count = count.saturating_add(1);
+        self.latencies.push(answered.took);
+        if !answered.body.is_empty()
+            && !self.bodies.contains(&answered.body)
+            && self.bodies.len() < 5
+        {
+            self.bodies.push(answered.body);
+        }
+    }
+
+    fn all_accepted(&self) -> bool {
+        self.answers.keys().all(|answer| answer.starts_with('2'))
+    }
+
+    fn print(&mut self, elapsed: Duration) {
+        for (answer, count) in &self.answers {
+            println!("{count:>7} x {answer}");
+        }
+        for body in &self.bodies {
+            println!("          {body:.200}");
+        }
+        self.latencies.sort();
+        let at = |percent: usize| {
+            let last = self.latencies.len().saturating_sub(1);
+            let at = last.saturating_mul(percent).div_ceil(100);
+            self.latencies.get(at).map_or(0.0, |took| took.as_secs_f64() * 1000.0)
+        };
+        println!(
+            "latency: p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms, max {:.1} ms; {:.2} s in all",
+            at(50),
+            at(95),
+            at(99),
+            at(100),
+            elapsed.as_secs_f64()
+        );
+    }
+}
+
+/// In nanoseconds, so that no two runs use the same ids.
+fn since_1970() -> u128 {
+    std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos()
+}
