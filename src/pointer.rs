@@ -1,10 +1,9 @@
 //! The JSON pointers that a scheme needs, found in one pass over the body without building a tree.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 use crate::error::ConfigError;
 
@@ -42,23 +41,19 @@ impl<'de> Found<'de> {
 
 /// A pointer to an array.
 #[derive(Debug)]
-pub(crate) struct Path(Vec<Token>);
+pub(crate) struct Path(Box<str>);
 
 impl Path {
     pub(crate) fn parse(pointer: &str) -> Result<Self, ConfigError> {
-        parse(pointer).map(Self)
+        parse(pointer)?;
+        Ok(Self(pointer.into()))
     }
 
-    /// The items of the array, each as its text in the body; `None` if there is none.
-    pub(crate) fn items<'de>(&self, body: &'de [u8]) -> Option<Vec<&'de [u8]>> {
-        let mut json: &RawValue = serde_json::from_slice(body).ok()?;
-        for token in &self.0 {
-            // The last one of a repeated key counts.
-            let mut members: HashMap<String, &RawValue> = serde_json::from_str(json.get()).ok()?;
-            json = members.remove(&*token.key)?;
-        }
-        let items: Vec<&RawValue> = serde_json::from_str(json.get()).ok()?;
-        Some(items.into_iter().map(|item| item.get().as_bytes()).collect())
+    /// The items of the array, each as JSON; `None` if there is none.
+    pub(crate) fn items(&self, body: &[u8]) -> Option<Vec<Vec<u8>>> {
+        let tree: Value = serde_json::from_slice(body).ok()?;
+        let items = tree.pointer(&self.0)?.as_array()?;
+        items.iter().map(|item| serde_json::to_vec(item).ok()).collect()
     }
 }
 

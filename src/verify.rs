@@ -130,8 +130,10 @@ impl Verifier {
         let query = parts.uri.query();
         let (method, headers) = (&parts.method, &parts.headers);
         let mut reading = Reading::new(Incoming { method, query, headers, body: &body });
-        reading.parse(&self.source)?;
-        let messages = self.source.messages(&reading)?;
+        let messages = match &self.source.unproved {
+            None => None,
+            Some(unproved) => Some(self.source.messages(unproved, &mut reading)?),
+        };
 
         let mut matched = None;
         for (label, key) in &keys.keys {
@@ -200,12 +202,13 @@ impl Source {
     fn is_signed(&self, label: &str, key: &Key, envelope: &Envelope<'_>, body: &[u8]) -> bool {
         let is_tag = |content: &Vec<Piece>| {
             let tag = key.mac(signed(content, &[], envelope, body));
-            self.signature.has(&tag, &envelope.signatures, label.as_bytes())
+            self.signature.has(&tag, envelope.signatures, label.as_bytes())
         };
         self.contents.iter().any(is_tag)
     }
 
     /// Whether all messages are.
+    #[inline(never)] // It is rare, and would be in the way of the usual case.
     fn are_signed(
         &self,
         label: &str,
@@ -216,9 +219,8 @@ impl Source {
     ) -> bool {
         let is_signed = |content: &[Piece], message: &Message<'_>| {
             let tag = key.mac(signed(content, message.values(), envelope, body));
-            message.with_signatures(self, envelope, |signatures| {
-                self.signature.has(&tag, signatures, label.as_bytes())
-            })
+            let signatures = message.signatures(self, envelope.signatures);
+            self.signature.has(&tag, signatures, label.as_bytes())
         };
         let mut contents = self.contents.iter();
         contents.any(|content| messages.iter().all(|message| is_signed(content, message)))

@@ -49,7 +49,7 @@ impl Source {
         } else if let Some(header) = self.signature.place().as_header()
             && self.signature.has_time()
         {
-            let time = self.signature.time(&envelope.signatures);
+            let time = self.signature.time(envelope.signatures);
             let (time, format) = time.ok_or_else(|| header.malformed())?;
             envelope.time = time;
             envelope.sent_at = Some(self.read_time(header, format, time, now)?);

@@ -48,14 +48,14 @@ enum TimeEntry {
 }
 
 /// The signatures of a request.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Signatures<'h> {
     /// The usual case, without its prefix.
     One(&'h [u8]),
     /// A list, as a whole.
     List(&'h [u8]),
-    /// The values of several headers.
-    Many(Vec<&'h [u8]>),
+    /// In several headers of these.
+    Several(&'h HeaderMap),
     /// Not in a header.
     Elsewhere,
 }
@@ -156,7 +156,7 @@ impl SignatureSpec {
         names: &[HeaderName],
         headers: &'h HeaderMap,
     ) -> Result<Signatures<'h>, Rejection> {
-        let (mut found, mut count) = (Vec::new(), 0usize);
+        let (mut found, mut count) = (false, 0usize);
         for name in names {
             for (at, value) in headers.get_all(name).iter().enumerate() {
                 if at > 0 && !self.repeated {
@@ -165,14 +165,14 @@ impl SignatureSpec {
                 let value = value.as_bytes();
                 let in_header = |malformed: Malformed| malformed.in_header(name);
                 let signatures = self.parse(value).map_err(in_header)?;
-                count = count.saturating_add(self.candidates(&signatures, None).count());
+                count = count.saturating_add(self.candidates(signatures, None).count());
                 if count > MAX_CANDIDATES {
                     return Err(in_header(Malformed::TooMany));
                 }
-                found.push(value);
+                found = true;
             }
         }
-        if found.is_empty() { Err(header.missing()) } else { Ok(Signatures::Many(found)) }
+        if found { Ok(Signatures::Several(headers)) } else { Err(header.missing()) }
     }
 
     /// The signatures in a text.
@@ -218,18 +218,22 @@ impl SignatureSpec {
     /// this label made, where they say which.
     fn candidates<'h, 's>(
         &'s self,
-        signatures: &'s Signatures<'h>,
+        signatures: Signatures<'h>,
         label: Option<&'s [u8]>,
     ) -> impl Iterator<Item = &'h [u8]> + use<'h, 's> {
-        let (one, texts): (Option<&'h [u8]>, &[&'h [u8]]) = match signatures {
-            Signatures::One(candidate) => (Some(*candidate), &[]),
-            Signatures::List(text) => (None, std::slice::from_ref(text)),
-            Signatures::Many(texts) => (None, texts),
-            Signatures::Elsewhere => (None, &[]),
+        let (one, text, headers) = match signatures {
+            Signatures::One(candidate) => (Some(candidate), None, None),
+            Signatures::List(text) => (None, Some(text), None),
+            Signatures::Several(headers) => (None, None, Some(headers)),
+            Signatures::Elsewhere => (None, None, None),
         };
-        let listed = texts.iter().flat_map(|text| match self.list {
+        let several = headers.into_iter().flat_map(|headers| {
+            let names = self.headers.iter().flatten();
+            names.flat_map(|name| headers.get_all(name)).map(|value| value.as_bytes())
+        });
+        let listed = text.into_iter().chain(several).flat_map(|text| match self.list {
             Some(list) => Entries::List(list.entries(text)),
-            None => Entries::One(Some(*text)),
+            None => Entries::One(Some(text)),
         });
         let listed = listed.filter_map(|entry| entry.strip_prefix(&*self.prefix));
         one.into_iter().chain(listed).filter_map(move |candidate| match (self.label_end, label) {
@@ -239,11 +243,11 @@ impl SignatureSpec {
     }
 
     /// Whether one of them is this tag.
-    pub(crate) fn has(&self, tag: &Tag, signatures: &Signatures<'_>, label: &[u8]) -> bool {
+    pub(crate) fn has(&self, tag: &Tag, signatures: Signatures<'_>, label: &[u8]) -> bool {
         match signatures {
             // The usual case.
             Signatures::One(candidate) if self.label_end.is_none() => {
-                tag.matches_any(std::iter::once(*candidate), self.encoding)
+                tag.matches_any(std::iter::once(candidate), self.encoding)
             }
             _ => tag.matches_any(self.candidates(signatures, Some(label)), self.encoding),
         }
@@ -251,7 +255,7 @@ impl SignatureSpec {
 
     /// The signed time among the entries. Of two that differ, nobody could say which one the partner
     /// meant; where there are several lists each may have the same one.
-    pub(crate) fn time<'h>(&self, signatures: &Signatures<'h>) -> Option<(&'h [u8], TimeFormat)> {
+    pub(crate) fn time<'h>(&self, signatures: Signatures<'h>) -> Option<(&'h [u8], TimeFormat)> {
         let ((entry, format), list) = (self.time.as_ref()?, self.list?);
         let Signatures::List(text) = signatures else { return None };
         let time = match entry {

@@ -120,12 +120,16 @@ impl Source {
             Some(tolerance) => (Some(tolerance), scheme.sent_at.is_some()),
             None => (None, false),
         };
+        let reads_query = needs.any(|field| matches!(field, Field::Query(_)));
+        let reads_form =
+            scheme.json != Json::Body || needs.any(|field| matches!(field, Field::Form(_)));
+        let ordinary = !reads_query && !reads_form && is_ordinary(scheme, &contents, &signature);
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|_| ConfigError::Random)?;
         let requires = scheme.requires.iter();
         Ok(Self {
             wanted: Wanted::new(signature.header(), id_header, time_header),
-            unproved: unproved_of(scheme, &contents, &signature, &unproved)?,
+            unproved: (!ordinary).then(|| unproved_of(scheme, &unproved)).transpose()?,
             signs_id: scheme.content.contains(&Part::Id),
             id_end: id_end(&scheme.content),
             time_touches: content::time_touches(&scheme.content),
@@ -145,9 +149,8 @@ impl Source {
             tolerance,
             json: scheme.json.clone(),
             pointers: Pointers::new(proved.iter().map(|text| &**text))?,
-            reads_query: needs.any(|field| matches!(field, Field::Query(_))),
-            reads_form: scheme.json != Json::Body
-                || needs.any(|field| matches!(field, Field::Form(_))),
+            reads_query,
+            reads_form,
             reads_fields: needs.fields(),
             requires_json: needs.json(),
             name: name.into(),
@@ -291,20 +294,18 @@ impl Needs<'_> {
     }
 }
 
-fn unproved_of(
-    scheme: &Scheme,
-    contents: &[Vec<Piece>],
-    signature: &SignatureSpec,
-    pointers: &[Arc<str>],
-) -> Result<Option<Unproved>, ConfigError> {
+/// Whether nothing but headers has to be read before the MAC holds.
+fn is_ordinary(scheme: &Scheme, contents: &[Vec<Piece>], signature: &SignatureSpec) -> bool {
     let is_value = |piece: &Piece| matches!(piece, Piece::Value(_));
-    let has_values = contents.iter().flatten().any(is_value);
-    if !has_values && scheme.items.is_none() && signature.place().as_header().is_some() {
-        return Ok(None);
-    }
+    !contents.iter().flatten().any(is_value)
+        && scheme.items.is_none()
+        && signature.place().as_header().is_some()
+}
+
+fn unproved_of(scheme: &Scheme, pointers: &[Arc<str>]) -> Result<Unproved, ConfigError> {
     let items = scheme.items.as_deref().map(Path::parse).transpose()?;
     let pointers = Pointers::new(pointers.iter().map(|text| &**text))?;
-    Ok(Some(Unproved { pointers, items }))
+    Ok(Unproved { pointers, items })
 }
 
 /// Usable as an id or an event type.

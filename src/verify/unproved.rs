@@ -52,15 +52,14 @@ impl<'r> Message<'r> {
     }
 
     /// Its signatures. Where they are not in a header they were parsed once before.
-    pub(crate) fn with_signatures<T>(
-        &self,
+    pub(crate) fn signatures<'a>(
+        &'a self,
         source: &Source,
-        envelope: &Envelope<'_>,
-        then: impl FnOnce(&Signatures<'_>) -> T,
-    ) -> T {
+        in_headers: Signatures<'a>,
+    ) -> Signatures<'a> {
         match &self.signature {
-            None => then(&envelope.signatures),
-            Some(text) => then(&source.signature.parse(text).unwrap_or(Signatures::Elsewhere)),
+            None => in_headers,
+            Some(text) => source.signature.parse(text).unwrap_or(Signatures::Elsewhere),
         }
     }
 }
@@ -84,18 +83,16 @@ pub(crate) fn signed<'a>(
 }
 
 impl Source {
-    /// All that has to be right. For most schemes that is `None`: nothing has to be worked out for it.
+    /// All that has to be right.
+    #[inline(never)] // It is rare, and would be in the way of the usual case.
     pub(crate) fn messages<'r>(
         &self,
-        reading: &Reading<'r>,
-    ) -> Result<Option<Vec<Message<'r>>>, Rejection> {
-        match &self.unproved {
-            None => Ok(None),
-            Some(unproved) => {
-                let signature = self.signature.place().as_header().is_none();
-                self.read_messages(unproved, reading, signature).map(Some)
-            }
-        }
+        unproved: &Unproved,
+        reading: &mut Reading<'r>,
+    ) -> Result<Vec<Message<'r>>, Rejection> {
+        reading.parse(self)?;
+        let signature = self.signature.place().as_header().is_none();
+        self.read_messages(unproved, reading, signature)
     }
 
     /// The same for a request that is only going to be signed.
@@ -117,7 +114,7 @@ impl Source {
         if let Some(path) = &unproved.items {
             let items = path.items(json()?).filter(|items| (1..=MAX_ITEMS).contains(&items.len()));
             let items = items.ok_or(Rejection::SignedItems { max: MAX_ITEMS })?;
-            let message = |item: &&[u8]| {
+            let message = |item: &Vec<u8>| {
                 let found = unproved.pointers.find(item).map_err(|_| Rejection::SignedJson)?;
                 self.message(reading, &found, signature)
             };
