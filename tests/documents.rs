@@ -116,7 +116,6 @@ fn identity(scheme: &Scheme) -> String {
 }
 
 /// The guide's file and the guide's constant are one scheme.
-#[cfg(feature = "toml")]
 #[test]
 fn the_guides_example_is_a_scheme() {
     use std::borrow::Cow::Borrowed;
