@@ -76,12 +76,14 @@ impl Delivery {
     /// The type of the event, if the request has a usable one (a string of 1 to 255 bytes). Where
     /// the scheme says that it is in a header which the MAC does not cover, it may be forged.
     pub fn event(&self) -> Option<&str> {
-        if let Some(event) = self.source.header_event(&self.headers) {
-            return Some(event);
-        }
-        match &self.fields {
+        let in_header = || self.source.header_event(&self.headers);
+        let elsewhere = || match &self.fields {
             Some(fields) => fields.event.as_deref(),
             None => self.event.get_or_init(|| self.source.body_event(&self.body)).as_deref(),
+        };
+        match self.source.header_event_first() {
+            true => in_header().or_else(elsewhere),
+            false => elsewhere().or_else(in_header),
         }
     }
 
@@ -186,16 +188,15 @@ impl Delivery {
 
     /// The signed parts without the time, which is new at each attempt.
     fn content<'h>(&self, hash: &'h mut KeyHash) -> &'h mut KeyHash {
+        if let Some(signed) = self.fields.as_ref().and_then(|fields| fields.signed) {
+            return hash.piece(&signed);
+        }
         let content = self.source.contents.first().into_iter().flatten();
-        let hash = content.fold(hash, |hash, piece| match piece {
+        content.fold(hash, |hash, piece| match piece {
             Piece::Body => hash.piece(&self.body),
             Piece::Id => hash.piece(self.id().unwrap_or_default().as_bytes()),
             Piece::SentAt | Piece::Literal(_) | Piece::Value(_) => hash,
-        });
-        match self.fields.as_ref().and_then(|fields| fields.signed) {
-            Some(signed) => hash.piece(&signed),
-            None => hash,
-        }
+        })
     }
 }
 

@@ -150,7 +150,7 @@ pub enum ConfigError {
     },
     /// A second name that is never looked for.
     #[error(
-        "`{name}` has another name in `aliases`, but is not a header of this scheme, or has two"
+        "`{name}` has two other names in `aliases`, or is one of several headers for signatures; it may have one"
     )]
     Alias {
         /// The first of the two names.
@@ -174,7 +174,7 @@ pub enum ConfigError {
     },
     /// A time outside the signed content would be used for freshness.
     #[error(
-        "`sent_at` is in a header, and the MAC does not cover it: add `Part::SentAt` to the content, or leave `sent_at` out"
+        "`sent_at` is where the MAC does not cover it: add `Part::SentAt` to the content, or leave `sent_at` out"
     )]
     UncoveredTime,
     /// A part of the identity is outside the signed content.
@@ -199,6 +199,11 @@ pub enum ConfigError {
         /// The value.
         value: Duration,
     },
+    /// A tolerance where nothing is judged by it.
+    #[error(
+        "a tolerance is set, but the scheme has no `sent_at`: no time is judged, and a captured request never goes stale"
+    )]
+    NeedlessTolerance,
     /// A dedup window that ends while a replay is still fresh.
     #[error(
         "a TTL of {ttl:?} is outside {min:?} to {max:?}; below the tolerances a replay would still be fresh when its id is forgotten"

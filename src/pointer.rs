@@ -49,10 +49,13 @@ impl Path {
         Ok(Self(pointer.into()))
     }
 
-    /// The items of the array, each as JSON; `None` if there is none.
-    pub(crate) fn items(&self, body: &[u8]) -> Option<Vec<Vec<u8>>> {
+    /// The items of the array, each as JSON; `None` if there is none, or more than `max`.
+    pub(crate) fn items(&self, body: &[u8], max: usize) -> Option<Vec<Vec<u8>>> {
         let tree: Value = serde_json::from_slice(body).ok()?;
         let items = tree.pointer(&self.0)?.as_array()?;
+        if !(1..=max).contains(&items.len()) {
+            return None;
+        }
         items.iter().map(|item| serde_json::to_vec(item).ok()).collect()
     }
 }

@@ -75,7 +75,8 @@ pub struct Scheme {
     pub content: Cow<'static, [Part]>,
     /// The JSON pointer to an array of which each item is signed on its own: pointers in
     /// [`content`](Self::content) and [`signature`](Self::signature) begin at the item then. All of
-    /// at most 100 items must be right; a request is one delivery all the same.
+    /// at most 100 items must be right; a request is one delivery all the same, the same one in
+    /// whatever order and however often its items are there.
     pub items: Option<Cow<'static, str>>,
     /// Where the SHA-256 of the body is, as 64 lower-case hexadecimal digits, for a partner that
     /// signs it in place of the body. It is compared with the body's.
@@ -84,6 +85,10 @@ pub struct Scheme {
     pub requires: Cow<'static, [(Cow<'static, str>, Cow<'static, str>)]>,
     /// Where the JSON is that pointers point into.
     pub json: Json,
+    /// Whether a form may be `multipart/form-data` as well, where its content type says so. Without
+    /// this it is `application/x-www-form-urlencoded`, whatever the content type says, which is not
+    /// signed.
+    pub multipart: bool,
     /// Whether the partner may sign the URL with its default port (443, or 80 for http) or without;
     /// both are tried then.
     pub either_port: bool,
@@ -132,6 +137,7 @@ impl Scheme {
         digest: None,
         requires: Cow::Borrowed(&[]),
         json: Json::Body,
+        multipart: false,
         either_port: false,
         id: None,
         event: None,

@@ -109,6 +109,7 @@ impl Verifier {
             allow_weak_secret: false,
             url: None,
             judges_time: true,
+            sets_tolerance: false,
             ttl: None,
             clock: Arc::new(SystemClock),
         }
@@ -249,6 +250,7 @@ pub struct VerifierBuilder {
     allow_weak_secret: bool,
     url: Option<String>,
     judges_time: bool,
+    sets_tolerance: bool,
     ttl: Option<Duration>,
     clock: Arc<dyn Clock>,
 }
@@ -284,6 +286,7 @@ impl VerifierBuilder {
     /// Another tolerance than the scheme's.
     pub fn tolerance(mut self, past: Duration, future: Duration) -> Self {
         self.scheme.tolerance = Some(Tolerance { past, future });
+        self.sets_tolerance = true;
         self
     }
 
@@ -314,6 +317,9 @@ impl VerifierBuilder {
     ///
     /// A scheme or secret that would let something through: see [`ConfigError`].
     pub fn build(self) -> Result<Verifier, ConfigError> {
+        if self.sets_tolerance && self.scheme.sent_at.is_none() {
+            return Err(ConfigError::NeedlessTolerance);
+        }
         let source = Source::prepare(
             self.source,
             &self.scheme,

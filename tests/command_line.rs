@@ -271,7 +271,7 @@ fn body_for_all() -> String {
         "id": "1", "type": "t", "data": { "id": "1" },
         "event": { "id": "1", "type": "t", "event_time": "1768469400", "event_type": "t" },
         "action": { "id": "1" }, "event_id": "1", "webhook_id": "1",
-        "webhookTimestamp": 1_768_469_400_000u64,
+        "webhookTimestamp": 1_768_469_400_000u64, "message_token": 4_912_661_846_655_238_145u64,
         "notificationItems": [{ "NotificationRequestItem": { "pspReference": "1" } }],
     });
     body.to_string()
@@ -302,7 +302,7 @@ fn what_sign_prints_verify_accepts_for_every_preset() {
         let receiver = receiver(preset.name);
         let form = matches!(preset.name, "braintree/form-bt-signature-sha1");
         let body = if form { "bt_payload=aGVsbG8%3D" } else { &body };
-        let sign = ["--id", "id-1", "--event", "event-1", "--at", "1768469400"];
+        let sign = ["--id", "7001", "--event", "event-1", "--at", "1768469400"];
         let args = [&["sign"], &receiver[..], &sign, &["-"]].concat();
         let signed = inhook(secret, &args, body.as_bytes());
         assert_eq!(code(&signed), 0, "{}: {}", preset.name, text(&signed.stderr));
@@ -351,9 +351,11 @@ fn scheme_files_that_can_not_be_used() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("acme.toml");
     let good = "name = \"acme\"\nsignature = { field = { header = \"x-signature\" } }\n";
+    let timed = "content = [\"sent_at\", { literal = \".\" }, \"body\"]\n\
+                 sent_at = { field = { header = \"x-time\" }, format = \"unix_seconds\" }\n";
     let deep = format!("{good}content = {}", "[".repeat(10_000));
     let huge = format!("{good}# {}", "x".repeat(10 * 1024 * 1024));
-    let cases: [(usize, &str, String); 16] = [
+    let cases: [(usize, &str, String); 17] = [
         (3, "unknown field `contents`", format!("{good}contents = []")),
         (3, "unknown variant `bodi`", format!("{good}content = [\"bodi\"]")),
         (3, "invalid type", format!("{good}content = 7")),
@@ -362,10 +364,11 @@ fn scheme_files_that_can_not_be_used() {
         (3, "duration such as", format!("{good}deadline = \"-10s\"")),
         (3, "a tolerance is", format!("{good}tolerance = \"some\"")),
         (
-            3,
+            5,
             "a tolerance must be",
-            format!("{good}tolerance = {{ past = \"48h\", future = \"1s\" }}"),
+            format!("{good}{timed}tolerance = {{ past = \"48h\", future = \"1s\" }}"),
         ),
+        (3, "no time is judged", format!("{good}tolerance = {{ past = \"1h\", future = \"1s\" }}")),
         (3, "add `Part::Body`", format!("{good}content = [\"id\"]\nid = {{ header = \"x-id\" }}")),
         (3, "is not covered", format!("{good}identity = {{ fields = [{{ header = \"x-id\" }}] }}")),
         (3, "safe without", format!("{good}dangerously_allow = [\"unsigned_body\"]")),

@@ -96,7 +96,11 @@ fn signed(scheme: &Scheme, parts: &[Part]) -> String {
 
 fn name(field: &Field) -> &str {
     match field {
-        Field::Header(name) | Field::Pointer(name) | Field::Query(name) | Field::Form(name) => name,
+        Field::Header(name)
+        | Field::Pointer(name)
+        | Field::Integer(name)
+        | Field::Query(name)
+        | Field::Form(name) => name,
         _ => panic!("a field that the table does not know"),
     }
 }

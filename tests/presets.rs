@@ -64,7 +64,12 @@ fn body(scheme: &Scheme) -> Vec<u8> {
     for pointer in pointers {
         set(&mut json, pointer, Value::String("text-1".into()));
     }
-    if let Some(SentAt { field: Field::Pointer(pointer), format }) = &scheme.sent_at {
+    if let Some(Field::Integer(pointer)) = &scheme.id {
+        set(&mut json, pointer, json!(4_912_661_846_655_238_145u64));
+    }
+    if let Some(SentAt { field: Field::Pointer(pointer) | Field::Integer(pointer), format }) =
+        &scheme.sent_at
+    {
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
         let now = match format {
             TimeFormat::UnixMillis => json!(u64::try_from(now.as_millis()).unwrap()),
@@ -261,4 +266,5 @@ fn the_dangers_are_named() {
             "twilio/form-params-sha1",
         ]
     );
+    assert_eq!(with(Danger::LooseItems), ["adyen/payments-item-hmac"]);
 }

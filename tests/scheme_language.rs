@@ -239,6 +239,7 @@ fn fields_of_a_form_in_either_encoding() {
         signature: Signature { field: Field::form("signature"), ..Signature::BASE },
         content: Borrowed(&[Part::SentAt, Part::Id]),
         sent_at: Some(SentAt { field: Field::form("timestamp"), format: TimeFormat::UnixSeconds }),
+        multipart: true,
         id: Some(Field::form("token")),
         event: Some(Field::form("event")),
         identity: Identity::Fields(vec![Field::form("token")].into()),
@@ -315,7 +316,7 @@ fn every_item_has_to_be_right() {
         ]),
         items: Some(Borrowed("/items")),
         id: Some(Field::pointer("/items/0/ref")),
-        dangerously_allow: Borrowed(&[Danger::UnsignedBody]),
+        dangerously_allow: Borrowed(&[Danger::UnsignedBody, Danger::LooseItems]),
         ..Scheme::BASE
     };
     let item = |reference: &str, amount: u32, signed: &str| {
@@ -327,6 +328,13 @@ fn every_item_has_to_be_right() {
     assert_eq!(both.id(), Some("a"));
     let single = accepted(&scheme, request("/", &[], &body(std::slice::from_ref(&one))));
     assert_ne!(both.key(), single.key());
+    // One that was captured is no new delivery, however often and in whatever order it is sent.
+    for again in [vec![&one, &one], vec![&one, &one, &one]] {
+        let again: Vec<String> = again.into_iter().cloned().collect();
+        assert_eq!(accepted(&scheme, request("/", &[], &body(&again))).key(), single.key());
+    }
+    let turned = accepted(&scheme, request("/", &[], &body(&[two.clone(), one.clone()])));
+    assert_eq!(turned.key(), both.key());
 
     let forged = item("b", 600, "b:6");
     for items in [
@@ -626,4 +634,139 @@ fn sha512_and_sha1() {
         accepted(&scheme, request("/", &[("x-signature", &tag)], "hello"));
         refused(&scheme, request("/", &[("x-signature", &self::tag("hello"))], "hello"));
     }
+}
+
+/// What a form says must not depend on its content type, which nobody signs.
+#[test]
+fn a_signed_body_is_one_form_whatever_its_content_type_says() {
+    let scheme = Scheme {
+        id: Some(Field::form("id")),
+        sent_at: Some(SentAt { field: Field::form("at"), format: TimeFormat::UnixSeconds }),
+        identity: Identity::Fields(vec![Field::form("id")].into()),
+        ..scheme(&[Part::Body])
+    };
+    let body = format!("id=1&at={NOW}");
+    let tag = tag(&body);
+    let key = accepted(&scheme, request("/", &[("x-signature", &tag)], &body)).key();
+    for kind in ["multipart/form-data; boundary=1", "text/plain", "application/json"] {
+        let headers = [("x-signature", &*tag), ("content-type", kind)];
+        assert_eq!(accepted(&scheme, request("/", &headers, &body)).key(), key, "{kind}");
+    }
+    // In two encodings it could say two things, so nothing in it is signed.
+    let both = builder(Scheme { multipart: true, ..scheme }).build().unwrap_err();
+    assert_eq!(both, ConfigError::UncoveredTime);
+}
+
+/// Where characters can move between values, a request is the same delivery for all that.
+#[test]
+fn what_does_not_change_the_mac_does_not_change_the_key() {
+    const PARTS: &[Part] = &[
+        Part::Field(Field::Pointer(Borrowed("/account"))),
+        Part::Literal(Borrowed(":")),
+        Part::Field(Field::Pointer(Borrowed("/order"))),
+    ];
+    let scheme = Scheme {
+        dangerously_allow: Borrowed(&[Danger::UnsignedBody, Danger::AmbiguousContent]),
+        ..scheme(PARTS)
+    };
+    let with = |account: &str, order: &str| {
+        let body = format!(r#"{{"account":"{account}","order":"{order}"}}"#);
+        signed(&scheme, "acme:order:7", "/", &body).unwrap().key()
+    };
+    assert_eq!(with("acme", "order:7"), with("acme:order", "7"));
+
+    let form = Scheme {
+        dangerously_allow: Borrowed(&[Danger::AmbiguousContent]),
+        ..self::scheme(&[Part::SortedForm])
+    };
+    let with = |body: &str| signed(&form, "Sid1Text2", "/", body).unwrap().key();
+    assert_eq!(with("Sid=1&Text=2"), with("Text=2&Sid1="));
+    assert_eq!(with("Sid=1&Text=2"), with("Text=%32&Sid=1&Sid=1"));
+    // So no single parameter identifies it, nor is its time to be believed.
+    let fields = Identity::Fields(vec![Field::form("Sid")].into());
+    let error = builder(form.clone()).identity(fields).build().unwrap_err();
+    assert!(matches!(error, ConfigError::UncoveredIdentity { .. }), "{error}");
+    let sent_at = Some(SentAt { field: Field::form("at"), format: TimeFormat::UnixSeconds });
+    let error = builder(Scheme { sent_at, ..form }).build().unwrap_err();
+    assert_eq!(error, ConfigError::UncoveredTime);
+}
+
+/// Where nothing is signed that tells requests apart, they are not one delivery.
+#[test]
+fn content_without_any_value_identifies_nothing() {
+    const PARTS: &[Part] = &[
+        Part::Optional(Borrowed(&[
+            Part::Literal(Borrowed("id:")),
+            Part::Field(Field::Query(Borrowed("id"))),
+            Part::Literal(Borrowed(";")),
+        ])),
+        Part::Literal(Borrowed("at:")),
+        Part::SentAt,
+    ];
+    let scheme = Scheme {
+        sent_at: Some(TIME),
+        dangerously_allow: Borrowed(&[Danger::UnsignedBody]),
+        ..scheme(PARTS)
+    };
+    let with = |content: &str, target: &str| {
+        let (tag, now) = (tag(content), NOW.to_string());
+        verify(&scheme, request(target, &[("x-signature", &tag), ("x-timestamp", &now)], "{}"))
+    };
+    let one = with(&format!("id:1;at:{NOW}"), "/?id=1").unwrap();
+    assert_ne!(one.key(), with(&format!("id:2;at:{NOW}"), "/?id=2").unwrap().key());
+    let error = with(&format!("at:{NOW}"), "/").unwrap_err();
+    assert!(matches!(error, Rejection::IdentityField { .. }), "{error}");
+}
+
+#[test]
+fn numbers_are_ids_where_the_scheme_says_so() {
+    let with = |field: Field, json: &str| {
+        let identity = Identity::Fields(vec![field.clone()].into());
+        let scheme = Scheme { id: Some(field), identity, ..scheme(&[Part::Body]) };
+        let body = format!(r#"{{"id":{json}}}"#);
+        signed(&scheme, &body, "/", &body).map(|delivery| delivery.id().map(str::to_owned))
+    };
+    let integer = || Field::Integer(Borrowed("/id"));
+    assert_eq!(with(integer(), "12345"), Ok(Some("12345".into())));
+    assert_eq!(with(integer(), "18446744073709551615"), Ok(Some("18446744073709551615".into())));
+    for other in ["\"12345\"", "1.0", "1e3", "-1", "18446744073709551616", "null", "[1]"] {
+        with(integer(), other).unwrap_err();
+    }
+    with(Field::pointer("/id"), "12345").unwrap_err();
+
+    let time = |field: Field, json: String| {
+        let sent_at = Some(SentAt { field, format: TimeFormat::UnixSeconds });
+        let identity = Identity::None;
+        let scheme = Scheme { sent_at, identity, ..scheme(&[Part::Body]) };
+        let body = format!(r#"{{"at":{json}}}"#);
+        signed(&scheme, &body, "/", &body).map(|delivery| delivery.signed_at())
+    };
+    let at = Ok(Some(common::at(NOW)));
+    for json in [NOW.to_string(), format!("\"{NOW}\"")] {
+        assert_eq!(time(Field::pointer("/at"), json), at);
+    }
+    assert_eq!(time(Field::Integer(Borrowed("/at")), NOW.to_string()), at);
+    time(Field::Integer(Borrowed("/at")), format!("\"{NOW}\"")).unwrap_err();
+}
+
+#[test]
+fn a_signed_event_type_counts_before_one_that_is_not() {
+    let both = |fields: Vec<Field>| {
+        let event = Some(Field::FirstOf(fields.into()));
+        let scheme = Scheme { event, ..scheme(&[Part::Body]) };
+        let with = |header: Option<&str>, body: &str| {
+            let tag = tag(body);
+            let mut headers = vec![("x-signature", &*tag)];
+            headers.extend(header.map(|header| ("x-event", header)));
+            accepted(&scheme, request("/", &headers, body)).event().map(str::to_owned)
+        };
+        let body = r#"{"type":"signed"}"#;
+        [with(Some("forged"), body), with(Some("forged"), "{}"), with(None, body), with(None, "")]
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let (pointer, header) = (|| Field::pointer("/type"), || Field::header("x-event"));
+    let expected = [some("signed"), some("forged"), some("signed"), None];
+    assert_eq!(both(vec![pointer(), header()]), expected);
+    let expected = [some("forged"), some("forged"), some("signed"), None];
+    assert_eq!(both(vec![header(), pointer()]), expected);
 }

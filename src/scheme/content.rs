@@ -24,7 +24,8 @@ pub enum Part {
     /// The endpoint's public URL, exactly as it is given to
     /// [`VerifierBuilder::url`](crate::verify::VerifierBuilder::url); without its query where
     /// [`Part::Query`] is in the content too. It never comes from the request: a proxy may have
-    /// changed `Host`, and so may anyone.
+    /// changed `Host`, and so may anyone. Nor are the request's own path and query compared with it,
+    /// so a handler must not read anything from them.
     Url,
     /// The path of that URL, with its leading slash.
     Path,
@@ -46,11 +47,13 @@ pub enum Part {
 pub enum Field {
     /// A header, by its name in any case.
     Header(Cow<'static, str>),
-    /// A string in the JSON, by its JSON pointer
+    /// A string in the JSON, or for a time a number as well, by its JSON pointer
     /// ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)). Read only after the MAC holds, unless
     /// it is itself signed or the signature; where a key is repeated the last one counts, as in
     /// serde_json. [`Scheme::json`](super::Scheme::json) says where the JSON is.
     Pointer(Cow<'static, str>),
+    /// A whole number in the JSON that is not negative, by its JSON pointer, and nothing else.
+    Integer(Cow<'static, str>),
     /// A parameter of the signature header, where that is a list: `t` in `t=1492774577,v1=…`. Only
     /// for [`Scheme::sent_at`](super::Scheme::sent_at). It must be there exactly once, at any place
     /// in the list.
@@ -60,10 +63,9 @@ pub enum Field {
     Entry(usize),
     /// A parameter of the request's query, decoded. It must be there at most once.
     Query(Cow<'static, str>),
-    /// A parameter of the form in the body, decoded; `multipart/form-data` where the content type
-    /// says so. It must be there at most once.
+    /// A parameter of the form in the body, decoded. It must be there at most once.
     Form(Cow<'static, str>),
-    /// The first of these that is there, headers before all others. Only for
+    /// The first of these that is there; what is signed belongs before what is not. Only for
     /// [`Scheme::event`](super::Scheme::event).
     FirstOf(Cow<'static, [Field]>),
 }
@@ -135,4 +137,7 @@ pub enum Danger {
     /// Signed values touch, or may contain what separates them. Whoever captures a request can move
     /// characters from one value to the next one.
     AmbiguousContent,
+    /// Each of the [items](super::Scheme::items) is signed alone. Whoever captures requests can put
+    /// their items together in another way, and that is a new delivery.
+    LooseItems,
 }

@@ -79,6 +79,10 @@ impl Scheme {
             let at = cause.span().map_or(0, |span| span.start);
             error(line_of(text, at), cause.message().to_owned())
         })?;
+        let tolerance = line_of_key(text, "tolerance").filter(|_| scheme.sent_at.is_none());
+        if let Some(line) = tolerance {
+            return Err(error(line, ConfigError::NeedlessTolerance.to_string()));
+        }
         match Source::prepare("scheme".into(), &scheme, Some(ANY_URL), true, None) {
             Ok(_) => Ok(scheme),
             Err(cause) => Err(error(line_about(text, &cause), cause.to_string())),
@@ -130,10 +134,15 @@ fn line_about(text: &str, cause: &ConfigError) -> usize {
     };
     let quoted =
         quoted.and_then(|name| text.to_lowercase().find(&format!("\"{}\"", name.to_lowercase())));
-    let at = quoted.or_else(|| {
-        let table = DeTable::parse(text).ok()?;
-        let found = table.get_ref().iter().find(|(name, _)| name.get_ref() == key)?;
-        Some(found.0.span().start)
-    });
-    line_of(text, at.unwrap_or_default())
+    match quoted {
+        Some(at) => line_of(text, at),
+        None => line_of_key(text, key).unwrap_or(1),
+    }
+}
+
+/// The line of a key, if the file has it.
+fn line_of_key(text: &str, key: &str) -> Option<usize> {
+    let table = DeTable::parse(text).ok()?;
+    let found = table.get_ref().iter().find(|(name, _)| name.get_ref() == key)?;
+    Some(line_of(text, found.0.span().start))
 }

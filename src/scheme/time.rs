@@ -19,7 +19,6 @@ pub struct SentAt {
 }
 
 /// How a time is written. Only the canonical spelling counts: no sign, no leading zeros, no space.
-/// In JSON, seconds and milliseconds are numbers, unless their text is a part of the signed content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

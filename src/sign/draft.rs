@@ -49,7 +49,7 @@ impl<'s> Draft<'s> {
             time: time.clone().unwrap_or_default(),
         };
         let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
-        let in_json = |field: &Field| matches!(field, Field::Pointer(_));
+        let in_json = |field: &Field| matches!(field, Field::Pointer(_) | Field::Integer(_));
         let fills = message.fills_body
             && (message.id.is_some() && scheme.id.as_ref().is_some_and(in_json)
                 || message.event.is_some() && scheme.event.as_ref().is_some_and(is_in_json)
@@ -168,10 +168,12 @@ impl<'s> Draft<'s> {
     fn put(&mut self, field: &Field, value: &str) -> Result<(), SignError> {
         match field {
             Field::Header(name) => self.insert(name, value),
-            Field::Pointer(pointer) => match (self.as_json(field, value), &mut self.json) {
-                (value, Some(json)) if self.scheme.items.is_none() => set(json, pointer, value),
-                _ => Ok(()),
-            },
+            Field::Pointer(pointer) | Field::Integer(pointer) => {
+                match (self.as_json(field, value), &mut self.json) {
+                    (value, Some(json)) if self.scheme.items.is_none() => set(json, pointer, value),
+                    _ => Ok(()),
+                }
+            }
             Field::Query(name) => {
                 let pair = pair(name, value.as_bytes());
                 let pair = String::from_utf8(pair).map_err(|_| SignError::Json)?;
@@ -193,15 +195,16 @@ impl<'s> Draft<'s> {
         }
     }
 
-    /// A time is a number, unless its text is signed.
+    /// What has to be a number, and a time unless its text is signed, is one.
     fn as_json(&self, field: &Field, value: &str) -> Value {
-        let is_number = |sent_at: &SentAt| {
+        let is_time = |sent_at: &SentAt| {
             sent_at.field == *field
                 && sent_at.format != TimeFormat::Rfc3339
                 && !self.scheme.content.contains(&Part::SentAt)
         };
-        let number = self.scheme.sent_at.as_ref().filter(|sent_at| is_number(sent_at));
-        let number = number.and_then(|_| value.parse().ok().map(Value::Number));
+        let is_number =
+            matches!(field, Field::Integer(_)) || self.scheme.sent_at.as_ref().is_some_and(is_time);
+        let number = value.parse().ok().filter(|_| is_number).map(Value::Number);
         number.unwrap_or_else(|| value.into())
     }
 
@@ -249,7 +252,7 @@ fn pair(name: &str, value: &[u8]) -> Vec<u8> {
 fn is_in_json(event: &Field) -> bool {
     match event {
         Field::FirstOf(fields) => fields.first().is_some_and(is_in_json),
-        field => matches!(field, Field::Pointer(_)),
+        field => matches!(field, Field::Pointer(_) | Field::Integer(_)),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
+use super::content::{Piece, Value};
 use super::place::{Place, utf8};
 use super::reading::Reading;
 use super::rejection::Rejection;
@@ -38,7 +39,7 @@ impl Source {
         header_id: &[u8],
     ) -> Result<Option<Box<Fields>>, Rejection> {
         let fields = match self.reads_fields {
-            true => Some(Box::new(self.read_all(reading, messages)?)),
+            true => Some(Box::new(self.read_all(reading, messages, header_id)?)),
             false => None,
         };
         let has_id = fields.as_ref().is_some_and(|fields| fields.id.is_some());
@@ -56,7 +57,9 @@ impl Source {
         &self,
         reading: &Reading<'_>,
         messages: Option<&[Message<'_>]>,
+        header_id: &[u8],
     ) -> Result<Fields, Rejection> {
+        messages.map_or(Ok(()), |messages| self.check_content(messages))?;
         let found = match reading.json(&self.json).map(|json| self.pointers.find(json)) {
             _ if self.pointers.is_empty() => Found::default(),
             Some(Ok(found)) => found,
@@ -71,7 +74,7 @@ impl Source {
         let mut fields = Fields {
             id: self.id.as_ref().and_then(text),
             event: self.event.iter().filter_map(text).next(),
-            signed: self.signed(messages),
+            signed: messages.map(|messages| self.signed(reading, messages, header_id)),
             ..Fields::default()
         };
         if let Some((place, format)) = &self.sent_at
@@ -90,21 +93,35 @@ impl Source {
         Ok(fields)
     }
 
-    /// What is signed beside the body, the id in a header and the time: one digest, in which no two
-    /// lists of values look alike.
-    fn signed(&self, messages: Option<&[Message<'_>]>) -> Option<[u8; 32]> {
-        let content = self.contents.first()?;
-        let mut values = messages?.iter().flat_map(|message| message.timeless(content)).peekable();
-        values.peek()?;
-        let hash = values.fold(Sha256::new(), |hash, value| {
-            hash.chain_update(u64::try_from(value.len()).unwrap_or(u64::MAX).to_be_bytes())
-                .chain_update(value)
-        });
-        Some(hash.finalize().into())
+    /// What is signed, without the time: one digest of it all, so that nothing changes it that does not
+    /// change the MAC. Items count in whatever order, and each once.
+    fn signed(&self, reading: &Reading<'_>, messages: &[Message<'_>], id: &[u8]) -> [u8; 32] {
+        let content = self.contents.first().map(Vec::as_slice).unwrap_or_default();
+        let digest = |message: &Message<'_>| -> [u8; 32] {
+            let parts = message.timeless(content, id, reading.request.body);
+            parts.fold(Sha256::new(), Sha256::chain_update).finalize().into()
+        };
+        let mut digests: Vec<[u8; 32]> = messages.iter().map(digest).collect();
+        digests.sort_unstable();
+        digests.dedup();
+        digests.iter().fold(Sha256::new(), Sha256::chain_update).finalize().into()
     }
 
-    /// A signed time has one spelling, so escapes are refused, and so is text for a number unless it
-    /// is the text that is signed.
+    /// Refuses a request of which nothing is signed that could tell it from another one.
+    fn check_content(&self, messages: &[Message<'_>]) -> Result<(), Rejection> {
+        let is_content = matches!(self.identity, IdentitySpec::Content);
+        let nothing =
+            messages.iter().all(|message| message.values().iter().all(|it| it.is_empty()));
+        let place = self.contents.iter().flatten().find_map(first_place);
+        match place {
+            Some(place) if is_content && nothing && !self.covers_body => {
+                Err(not_identifying(place))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A signed time has one spelling, so escapes are refused.
     fn time(
         &self,
         reading: &Reading<'_>,
@@ -112,13 +129,13 @@ impl Source {
         format: TimeFormat,
         found: &Found<'_>,
     ) -> Result<Option<SystemTime>, Rejection> {
-        if let Place::Pointer(at, _) = place {
+        if let Place::Pointer(at, _) | Place::Integer(at, _) = place {
             match found.get(*at) {
                 Some(Scalar::Integer(value)) => {
                     let fits = self.time_fits(format, value.to_string().as_bytes());
                     return Ok(timestamp::from_integer(format, *value).filter(|_| fits));
                 }
-                Some(Scalar::Plain(_)) if self.time_is_text || format == TimeFormat::Rfc3339 => {}
+                Some(Scalar::Plain(_)) if matches!(place, Place::Pointer(..)) => {}
                 _ => return Ok(None),
             }
         }
@@ -139,16 +156,11 @@ impl Source {
 
     /// The event type in a body that nothing else needed to be read from.
     pub(crate) fn body_event(&self, body: &[u8]) -> Option<Box<str>> {
-        let in_json = |place: &Place| matches!(place, Place::Pointer(..));
-        if self.json != Json::Body || !self.event.iter().any(in_json) {
+        if self.json != Json::Body || !self.event.iter().any(Place::is_in_json) {
             return None;
         }
         let found = self.pointers.find(body).ok()?;
-        let event = self.event.iter().filter_map(|place| match place {
-            Place::Pointer(at, _) => text_at(&found, *at),
-            _ => None,
-        });
-        event.map(Into::into).next()
+        self.event.iter().filter_map(|place| json_text(&found, place)).next()
     }
 
     fn not_json(&self) -> Rejection {
@@ -158,7 +170,7 @@ impl Source {
         };
         let others = self.id.iter().chain(self.sent_at.iter().map(|(place, _)| place));
         let pointer = identity.iter().chain(others).find_map(|place| match place {
-            Place::Pointer(_, pointer) => Some(pointer.clone()),
+            Place::Pointer(_, pointer) | Place::Integer(_, pointer) => Some(pointer.clone()),
             _ => None,
         });
         Rejection::NotJson { pointer: pointer.unwrap_or_else(|| Arc::from("/")) }
@@ -171,18 +183,32 @@ fn not_identifying(place: &Place) -> Rejection {
 
 /// The text at a place; what is twice there, or unusable, counts as missing.
 fn text(reading: &Reading<'_>, place: &Place, found: &Found<'_>) -> Option<Box<str>> {
-    if let Place::Pointer(at, _) = place {
-        return text_at(found, *at).map(Into::into);
+    if place.is_in_json() {
+        return json_text(found, place);
     }
     let text = reading.value(place, found).ok().flatten().and_then(utf8)?;
     is_text(&text).then(|| Cow::into_owned(text).into())
 }
 
-fn text_at<'f>(found: &'f Found<'_>, at: usize) -> Option<&'f str> {
-    let text = match found.get(at)? {
-        Scalar::Plain(text) => text,
-        Scalar::Escaped(text) => text.as_str(),
-        Scalar::Integer(_) | Scalar::Other => return None,
+fn json_text(found: &Found<'_>, place: &Place) -> Option<Box<str>> {
+    let (Place::Pointer(at, _) | Place::Integer(at, _)) = place else { return None };
+    let text: Box<str> = match (place, found.get(*at)?) {
+        (Place::Pointer(..), Scalar::Plain(text)) => (*text).into(),
+        (Place::Pointer(..), Scalar::Escaped(text)) => text.as_str().into(),
+        (Place::Integer(..), Scalar::Integer(value)) => value.to_string().into(),
+        _ => return None,
     };
-    is_text(text).then_some(text)
+    is_text(&text).then_some(text)
+}
+
+/// The first place that is signed.
+fn first_place(piece: &Piece) -> Option<&Place> {
+    match piece {
+        Piece::Value(value) => match &**value {
+            Value::Field { place, .. } => Some(place),
+            Value::Optional(pieces) => pieces.iter().find_map(first_place),
+            _ => None,
+        },
+        _ => None,
+    }
 }

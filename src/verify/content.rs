@@ -136,7 +136,8 @@ pub(crate) fn has_values(parts: &[Part]) -> bool {
 /// Whether the time touches a part that varies.
 pub(crate) fn time_touches(parts: &[Part]) -> bool {
     let constant = |part: &Part| match part {
-        Part::Literal(text) => !text.is_empty(),
+        // Digits could be taken for the time's.
+        Part::Literal(text) => text.bytes().any(|byte| !byte.is_ascii_digit()),
         Part::Url | Part::Path => true,
         _ => false,
     };

@@ -1,7 +1,7 @@
 //! The schemes that are not safe to build.
 
 use crate::error::ConfigError;
-use crate::scheme::{Danger, Field, Identity, KeyId, Layout, Part, Scheme, SentAt};
+use crate::scheme::{Danger, Field, Identity, Json, KeyId, Layout, Part, Scheme, SentAt};
 
 mod content;
 mod signature;
@@ -11,8 +11,11 @@ pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
     if scheme.deadline.is_zero() {
         return Err(ConfigError::Deadline);
     }
-    if !(200..=299).contains(&scheme.answer.status) {
-        return Err(ConfigError::Answer { status: scheme.answer.status });
+    let status = scheme.answer.status;
+    // These have no body: RFC 9110, section 6.4.1.
+    let no_body = matches!(status, 204 | 205) && !scheme.answer.body.is_empty();
+    if !(200..=299).contains(&status) || no_body {
+        return Err(ConfigError::Answer { status });
     }
     content::lint(scheme)?;
     signature::lint(scheme)?;
@@ -32,17 +35,21 @@ impl Scheme {
     }
 
     /// Whether the MAC covers every byte of the body.
-    fn covers_body(&self) -> bool {
+    pub(super) fn covers_body(&self) -> bool {
         self.content.iter().any(|part| matches!(part, Part::Body | Part::BodySha256))
             || self.digest.as_ref().is_some_and(|digest| self.signs(digest))
     }
 
-    /// Whether the MAC covers a field.
+    /// Whether the MAC covers a field: nobody can change what is read there. Parameters of a sorted form
+    /// can be moved into each other, and a form in two encodings may say two things.
     fn covers(&self, field: &Field) -> bool {
         self.signs(field)
             || match field {
-                Field::Pointer(_) | Field::Form(_) => {
-                    self.covers_body() || self.content.contains(&Part::SortedForm)
+                Field::Pointer(_) | Field::Integer(_) if self.json == Json::Body => {
+                    self.covers_body()
+                }
+                Field::Pointer(_) | Field::Integer(_) | Field::Form(_) => {
+                    self.covers_body() && !self.multipart
                 }
                 _ => false,
             }
@@ -51,16 +58,29 @@ impl Scheme {
     /// Whether a field is itself a part of the signed content.
     fn signs(&self, field: &Field) -> bool {
         // In an item, a pointer is another one.
-        let elsewhere = matches!(field, Field::Pointer(_)) && self.items.is_some();
+        let elsewhere = is_in_json(field) && self.items.is_some();
         let is = |other: &Field| !elsewhere && field.is(other);
+        self.signs_as_value(field)
+            || signs(&self.content, &|part| match part {
+                Part::Id => self.id.as_ref().is_some_and(is),
+                Part::SentAt => self.sent_at.as_ref().is_some_and(|sent_at| is(&sent_at.field)),
+                _ => false,
+            })
+    }
+
+    /// Whether it is one other than as the id or the time.
+    fn signs_as_value(&self, field: &Field) -> bool {
+        let elsewhere = is_in_json(field) && self.items.is_some();
         signs(&self.content, &|part| match part {
-            Part::Field(other) => is(other),
-            Part::Id => self.id.as_ref().is_some_and(is),
-            Part::SentAt => self.sent_at.as_ref().is_some_and(|sent_at| is(&sent_at.field)),
+            Part::Field(other) => !elsewhere && field.is(other),
             Part::Query => matches!(field, Field::Query(_)),
             _ => false,
         })
     }
+}
+
+fn is_in_json(field: &Field) -> bool {
+    matches!(field, Field::Pointer(_) | Field::Integer(_))
 }
 
 /// Whether any part, or a part of an optional one, is so.
@@ -84,6 +104,7 @@ fn lint_headers(scheme: &Scheme) -> Result<(), ConfigError> {
     if let Some(KeyId::Header(name)) = &scheme.key_id {
         names.push(name.to_ascii_lowercase());
     }
+    names.extend(scheme.requires.iter().map(|(name, _)| name.to_ascii_lowercase()));
     let mut aliased = Vec::new();
     for (name, other) in scheme.aliases.iter() {
         let (name, other) = (name.to_ascii_lowercase(), other.to_ascii_lowercase());
@@ -105,10 +126,11 @@ fn lint_headers(scheme: &Scheme) -> Result<(), ConfigError> {
 
 fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
     let wrong = |problem| Err(ConfigError::Identity { problem });
-    let in_body = |field: &Field| matches!(field, Field::Pointer(_) | Field::Form(_));
-    let time_in_content = scheme.sent_at.as_ref().is_some_and(|sent_at| {
+    let in_body = |field: &Field| is_in_json(field) || matches!(field, Field::Form(_));
+    // As the time it is left out of the content that counts, and only as that.
+    let time_in_content = scheme.sent_at.as_ref().is_some_and(|SentAt { field, .. }| {
         let signs_body = scheme.covers_body() || scheme.content.contains(&Part::SortedForm);
-        in_body(&sent_at.field) && signs_body
+        in_body(field) && signs_body || scheme.signs_as_value(field)
     });
     match &scheme.identity {
         Identity::Fields(fields) if fields.is_empty() => {
@@ -127,7 +149,7 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
             None => Ok(()),
         },
         Identity::Content | Identity::IdAndContent if time_in_content => wrong(
-            "is the content, but the body has a time that is new at each attempt, so no retry would be a duplicate; use `Fields`, or `UnsignedId` where no id is signed",
+            "is the content, but that has the time, which is new at each attempt, so no retry would be a duplicate: sign it as `Part::SentAt`; where it is in the body use `Fields`, or `UnsignedId` if no id is signed",
         ),
         Identity::IdAndContent | Identity::UnsignedId if scheme.id.is_none() => {
             wrong("needs an `id`, which the scheme does not have")
@@ -136,11 +158,17 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
     }
 }
 
+/// Whether a header can have this value.
+fn is_value(value: &str) -> bool {
+    value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') && value.trim() == value
+}
+
 /// What a message calls a field.
 fn name_of(field: &Field) -> String {
     match field {
         Field::Header(name)
         | Field::Pointer(name)
+        | Field::Integer(name)
         | Field::Parameter(name)
         | Field::Query(name)
         | Field::Form(name) => name.to_string(),

@@ -22,6 +22,7 @@ pub(crate) enum Place {
     Header(Header),
     /// The position of the pointer among those that are looked for together.
     Pointer(usize, Arc<str>),
+    Integer(usize, Arc<str>),
     Query(Arc<str>),
     Form(Arc<str>),
 }
@@ -74,12 +75,10 @@ impl Place {
         Ok(match field {
             Field::Header(name) => Self::Header(Header::prepare(scheme, name)?),
             Field::Pointer(pointer) => {
-                let at = pointers.iter().position(|text| **text == **pointer);
-                let at = at.unwrap_or_else(|| {
-                    pointers.push(Arc::from(&**pointer));
-                    pointers.len().saturating_sub(1)
-                });
-                Self::Pointer(at, Arc::from(&**pointer))
+                Self::Pointer(position(pointer, pointers), Arc::from(&**pointer))
+            }
+            Field::Integer(pointer) => {
+                Self::Integer(position(pointer, pointers), Arc::from(&**pointer))
             }
             Field::Query(name) => Self::Query(Arc::from(&**name)),
             Field::Form(name) => Self::Form(Arc::from(&**name)),
@@ -96,11 +95,18 @@ impl Place {
         }
     }
 
+    pub(crate) fn is_in_json(&self) -> bool {
+        matches!(self, Self::Pointer(..) | Self::Integer(..))
+    }
+
     /// What a message calls it.
     pub(crate) fn name(&self) -> Arc<str> {
         match self {
             Self::Header(header) => Arc::from(header.name.as_str()),
-            Self::Pointer(_, name) | Self::Query(name) | Self::Form(name) => name.clone(),
+            Self::Pointer(_, name)
+            | Self::Integer(_, name)
+            | Self::Query(name)
+            | Self::Form(name) => name.clone(),
         }
     }
 
@@ -111,6 +117,15 @@ impl Place {
             _ => Rejection::SignedField { field: self.name() },
         }
     }
+}
+
+/// Where a pointer is among the others; it is added if it is new.
+fn position(pointer: &str, pointers: &mut Vec<Arc<str>>) -> usize {
+    let at = pointers.iter().position(|text| **text == *pointer);
+    at.unwrap_or_else(|| {
+        pointers.push(Arc::from(pointer));
+        pointers.len().saturating_sub(1)
+    })
 }
 
 pub(crate) fn header_name(name: &str) -> Result<HeaderName, ConfigError> {

@@ -41,8 +41,11 @@ impl<'r> Reading<'r> {
             self.query = form::url_encoded(text).map_err(|NotForm| Rejection::MalformedQuery)?;
         }
         if source.reads_form {
-            let parameters = form::parameters(request.headers, request.body);
-            self.form = parameters.map_err(|NotForm| Rejection::NotForm)?;
+            let form = match source.multipart {
+                true => form::parameters(request.headers, request.body),
+                false => form::url_encoded(request.body),
+            };
+            self.form = form.map_err(|NotForm| Rejection::NotForm)?;
         }
         Ok(())
     }
@@ -69,15 +72,16 @@ impl<'r> Reading<'r> {
             Place::Header(header) => Ok(header.value(self.request.headers)?.map(Cow::Borrowed)),
             Place::Query(name) => parameter(&self.query, name),
             Place::Form(name) => parameter(&self.form, name),
-            Place::Pointer(at, _) => match found.get(*at) {
-                None => Ok(None),
-                Some(Scalar::Plain(text)) => Ok(Some(Cow::Owned(text.as_bytes().to_vec()))),
-                Some(Scalar::Escaped(text)) => Ok(Some(Cow::Owned(text.as_bytes().to_vec()))),
-                Some(Scalar::Integer(value)) => {
-                    Ok(Some(Cow::Owned(value.to_string().into_bytes())))
-                }
-                Some(Scalar::Other) => Err(place.unusable()),
-            },
+            Place::Pointer(at, _) | Place::Integer(at, _) => {
+                let text = match (place, found.get(*at)) {
+                    (_, None) => return Ok(None),
+                    (Place::Pointer(..), Some(Scalar::Plain(text))) => (*text).to_owned(),
+                    (Place::Pointer(..), Some(Scalar::Escaped(text))) => text.clone(),
+                    (_, Some(Scalar::Integer(value))) => value.to_string(),
+                    _ => return Err(place.unusable()),
+                };
+                Ok(Some(Cow::Owned(text.into_bytes())))
+            }
         }
     }
 }

@@ -41,8 +41,10 @@ pub(crate) struct Source {
     pub(crate) id_end: Option<Box<[u8]>>,
     /// Whether a value that varies touches the time in the signed content.
     pub(crate) time_touches: bool,
-    /// Whether the text of the time is a part of the signed content.
-    pub(crate) time_is_text: bool,
+    /// Whether the MAC covers every byte of the body.
+    pub(crate) covers_body: bool,
+    /// Whether a form may be multipart.
+    pub(crate) multipart: bool,
     /// The header that names the key.
     pub(crate) key_id: Option<Header>,
     pub(crate) requires: Vec<(Header, Box<str>)>,
@@ -133,7 +135,8 @@ impl Source {
             signs_id: scheme.content.contains(&Part::Id),
             id_end: id_end(&scheme.content),
             time_touches: content::time_touches(&scheme.content),
-            time_is_text: scheme.content.contains(&Part::SentAt),
+            covers_body: scheme.covers_body(),
+            multipart: scheme.multipart,
             key_id: match &scheme.key_id {
                 Some(KeyId::Header(name)) => Some(Header::prepare(scheme, name)?),
                 Some(KeyId::Prefix(_)) | None => None,
@@ -194,6 +197,11 @@ impl Source {
     pub(crate) fn header_event<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
         let places = self.event.iter().filter_map(Place::as_header);
         places.filter_map(|header| text_in_header(header, headers)).next()
+    }
+
+    /// Whether an event type in a header counts before one elsewhere.
+    pub(crate) fn header_event_first(&self) -> bool {
+        self.event.first().is_some_and(|place| place.as_header().is_some())
     }
 
     /// What no other delivery has, for [`Identity::None`]: 32 random bytes. The seed and the count
@@ -270,7 +278,7 @@ impl Needs<'_> {
     fn fields(&self) -> bool {
         let elsewhere = |place: &Place| place.as_header().is_none();
         let event = |field: &Field| match field {
-            Field::Pointer(_) => self.scheme.json != Json::Body,
+            Field::Pointer(_) | Field::Integer(_) => self.scheme.json != Json::Body,
             Field::Header(_) => false,
             _ => true,
         };
@@ -282,12 +290,11 @@ impl Needs<'_> {
     }
 
     fn json(&self) -> bool {
-        let in_json = |place: &Place| matches!(place, Place::Pointer(..));
-        self.sent_at.as_ref().is_some_and(|(place, _)| in_json(place))
+        self.sent_at.as_ref().is_some_and(|(place, _)| place.is_in_json())
             || match self.identity {
-                IdentitySpec::Fields(fields) => fields.iter().any(in_json),
+                IdentitySpec::Fields(fields) => fields.iter().any(Place::is_in_json),
                 IdentitySpec::SignedId | IdentitySpec::UnsignedId => {
-                    self.id.as_ref().is_some_and(in_json)
+                    self.id.as_ref().is_some_and(Place::is_in_json)
                 }
                 IdentitySpec::Content | IdentitySpec::IdAndContent | IdentitySpec::None => false,
             }

@@ -41,14 +41,24 @@ impl<'r> Message<'r> {
         &self.values
     }
 
-    /// The values without the time.
-    pub(crate) fn timeless<'a>(&'a self, content: &'a [Piece]) -> impl Iterator<Item = &'a [u8]> {
-        let places = content.iter().filter_map(|piece| match piece {
-            Piece::Value(value) => Some(&**value),
-            _ => None,
-        });
-        let values = places.zip(&self.values);
-        values.filter(|(place, _)| !matches!(place, Value::SentAt(_))).map(|(_, value)| &**value)
+    /// The signed bytes without the time, piece by piece.
+    pub(crate) fn timeless<'a>(
+        &'a self,
+        content: &'a [Piece],
+        id: &'a [u8],
+        body: &'a [u8],
+    ) -> impl Iterator<Item = &'a [u8]> {
+        let mut values = self.values.iter();
+        content.iter().map(move |piece| match piece {
+            Piece::Body => body,
+            Piece::Id => id,
+            Piece::SentAt => &[],
+            Piece::Literal(text) => text,
+            Piece::Value(value) => match (values.next(), &**value) {
+                (_, Value::SentAt(_)) | (None, _) => [].as_slice(),
+                (Some(value), _) => value,
+            },
+        })
     }
 
     /// Its signatures. Where they are not in a header they were parsed once before.
@@ -112,7 +122,7 @@ impl Source {
     ) -> Result<Vec<Message<'r>>, Rejection> {
         let json = || reading.json(&self.json).ok_or(Rejection::NotForm);
         if let Some(path) = &unproved.items {
-            let items = path.items(json()?).filter(|items| (1..=MAX_ITEMS).contains(&items.len()));
+            let items = path.items(json()?, MAX_ITEMS);
             let items = items.ok_or(Rejection::SignedItems { max: MAX_ITEMS })?;
             let message = |item: &Vec<u8>| {
                 let found = unproved.pointers.find(item).map_err(|_| Rejection::SignedJson)?;

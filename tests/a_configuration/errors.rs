@@ -27,6 +27,20 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
     };
     let dangers =
         |scheme: Scheme, danger| build(Scheme { dangerously_allow: vec![danger].into(), ..scheme });
+    let items = |parts: &[Part], dangers: &[Danger]| {
+        let signature = Signature { field: Field::pointer("/s"), ..Signature::BASE };
+        build(Scheme {
+            items: Some("/items".into()),
+            content: parts.to_vec().into(),
+            dangerously_allow: dangers.to_vec().into(),
+            signature,
+            ..Scheme::BASE
+        })
+    };
+    let requires = |headers: &[(&'static str, &'static str)]| {
+        let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        build(Scheme { requires: headers.collect(), ..presets::GITHUB })
+    };
     let answer = |status| Answer { status, ..Answer::BASE };
     let signature = |field, layout, others: &[&'static str]| {
         let others = others.iter().map(|name| Cow::Borrowed(*name)).collect::<Vec<_>>().into();
@@ -108,15 +122,66 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         ("Content", build(Scheme { digest: Some(Field::query("sha256")), ..presets::GITHUB })),
         ("Content", build(Scheme { digest: Some(Field::pointer("/sha256")), ..presets::GITHUB })),
         ("Content", build(Scheme { either_port: true, ..presets::GITHUB })),
+        // The end of the method would be the beginning of what follows.
+        ("Content", content(&[Part::Method, Part::Body])),
+        ("Content", content(&[Part::Method, Part::Id, dot(), Part::Body])),
+        ("Content", content(&[Part::Field(Field::query("")), dot(), Part::Body])),
+        ("Content", items(&[Part::Body], &[Danger::LooseItems])),
+        ("Content", items(&[Part::Field(Field::pointer("/a"))], &[Danger::UnsignedBody])),
+        (
+            "Content",
+            build(Scheme { event: Some(Field::FirstOf(vec![].into())), ..presets::GITHUB }),
+        ),
+        ("NeedlessDanger", dangers(presets::GITHUB, Danger::LooseItems)),
+        ("NeedlessTolerance", {
+            let day = Duration::from_secs(60);
+            builder(presets::GITHUB).tolerance(day, day).build().unwrap_err()
+        }),
+        // As the time it would not count, as a field it would.
+        ("Identity", {
+            let content = vec![Part::Field(Field::header("X-Time")), dot(), Part::Body].into();
+            build(Scheme {
+                content,
+                sent_at: Some(header_time("x-time")),
+                identity: Identity::Content,
+                ..presets::GITHUB
+            })
+        }),
+        ("Signature", signature(Field::pointer("/s"), Layout::Single, &[])),
+        ("Signature", signature(Field::form("s"), Layout::Single, &[])),
+        (
+            "Signature",
+            build(Scheme {
+                content: vec![Part::Field(Field::header("X-Hub-Signature-256")), dot(), Part::Body]
+                    .into(),
+                ..presets::GITHUB
+            }),
+        ),
+        ("Signature", requires(&[("x-version", "1\n")])),
+        ("HeaderTwice", requires(&[("x-version", "1"), ("X-Version", "2")])),
+        ("HeaderTwice", requires(&[("x-hub-signature-256", "1")])),
+        ("Separator", build(Scheme { key_id: Some(KeyId::Prefix(',')), ..presets::STRIPE })),
+        (
+            "Answer",
+            build(Scheme { answer: Answer { status: 204, body: "ok".into() }, ..presets::GITHUB }),
+        ),
         ("NeedlessDanger", dangers(presets::GITHUB, Danger::UnsignedBody)),
         ("NeedlessDanger", dangers(presets::GITHUB, Danger::AmbiguousContent)),
         ("MissingUrl", build(presets::SQUARE)),
         ("Url", builder(presets::SQUARE).url("/webhooks").build().unwrap_err()),
         ("Answer", build(Scheme { answer: answer(404), ..presets::GITHUB })),
         ("Signature", signature(Field::parameter("s"), Layout::List(','), &[])),
-        ("Signature", signature(Field::form("s"), Layout::Repeated, &[])),
+        ("Signature", signature(Field::query("s"), Layout::Repeated, &[])),
         ("Signature", signature(Field::header("s"), Layout::Numbered, &["t"])),
-        ("Signature", build(Scheme { items: Some("/items".into()), ..presets::GITHUB })),
+        (
+            "Signature",
+            build(Scheme {
+                items: Some("/items".into()),
+                content: vec![Part::Field(Field::pointer("/a"))].into(),
+                dangerously_allow: vec![Danger::UnsignedBody, Danger::LooseItems].into(),
+                ..presets::GITHUB
+            }),
+        ),
         ("MissingLabel", build(presets::PUSHER)),
         ("Content", content(&[Part::Id, dot(), Part::Id, dot(), Part::Body])),
         ("Content", content(&[Part::SentAt, dot(), Part::SentAt, dot(), Part::Body])),

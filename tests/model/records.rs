@@ -126,7 +126,11 @@ impl Request {
         }
         let secret = Secret::new(SECRET).label(&*self.label);
         let verifier = Verifier::builder(&*self.source, scheme, secret);
-        let verifier = verifier.tolerance(self.tolerance, self.tolerance).ttl(self.ttl);
+        let verifier = match timed {
+            true => verifier.tolerance(self.tolerance, self.tolerance),
+            false => verifier,
+        };
+        let verifier = verifier.ttl(self.ttl);
         let verifier = verifier.clock(Arc::new(FakeClock::at(self.now))).build().unwrap();
         Record::new(verifier.verify(request).unwrap(), true)
     }

@@ -72,7 +72,8 @@ impl Send {
         for n in 0..self.repeat {
             // It is signed when its turn comes, so that its time is fresh.
             let mut slot = Some(slots.clone().acquire_owned().await?);
-            let id = format!("inhook-{:x}-{n}", since_1970());
+            // Digits, since some partners have numbers for ids.
+            let id = since_1970().wrapping_add(n.into()).to_string();
             let request = prepared.request(Some(&id))?;
             let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
             let post = client

@@ -14,7 +14,8 @@ use crate::scheme::{Answer, Danger, Encoding, Field, KeyFormat, Part, Scheme, Si
 /// - **Event type**: the `eventCode` of the first item.
 /// - **Only these eight fields are signed**: believe no others. They are joined as they are, so a
 ///   colon can move from one to the next.
-/// - Every item has to be right.
+/// - Every item has to be right. **Each is signed alone**, so items of captured requests can be put
+///   together anew: let your handler look at each `pspReference`, `eventCode` and `success`.
 /// - Adyen wants to be answered `[accepted]`.
 /// - **Retries**: for 30 days. Adyen waits 10 s for an answer.
 pub const ADYEN: Scheme = Scheme {
@@ -61,7 +62,11 @@ pub const ADYEN: Scheme = Scheme {
     items: Some(Borrowed("/notificationItems")),
     id: Some(Field::Pointer(Borrowed("/notificationItems/0/NotificationRequestItem/pspReference"))),
     event: Some(Field::Pointer(Borrowed("/notificationItems/0/NotificationRequestItem/eventCode"))),
-    dangerously_allow: Borrowed(&[Danger::UnsignedBody, Danger::AmbiguousContent]),
+    dangerously_allow: Borrowed(&[
+        Danger::UnsignedBody,
+        Danger::AmbiguousContent,
+        Danger::LooseItems,
+    ]),
     answer: Answer { body: Borrowed("[accepted]"), ..Answer::BASE },
     retry_horizon: Duration::from_secs(30 * 24 * 60 * 60),
     deadline: Duration::from_secs(10),
@@ -96,7 +101,7 @@ pub(super) const PRESETS: &[Preset] = &[
         scheme: ADYEN,
         confirmed: Confirmed::BySource,
         page: "https://docs.adyen.com/development-resources/webhooks/verify-hmac-signatures/",
-        unsigned: "all but these eight fields of each item",
+        unsigned: "all but these eight fields of each item; which items come together",
     },
     Preset {
         name: "adyen/platform-body-base64",

@@ -8,7 +8,7 @@ use crate::scheme::{Field, Identity, Layout, Part, Scheme, SentAt, Signature, Ti
 ///
 /// - **Identity**: `X-Buildkite-Request`, not signed, bound to the content.
 /// - **Time**: `timestamp`, signed, 300 s in both directions.
-/// - **Event type**: `X-Buildkite-Event`, not signed, or `/event` in the body.
+/// - **Event type**: `/event` in the body, or else `X-Buildkite-Event`, not signed.
 /// - The alternative, `X-Buildkite-Token`, is a password and no signature; it is not looked at.
 pub const BUILDKITE: Scheme = Scheme {
     name: Borrowed("buildkite"),
@@ -21,8 +21,8 @@ pub const BUILDKITE: Scheme = Scheme {
     content: Borrowed(&[Part::SentAt, Part::Literal(Borrowed(".")), Part::Body]),
     id: Some(Field::Header(Borrowed("x-buildkite-request"))),
     event: Some(Field::FirstOf(Borrowed(&[
-        Field::Header(Borrowed("x-buildkite-event")),
         Field::Pointer(Borrowed("/event")),
+        Field::Header(Borrowed("x-buildkite-event")),
     ]))),
     sent_at: Some(SentAt {
         field: Field::Parameter(Borrowed("timestamp")),

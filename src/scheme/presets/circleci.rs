@@ -8,7 +8,7 @@ use crate::scheme::{Field, Layout, Scheme, Signature};
 /// `circleci-signature: v1=<hex of HMAC-SHA256(secret, raw body)>`.
 ///
 /// - **Identity**: the content. `id()` is `/id` in the body.
-/// - **Event type**: `circleci-event-type`, not signed, or `/type` in the body.
+/// - **Event type**: `/type` in the body, or else `circleci-event-type`, not signed.
 /// - Several signatures, separated by commas; other versions than `v1` are ignored.
 /// - **Retries**: for 1 min. CircleCI waits 5 s for an answer.
 pub const CIRCLECI: Scheme = Scheme {
@@ -21,8 +21,8 @@ pub const CIRCLECI: Scheme = Scheme {
     },
     id: Some(Field::Pointer(Borrowed("/id"))),
     event: Some(Field::FirstOf(Borrowed(&[
-        Field::Header(Borrowed("circleci-event-type")),
         Field::Pointer(Borrowed("/type")),
+        Field::Header(Borrowed("circleci-event-type")),
     ]))),
     retry_horizon: Duration::from_secs(60),
     deadline: Duration::from_secs(5),
@@ -34,5 +34,5 @@ pub(super) const PRESETS: &[Preset] = &[Preset {
     scheme: CIRCLECI,
     confirmed: Confirmed::ByDocs,
     page: "https://circleci.com/docs/outbound-webhooks/",
-    unsigned: "nothing that is used",
+    unsigned: "the event type in a header",
 }];

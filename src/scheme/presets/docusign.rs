@@ -9,7 +9,8 @@ use crate::scheme::{Encoding, Field, Layout, Scheme, Signature};
 /// further keys.
 ///
 /// - **Not confirmed by the partner**: known from third parties' code and documentation.
-/// - **Identity**: the content, which has the envelope, the event and when it was generated.
+/// - **Identity**: the content. If a retry counts itself in the body it is a delivery of its own:
+///   `/data/envelopeId`, `/event` and `/generatedDateTime` tell.
 /// - **Event type**: `/event` in the body.
 /// - Any of the first 16 keys may match.
 /// - **Retries**: for 15 days. DocuSign waits 100 s for an answer.

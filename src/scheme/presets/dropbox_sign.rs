@@ -27,6 +27,7 @@ pub const DROPBOX_SIGN: Scheme = Scheme {
         Part::Field(Field::Pointer(Borrowed("/event/event_type"))),
     ]),
     json: Json::Form(Borrowed("json")),
+    multipart: true,
     id: Some(Field::Pointer(Borrowed("/event/event_hash"))),
     event: Some(Field::Pointer(Borrowed("/event/event_type"))),
     identity: Identity::None,

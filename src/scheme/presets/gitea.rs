@@ -10,6 +10,8 @@ use crate::scheme::{Field, Identity, Scheme, Signature};
 /// - **Identity**: `X-Gitea-Delivery`, not signed, bound to the content.
 /// - **Event type**: `X-Gitea-Event`, not signed.
 /// - Without a secret Gitea sends the header empty, which is refused.
+/// - Choose the content type `application/json` for the webhook: of a form Gitea signs the decoded
+///   payload.
 /// - **Retries**: none. Gitea waits 5 s for an answer.
 pub const GITEA: Scheme = Scheme {
     name: Borrowed("gitea"),

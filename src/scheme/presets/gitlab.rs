@@ -23,5 +23,5 @@ pub(super) const PRESETS: &[Preset] = &[Preset {
     scheme: GITLAB,
     confirmed: Confirmed::ByDocs,
     page: "https://docs.gitlab.com/user/project/integrations/webhooks/",
-    unsigned: "nothing that is used",
+    unsigned: "the event type",
 }];

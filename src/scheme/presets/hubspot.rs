@@ -7,7 +7,8 @@ use crate::scheme::{Encoding, Field, Part, Scheme, SentAt, Signature, TimeFormat
 /// [HubSpot](https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests):
 /// `X-HubSpot-Signature-v3: <base64 of HMAC-SHA256(secret, "{method}{URL}{body}{time}")>`.
 ///
-/// - **Identity**: the content.
+/// - **Identity**: the content. A retry counts its attempts in the body, so it is a delivery of its
+///   own: look at `eventId` and `attemptNumber` in the events.
 /// - **Time**: `X-HubSpot-Request-Timestamp`, signed, in milliseconds, 300 s in both directions.
 /// - **Event type**: none; a request has many events.
 /// - **URL**: the public one, as it is configured at HubSpot.

@@ -18,7 +18,7 @@ pub const LINEAR: Scheme = Scheme {
     id: Some(Field::Header(Borrowed("linear-delivery"))),
     event: Some(Field::Pointer(Borrowed("/type"))),
     sent_at: Some(SentAt {
-        field: Field::Pointer(Borrowed("/webhookTimestamp")),
+        field: Field::Integer(Borrowed("/webhookTimestamp")),
         format: TimeFormat::UnixMillis,
     }),
     tolerance: Some(Tolerance { past: Duration::from_secs(60), future: Duration::from_secs(60) }),

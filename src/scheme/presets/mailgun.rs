@@ -51,6 +51,7 @@ pub const MAILGUN_FORM: Scheme = Scheme {
     name: Borrowed("mailgun"),
     signature: Signature { field: Field::Form(Borrowed("signature")), ..Signature::BASE },
     content: Borrowed(&[Part::SentAt, Part::Id]),
+    multipart: true,
     id: Some(Field::Form(Borrowed("token"))),
     event: Some(Field::Form(Borrowed("event"))),
     sent_at: Some(SentAt {

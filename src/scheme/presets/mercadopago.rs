@@ -9,10 +9,11 @@ use crate::scheme::{Danger, Field, Layout, Part, Scheme, SentAt, Signature, Time
 /// "id:{data.id};request-id:{x-request-id};ts:{time};")>`, where `data.id` is in the query, and
 /// what is missing is left out.
 ///
-/// - **Identity**: the content: `data.id` and `x-request-id`.
+/// - **Identity**: the content: `data.id` and `x-request-id`. A request with neither is answered
+///   400. `id()` is `data.id`, signed.
 /// - **Time**: `ts`, signed, and of any age: whether a retry has a new one is not documented.
 /// - **Event type**: `/type` in the body, not signed.
-/// - **The body is not signed**: take `data.id` from the query, and fetch the payment.
+/// - **The body is not signed**: take `id()`, and fetch the payment.
 pub const MERCADOPAGO: Scheme = Scheme {
     name: Borrowed("mercadopago"),
     signature: Signature {
@@ -36,7 +37,7 @@ pub const MERCADOPAGO: Scheme = Scheme {
         Part::SentAt,
         Part::Literal(Borrowed(";")),
     ]),
-    id: Some(Field::Pointer(Borrowed("/id"))),
+    id: Some(Field::Query(Borrowed("data.id"))),
     event: Some(Field::Pointer(Borrowed("/type"))),
     sent_at: Some(SentAt {
         field: Field::Parameter(Borrowed("ts")),

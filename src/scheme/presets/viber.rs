@@ -1,12 +1,12 @@
 use std::borrow::Cow::Borrowed;
 
 use super::{Confirmed, Preset};
-use crate::scheme::{Field, Scheme, Signature};
+use crate::scheme::{Field, Identity, Scheme, Signature};
 
 /// [Viber](https://developers.viber.com/docs/api/rest-bot-api/):
 /// `X-Viber-Content-Signature: <hex of HMAC-SHA256(secret, raw body)>`.
 ///
-/// - **Identity**: the content.
+/// - **Identity**: `/message_token` in the body, a number, signed.
 /// - **Event type**: `/event` in the body.
 pub const VIBER: Scheme = Scheme {
     name: Borrowed("viber"),
@@ -14,8 +14,9 @@ pub const VIBER: Scheme = Scheme {
         field: Field::Header(Borrowed("x-viber-content-signature")),
         ..Signature::BASE
     },
-    id: Some(Field::Pointer(Borrowed("/message_token"))),
+    id: Some(Field::Integer(Borrowed("/message_token"))),
     event: Some(Field::Pointer(Borrowed("/event"))),
+    identity: Identity::Fields(Borrowed(&[Field::Integer(Borrowed("/message_token"))])),
     ..Scheme::BASE
 };
 

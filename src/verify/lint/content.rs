@@ -18,6 +18,15 @@ pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
         (true, true) => return Err(ConfigError::NeedlessDanger { danger: "UnsignedBody" }),
         _ => {}
     }
+    match (scheme.items.is_some(), scheme.allows(Danger::LooseItems)) {
+        (true, false) => {
+            return wrong(
+                "is signed for each item alone: where the partner leaves no choice, allow `Danger::LooseItems`",
+            );
+        }
+        (false, true) => return Err(ConfigError::NeedlessDanger { danger: "LooseItems" }),
+        _ => {}
+    }
     match (ambiguity(scheme), scheme.allows(Danger::AmbiguousContent)) {
         (Some(problem), false) => wrong(problem),
         (None, true) => Err(ConfigError::NeedlessDanger { danger: "AmbiguousContent" }),
@@ -60,15 +69,30 @@ fn lint_parts(scheme: &Scheme) -> Result<(), ConfigError> {
     if scheme.either_port && !content.contains(&Part::Url) {
         return wrong("does not have the URL, but `either_port` says that it has");
     }
-    let in_body = |field: &Field| matches!(field, Field::Pointer(_) | Field::Form(_));
+    let in_body =
+        |field: &Field| matches!(field, Field::Pointer(_) | Field::Integer(_) | Field::Form(_));
     if scheme.digest.as_ref().is_some_and(in_body) {
         return wrong("has a digest of the body that is in the body itself");
     }
     if scheme.digest.as_ref().is_some_and(|digest| !scheme.signs(digest)) {
         return wrong("does not cover `digest`: add the part that it is in");
     }
-    if scheme.items.is_some() && (has(&Part::Id) || has(&Part::SentAt)) {
-        return wrong("is that of an item, which has no `Part::Id` and no `Part::SentAt`");
+    let whole = [Part::Id, Part::SentAt, Part::Body, Part::BodySha256, Part::SortedForm];
+    if scheme.items.is_some() && whole.iter().any(|part| content.contains(part)) {
+        return wrong("is that of an item, so it has only fields and constants");
+    }
+    let nameless = |part: &Part| match part {
+        Part::Field(Field::Query(name) | Field::Form(name) | Field::Header(name)) => {
+            name.is_empty()
+        }
+        _ => false,
+    };
+    if signs(content, &nameless) {
+        return wrong("has a field without a name");
+    }
+    let event = scheme.event.as_ref();
+    if event.is_some_and(|event| matches!(event, Field::FirstOf(fields) if fields.is_empty())) {
+        return wrong("is all there is: `event` is the first of no fields");
     }
     Ok(())
 }
@@ -92,6 +116,8 @@ fn ambiguity(scheme: &Scheme) -> Option<&'static str> {
         );
     }
     let touches = |(part, next): (&Part, &Part)| match part {
+        // Letters, so that what follows must not be any.
+        Part::Method => !matches!(next, Part::Url | Part::Path) && !separates(next),
         // An id does not contain the `:` that every such time has.
         Part::Id if is_rfc3339(scheme) && *next == Part::SentAt => false,
         Part::Id | Part::Query | Part::Field(_) => !separates(next),

@@ -2,7 +2,7 @@
 
 use super::is_list;
 use crate::error::ConfigError;
-use crate::scheme::{Encoding, Field, KeyId, Layout, Scheme, SentAt, TimeFormat};
+use crate::scheme::{Encoding, Field, KeyId, Layout, Part, Scheme, SentAt, TimeFormat};
 
 pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
     lint_place(scheme)?;
@@ -16,8 +16,20 @@ fn lint_place(scheme: &Scheme) -> Result<(), ConfigError> {
     let in_header = matches!(signature.field, Field::Header(_));
     let headers = !signature.others.is_empty()
         || matches!(signature.layout, Layout::Repeated | Layout::Numbered);
-    if matches!(signature.field, Field::Parameter(_) | Field::Entry(_)) {
-        return wrong("is where its own parts are looked for; name a header");
+    if matches!(
+        signature.field,
+        Field::Parameter(_) | Field::Entry(_) | Field::FirstOf(_) | Field::Integer(_)
+    ) {
+        return wrong("needs one place that can hold it; name a header");
+    }
+    if scheme.covers(&signature.field) || covers_form(scheme) {
+        return wrong("is in what it signs, so it can never be right");
+    }
+    if !super::is_value(&signature.prefix) {
+        return wrong("has a prefix that no header can hold");
+    }
+    if scheme.requires.iter().any(|(_, value)| value.is_empty() || !super::is_value(value)) {
+        return wrong("comes with a required header whose value no header can have");
     }
     if headers && !in_header {
         return wrong("is not in a header, so there are no further ones");
@@ -36,6 +48,12 @@ fn lint_place(scheme: &Scheme) -> Result<(), ConfigError> {
         return wrong("is not in the items, so one would be right for all of them");
     }
     Ok(())
+}
+
+/// Whether the signature is in a form that is signed.
+fn covers_form(scheme: &Scheme) -> bool {
+    let in_body = matches!(scheme.signature.field, Field::Pointer(_) | Field::Form(_));
+    in_body && (scheme.covers_body() || scheme.content.contains(&Part::SortedForm))
 }
 
 fn is_signature(scheme: &Scheme, name: &str) -> bool {
@@ -70,8 +88,9 @@ fn lint_separators(scheme: &Scheme) -> Result<(), ConfigError> {
             usable(separator) && separator != ' ' && !signature.prefix.contains(' ')
         }
     };
+    let separates = |end: char| matches!(signature.layout, Layout::List(other) | Layout::SpacedList(other) | Layout::Lists(other) if other == end);
     let label = match scheme.key_id {
-        Some(KeyId::Prefix(end)) => usable(end),
+        Some(KeyId::Prefix(end)) => usable(end) && !separates(end),
         _ => true,
     };
     if list && label { Ok(()) } else { Err(ConfigError::Separator) }
