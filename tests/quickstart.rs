@@ -393,3 +393,28 @@ fn s7_what_was_answered_200_survives_sigkill_under_load() {
     let again: u64 = runs.values().map(|runs| runs - 1).sum();
     assert!(again <= 16 * KILLS, "{again} runs too many: more than were running at the kills");
 }
+
+/// The command line and the example, over real HTTP.
+#[cfg(feature = "cli")]
+#[test]
+fn what_the_command_line_sends_is_handled_once_each() {
+    let directory = tempfile::tempdir().unwrap();
+    let quickstart = Quickstart::start(&directory.path().join("q.db"));
+    let body = directory.path().join("body.json");
+    std::fs::write(&body, r#"{"data":{"destination":"https://example.com"}}"#).unwrap();
+    let sent = Command::new(env!("CARGO_BIN_EXE_inhook"))
+        .args(["send", &format!("{}/webhooks/shortlinks", quickstart.url)])
+        .args(["--scheme", "examples/shortlinks.toml", "--secret-env", "INHOOK_SECRET"])
+        .args(["--event", "link.created", "--repeat", "20", "--duplicates", "2"])
+        .args(["--concurrency", "4"])
+        .arg(&body)
+        .env("INHOOK_SECRET", SECRET)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(sent.stdout).unwrap();
+    assert!(said.contains("60 x 200 OK"), "{said} {}", String::from_utf8_lossy(&sent.stderr));
+    assert_eq!(sent.status.code(), Some(0));
+    let (_, handled) = quickstart.end(Signal::SIGTERM);
+    let ids: HashSet<&String> = handled.iter().map(|line| &line.handled).collect();
+    assert_eq!((handled.len(), ids.len()), (20, 20), "{handled:?}");
+}
