@@ -19,6 +19,10 @@ pub enum ConfigError {
     )]
     SourceName,
 
+    /// The scheme's name is empty, longer than 255 bytes or has control characters.
+    #[error("a scheme needs a name of 1 to 255 bytes without control characters")]
+    SchemeName,
+
     /// No secret at all.
     #[error("no secret is configured; without one nothing can be verified")]
     NoSecret,

@@ -155,3 +155,74 @@ fn the_guides_example_is_a_scheme() {
         assert!(guide.contains(&format!("`{key}`")), "{key}");
     }
 }
+
+/// Whatever the guide's table says that a key can be, it can be.
+#[test]
+fn the_guides_table_is_the_language() {
+    let guide = include_str!("../docs/add-a-partner.md");
+    let place = r#"{ header = "x-place" }"#;
+    let timed = "content = [\"sent_at\", { literal = \".\" }, \"body\"]\n\
+                 sent_at = { field = { header = \"x-time\" }, format = \"unix_seconds\" }\n";
+    let header = "signature = { field = { header = \"x-signature\" } }\n";
+    let listed = |key: &str| -> Vec<String> {
+        let row = guide.lines().find(|line| line.starts_with(&format!("| {key} |"))).unwrap();
+        let cell = row.splitn(3, '|').nth(2).unwrap();
+        let code = cell.split('`').skip(1).step_by(2);
+        code.filter(|code| code.starts_with(['"', '{', '[']))
+            .map(|code| code.replace("\\|", "|"))
+            .collect()
+    };
+    let mut checked = 0;
+    let mut check = |file: String| {
+        checked += 1;
+        let read = Scheme::from_toml("guide.toml", &file);
+        read.unwrap_or_else(|error| panic!("{error}\n{file}"));
+    };
+    for key in ["`algorithm`", "`key`", "`key_id`", "`requires`", "`aliases`"] {
+        for value in listed(key) {
+            check(format!("{header}{} = {value}", key.trim_matches('`')));
+        }
+    }
+    for layout in listed("… `layout`") {
+        check(format!("signature = {{ field = {{ header = \"x-sig-\" }}, layout = {layout} }}"));
+    }
+    for encoding in listed("… `encoding`") {
+        check(format!("signature = {{ field = {{ header = \"x-sig\" }}, encoding = {encoding} }}"));
+    }
+    for tolerance in listed("`tolerance`") {
+        check(format!("{header}{timed}tolerance = {tolerance}"));
+    }
+    for answer in listed("`answer`") {
+        check(format!("{header}answer = {answer}"));
+    }
+    for identity in listed("`identity`").iter().filter(|identity| !identity.contains("PLACE")) {
+        check(format!("{header}id = {place}\nidentity = {identity}"));
+    }
+    let rows = guide.lines().filter_map(|line| line.strip_prefix("| `"));
+    let parts = rows.filter(|row| row.starts_with('"') || row.starts_with('{'));
+    for part in parts.flat_map(|row| row.split(" |").next().unwrap().split(", `")) {
+        let part = part.trim_end_matches('`').replace("PLACE", place);
+        let content = match &*part {
+            "\"body\"" => "[\"body\"]".into(),
+            "\"sent_at\"" | "\"id\"" => format!("[{part}, {{ literal = \".\" }}, \"body\"]"),
+            "\"sorted_form\"" => "[\"sorted_form\"]".into(),
+            part if part.contains("PART") => {
+                "[{ optional = [{ literal = \"?\" }, \"query\", { literal = \".\" }] }, { literal = \".\" }, \"body\"]"
+                    .into()
+            }
+            part => format!("[{part}, {{ literal = \"\\n\" }}, \"body\"]"),
+        };
+        let mut file = format!("{header}id = {place}\ncontent = {content}\n");
+        if part.contains("sent_at") {
+            file += "sent_at = { field = { header = \"x-time\" }, format = \"rfc3339\" }\n";
+        }
+        if part.contains("sorted_form") {
+            file += "dangerously_allow = [\"ambiguous_content\"]\n";
+        }
+        if part.contains("body_sha256") {
+            file = file.replace(", { literal = \"\\n\" }, \"body\"", "");
+        }
+        check(file);
+    }
+    assert!(checked > 40, "{checked}");
+}

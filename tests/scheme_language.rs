@@ -662,7 +662,6 @@ fn a_signed_body_is_one_form_whatever_its_content_type_says() {
 fn what_does_not_change_the_mac_does_not_change_the_key() {
     const PARTS: &[Part] = &[
         Part::Field(Field::Pointer(Borrowed("/account"))),
-        Part::Literal(Borrowed(":")),
         Part::Field(Field::Pointer(Borrowed("/order"))),
     ];
     let scheme = Scheme {
@@ -671,9 +670,9 @@ fn what_does_not_change_the_mac_does_not_change_the_key() {
     };
     let with = |account: &str, order: &str| {
         let body = format!(r#"{{"account":"{account}","order":"{order}"}}"#);
-        signed(&scheme, "acme:order:7", "/", &body).unwrap().key()
+        signed(&scheme, "acmeorder7", "/", &body).unwrap().key()
     };
-    assert_eq!(with("acme", "order:7"), with("acme:order", "7"));
+    assert_eq!(with("acme", "order7"), with("acmeorder", "7"));
 
     let form = Scheme {
         dangerously_allow: Borrowed(&[Danger::AmbiguousContent]),

@@ -16,13 +16,13 @@ const ANY_URL: &str = "https://example.com/";
 
 /// A scheme file that can't be used: it names the file, the line, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}: {problem}")]
+#[error("{file}{}: {problem}", shown(.line))]
 #[non_exhaustive]
 pub struct SchemeFileError {
     /// The file's name.
     pub file: String,
-    /// The line, from 1.
-    pub line: usize,
+    /// The line, from 1, if it is about one.
+    pub line: Option<usize>,
     /// What is wrong, and what would be right.
     pub problem: String,
 }
@@ -38,7 +38,7 @@ impl Scheme {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, SchemeFileError> {
         let path = path.as_ref();
         let file = path.display().to_string();
-        let error = |problem: String| SchemeFileError { file: file.clone(), line: 1, problem };
+        let error = |problem: String| SchemeFileError { file: file.clone(), line: None, problem };
         let size = std::fs::metadata(path).map_err(|cause| error(cause.to_string()))?.len();
         if usize::try_from(size).map_or(true, |size| size > MAX_BYTES) {
             return Err(error(too_long()));
@@ -73,19 +73,19 @@ impl Scheme {
     pub fn from_toml(file: &str, text: &str) -> Result<Self, SchemeFileError> {
         let error = |line, problem| SchemeFileError { file: file.into(), line, problem };
         if text.len() > MAX_BYTES {
-            return Err(error(1, too_long()));
+            return Err(error(None, too_long()));
         }
         let scheme: Scheme = toml::from_str(text).map_err(|cause| {
             let at = cause.span().map_or(0, |span| span.start);
-            error(line_of(text, at), cause.message().to_owned())
+            error(Some(line_of(text, at)), cause.message().to_owned())
         })?;
         let tolerance = line_of_key(text, "tolerance").filter(|_| scheme.sent_at.is_none());
         if let Some(line) = tolerance {
-            return Err(error(line, ConfigError::NeedlessTolerance.to_string()));
+            return Err(error(Some(line), in_toml(&ConfigError::NeedlessTolerance.to_string())));
         }
         match Source::prepare("scheme".into(), &scheme, Some(ANY_URL), true, None) {
             Ok(_) => Ok(scheme),
-            Err(cause) => Err(error(line_about(text, &cause), cause.to_string())),
+            Err(cause) => Err(error(line_about(text, &cause), in_toml(&cause.to_string()))),
         }
     }
 
@@ -105,6 +105,28 @@ fn as_table(scheme: &Scheme) -> toml::Table {
     toml::Table::try_from(scheme).unwrap_or_default()
 }
 
+fn shown(line: &Option<usize>) -> String {
+    line.map(|line| format!(":{line}")).unwrap_or_default()
+}
+
+/// A message that names things as the file does.
+fn in_toml(message: &str) -> String {
+    let names = [
+        ("`Part::Body`", "`\"body\"`"),
+        ("`Part::Id`", "`\"id\"`"),
+        ("`Part::SentAt`", "`\"sent_at\"`"),
+        ("`Danger::UnsignedBody`", "`\"unsigned_body\"`"),
+        ("`Danger::AmbiguousContent`", "`\"ambiguous_content\"`"),
+        ("`Danger::LooseItems`", "`\"loose_items\"`"),
+        ("`IdAndContent`", "`\"id_and_content\"`"),
+        ("`UnsignedId`", "`\"unsigned_id\"`"),
+        ("`Fields`", "`{ fields = […] }`"),
+        ("call `ignore_sent_at`", "set `tolerance = \"any\"`"),
+    ];
+    let names = names.into_iter();
+    names.fold(message.to_owned(), |message, (rust, toml)| message.replace(rust, toml))
+}
+
 fn too_long() -> String {
     format!("it is longer than {MAX_BYTES} bytes, so it is no scheme")
 }
@@ -116,7 +138,7 @@ fn line_of(text: &str, at: usize) -> usize {
 }
 
 /// The line that a contradiction is about: that of the name which it quotes, or of the key.
-fn line_about(text: &str, cause: &ConfigError) -> usize {
+fn line_about(text: &str, cause: &ConfigError) -> Option<usize> {
     let (quoted, key) = match cause {
         ConfigError::HeaderName { name } | ConfigError::Parameter { name, .. } => (Some(name), ""),
         ConfigError::Pointer { pointer } => (Some(pointer), ""),
@@ -135,8 +157,8 @@ fn line_about(text: &str, cause: &ConfigError) -> usize {
     let quoted =
         quoted.and_then(|name| text.to_lowercase().find(&format!("\"{}\"", name.to_lowercase())));
     match quoted {
-        Some(at) => line_of(text, at),
-        None => line_of_key(text, key).unwrap_or(1),
+        Some(at) => Some(line_of(text, at)),
+        None => line_of_key(text, key),
     }
 }
 

@@ -26,7 +26,8 @@ pub enum KeyFormat {
     Raw,
     /// The secret is padded standard base64 (RFC 4648 §4), after this prefix where it is there.
     Base64 {
-        /// For example `whsec_`.
+        /// For example `whsec_`, or nothing.
+        #[serde(default)]
         prefix: Cow<'static, str>,
     },
     /// With this prefix the rest of the secret is padded standard base64; without it the bytes of

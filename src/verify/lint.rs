@@ -1,5 +1,6 @@
 //! The schemes that are not safe to build.
 
+use super::place::header_name;
 use crate::error::ConfigError;
 use crate::scheme::{Danger, Field, Identity, Json, KeyId, Layout, Part, Scheme, SentAt};
 
@@ -16,6 +17,12 @@ pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
     let no_body = matches!(status, 204 | 205) && !scheme.answer.body.is_empty();
     if !(200..=299).contains(&status) || no_body {
         return Err(ConfigError::Answer { status });
+    }
+    if scheme.name.is_empty()
+        || scheme.name.len() > 255
+        || scheme.name.chars().any(char::is_control)
+    {
+        return Err(ConfigError::SchemeName);
     }
     content::lint(scheme)?;
     signature::lint(scheme)?;
@@ -107,6 +114,9 @@ fn lint_headers(scheme: &Scheme) -> Result<(), ConfigError> {
     names.extend(scheme.requires.iter().map(|(name, _)| name.to_ascii_lowercase()));
     let mut aliased = Vec::new();
     for (name, other) in scheme.aliases.iter() {
+        for name in [name, other] {
+            header_name(name)?;
+        }
         let (name, other) = (name.to_ascii_lowercase(), other.to_ascii_lowercase());
         if aliased.contains(&name) {
             return Err(ConfigError::Alias { name });

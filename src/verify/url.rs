@@ -24,7 +24,8 @@ impl PublicUrl {
         };
         let authority = url.authority().ok_or_else(wrong)?.as_str();
         // The parser drops a fragment, which is no part of what a partner requests.
-        if text.contains('#') {
+        let port_is_wrong = url.port().is_some() && url.port_u16().is_none();
+        if text.contains('#') || port_is_wrong {
             return Err(wrong());
         }
         let mut spellings = vec![text.to_owned()];

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use inhook::scheme::Scheme;
 
 use crate::Failed;
+use crate::output::say;
 
 /// Checks a scheme file: whether it can be read, and whether a verifier would take it.
 #[derive(Debug, clap::Args)]
@@ -17,7 +18,7 @@ pub(crate) struct Check {
 impl Check {
     pub(crate) fn run(&self) -> Result<ExitCode, Failed> {
         let scheme = Scheme::from_file(&self.file)?;
-        println!("{}: {} is a scheme that can be used", self.file.display(), scheme.name);
+        say(format_args!("{}: {} is a scheme that can be used", self.file.display(), scheme.name))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -9,8 +9,10 @@ use http::Request;
 use inhook::scheme::{Scheme, TimeFormat};
 use inhook::{Delivery, Rejection};
 
+use crate::output::say;
+use crate::request::{Captured, WrongLength};
 use crate::secrets::Named;
-use crate::verify::Receiver;
+use crate::verify::{Receiver, judge};
 use crate::{Failed, request, scheme};
 
 mod body;
@@ -43,54 +45,113 @@ struct Case {
 struct Mistake {
     /// What it is, and what to do.
     advice: String,
+    /// Of two that explain a request, the likelier one is told: that with the lower number.
+    rank: u8,
     case: Case,
+}
+
+impl Mistake {
+    fn new(advice: impl Into<String>, case: Case) -> Self {
+        Self { advice: advice.into(), rank: 0, case }
+    }
+
+    fn unlikely(advice: impl Into<String>, case: Case) -> Self {
+        Self { rank: 1, ..Self::new(advice, case) }
+    }
 }
 
 impl Doctor {
     pub(crate) fn run(&self) -> Result<ExitCode, Failed> {
         let scheme = scheme::find(&self.receiver.scheme)?;
         let secrets = self.receiver.secrets.read(&scheme)?;
-        let request = request::read(&self.request)?;
+        let Captured { request, wrong_length } = request::capture(&self.request)?;
         let case = Case { scheme, secrets, url: self.receiver.url.clone(), request };
-        let verdict = self
-            .receiver
-            .verifier(&case.scheme, &case.secrets)
-            .map(|verifier| verifier.verify(case.request.clone()));
-        let refused = match verdict {
+        let verifier = self.receiver.verifier(&case.scheme, &case.secrets);
+        let refused = match verifier.map(|verifier| judge(&verifier, case.request.clone())) {
             Ok(Ok(delivery)) => {
-                println!("It is valid as it is{}.", matched(&case, &delivery));
+                say(format_args!("It is valid as it is{}.", matched(&case, &delivery)))?;
                 return Ok(ExitCode::SUCCESS);
             }
-            Ok(Err(rejection)) => rejection.to_string(),
+            Ok(Err(rejection)) => Ok(rejection),
             // The secret may be in another notation, which is what this is for.
+            Err(failed) => Err(failed),
+        };
+        let reason = match &refused {
+            Ok(rejection) => rejection.to_string(),
             Err(failed) => failed.to_string(),
         };
-        println!("It is refused: {refused}.");
-        let found = self.diagnose(&case);
-        match found.is_empty() {
-            true => println!("{NOTHING}"),
-            false => found.iter().for_each(|advice| println!("It would be accepted: {advice}")),
+        say(format_args!("It is refused: {}", sentence(&reason)))?;
+        let found = self.diagnose(&case, wrong_length);
+        for advice in &found {
+            say(advice)?;
+        }
+        match refused {
+            _ if !found.is_empty() => {}
+            Ok(Rejection::MissingHeader { header }) => say(format_args!(
+                "None of the usual mistakes explains it: the request has no `{header}`. Whatever saved or passed it on dropped that, or the partner signs by another scheme."
+            ))?,
+            Ok(Rejection::RepeatedHeader { header }) => say(format_args!(
+                "None of the usual mistakes explains it: `{header}` is there more than once. A proxy may have added it again."
+            ))?,
+            _ => say(NOTHING)?,
         }
         Ok(ExitCode::from(1))
     }
 
-    /// All single mistakes that explain it, or else all pairs of them.
-    fn diagnose(&self, case: &Case) -> Vec<String> {
+    /// The likeliest mistakes that explain it, or else the first pair of them.
+    fn diagnose(&self, case: &Case, wrong_length: Option<WrongLength>) -> Vec<String> {
         if let Some(delivery) = self.signed(case) {
-            return vec![self.about_time(case, &delivery)];
+            return vec![format!(
+                "The signature is right, but {}",
+                self.about_the_rest(case, &delivery)
+            )];
         }
-        let explains = |mistake: &Mistake| self.signed(&mistake.case).is_some();
-        let singles: Vec<String> =
-            mistakes(case).into_iter().filter(explains).map(|mistake| mistake.advice).collect();
-        if !singles.is_empty() {
-            return singles;
-        }
-        let pairs = mistakes(case).into_iter().flat_map(|first| {
-            let seconds = mistakes(&first.case).into_iter();
-            let both = seconds.filter(explains).map(move |second| second.advice);
-            both.map(move |second| format!("{} And: {second}", first.advice))
+        let declared = wrong_length.and_then(|wrong| wrong.declared);
+        let shorter = declared.and_then(|declared| case.request.body().get(..declared));
+        let cut = shorter.map(|body| {
+            let body = Bytes::copy_from_slice(body);
+            Mistake::new(
+                "without what follows the body in the file: by its content-length that is no part of it; an editor or `echo` added it.",
+                case.with_body(body),
+            )
         });
-        pairs.take(3).collect()
+        let all = cut.into_iter().chain(mistakes(case));
+        let explained = |mistake: Mistake| Some((mistake.rank, self.explained(&mistake, "")?));
+        let mut singles: Vec<(u8, String)> = all.filter_map(explained).collect();
+        singles.sort_by_key(|(rank, _)| *rank);
+        let likeliest = singles.first().map(|(rank, _)| *rank);
+        let mut found: Vec<String> = Vec::new();
+        for (_, advice) in singles.into_iter().filter(|(rank, _)| Some(*rank) == likeliest) {
+            if !found.contains(&advice) {
+                found.push(advice);
+            }
+        }
+        if !found.is_empty() || case.request.body().len() > MAX_FOR_PAIRS {
+            return found;
+        }
+        let pairs = mistakes(case).into_iter().filter(|mistake| mistake.rank == 0);
+        let mut pairs = pairs.flat_map(|first| {
+            let seconds = mistakes(&first.case).into_iter();
+            seconds.filter_map(move |second| self.explained(&second, &first.advice))
+        });
+        pairs.next().into_iter().collect()
+    }
+
+    /// The advice, if the request would then be signed, and what else would be wrong with it.
+    fn explained(&self, mistake: &Mistake, before: &str) -> Option<String> {
+        let delivery = self.signed(&mistake.case)?;
+        let before = if before.is_empty() { String::new() } else { format!("{before} And: ") };
+        let advice = format!("The signature would be right: {before}{}", mistake.advice);
+        let case = &mistake.case;
+        let builder =
+            self.receiver.builder(&case.scheme, &case.secrets, case.url.as_deref()).ok()?;
+        let verifier = builder.allow_weak_secret().build().ok()?;
+        match judge(&verifier, case.request.clone()) {
+            Err(Rejection::Stale { .. } | Rejection::Future { .. }) => {
+                Some(format!("{advice} Besides, {}", self.about_the_rest(case, &delivery)))
+            }
+            _ => Some(advice),
+        }
     }
 
     /// The delivery, whatever its time is.
@@ -114,33 +175,49 @@ impl Doctor {
         }
     }
 
-    /// The signature is right, and still it is refused.
-    fn about_time(&self, case: &Case, delivery: &Delivery) -> String {
+    /// What is wrong beside the signature: mostly the time.
+    fn about_the_rest(&self, case: &Case, delivery: &Delivery) -> String {
         let now = self.receiver.now();
-        let Some(signed_at) = delivery.signed_at() else {
-            return "the signature is right, but a field that identifies the delivery is missing: see the reason above, and choose another identity if the partner does not send it.".into();
+        let (Some(signed_at), Some(sent_at)) = (delivery.signed_at(), &case.scheme.sent_at) else {
+            return "what the reason above says has to be mended: a field that identifies the delivery is missing, or a server does not take the method or the content encoding.".into();
         };
-        let millis = case.scheme.sent_at.as_ref().is_some_and(|sent_at| {
-            let year_3000 = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(32_503_680_000);
-            sent_at.format == TimeFormat::UnixSeconds && signed_at > year_3000
-        });
-        if millis {
-            return "the signature is right, and the time is in milliseconds: `sent_at` needs `format = \"unix_millis\"`.".into();
+        let since_1970 = signed_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        match (sent_at.format, since_1970.as_secs()) {
+            // The year 3000, and 2001.
+            (TimeFormat::UnixSeconds, 32_503_680_000..) => {
+                return "the time is in milliseconds: `sent_at` needs `format = \"unix_millis\"`."
+                    .into();
+            }
+            (TimeFormat::UnixMillis, ..1_000_000_000) => {
+                return "the time is in seconds: `sent_at` needs `format = \"unix_seconds\"`."
+                    .into();
+            }
+            _ => {}
         }
         let away = match now.duration_since(signed_at) {
             Ok(age) => format!("{} s ago", age.as_secs()),
             Err(error) => format!("{} s ahead", error.duration().as_secs()),
         };
         format!(
-            "the signature is right, but the request was sent {away} by this clock. If it was captured before, give the time then with `--at`; if it is live, set the clock (NTP), or a larger tolerance if the partner repeats the time of its first attempt."
+            "the request was sent {away} by this clock. If it was captured before, give the time then with `--at`; if it is live, set the clock (NTP), or a larger tolerance if the partner repeats the time of its first attempt."
         )
     }
 }
 
+/// Pairs are tried for bodies of up to so many bytes; for longer ones it would take minutes.
+const MAX_FOR_PAIRS: usize = 16 * 1024;
+
 const NOTHING: &str = "\
 None of the usual mistakes explains it. What is left: the secret is another one (an old one, that of
-another endpoint, or of the test mode), the request was changed on its way (a proxy that rewrites the
-body or a header), or the partner signs something else: see `docs/add-a-partner.md`.";
+another endpoint, or of the test mode), the body is not the raw one (JSON that was parsed and written
+again in some style that is not known here, an empty body for one that was read already), something else
+was changed on its way, or the partner signs something else: see `docs/add-a-partner.md`.";
+
+/// With a full stop, if it does not end as a sentence.
+fn sentence(text: &str) -> String {
+    let ends = text.ends_with(['.', '?', '!']);
+    format!("{text}{}", if ends { "" } else { "." })
+}
 
 fn mistakes(case: &Case) -> Vec<Mistake> {
     [body::mistakes(case), secret::mistakes(case), signature::mistakes(case), url::mistakes(case)]

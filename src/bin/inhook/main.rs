@@ -1,6 +1,6 @@
 //! `inhook`: explains a signature, signs requests, sends them, and knows the presets.
 #![forbid(unsafe_code)]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a command line")]
+#![allow(clippy::print_stderr, reason = "it is a command line")]
 
 use std::process::ExitCode;
 
@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 mod check;
 mod doctor;
+mod output;
 mod presets;
 mod request;
 mod scheme;
@@ -48,7 +49,9 @@ fn main() -> ExitCode {
         Command::Check(check) => check.run(),
     };
     ended.unwrap_or_else(|failed| {
-        eprintln!("inhook: {failed}");
+        if !output::nobody_reads(&failed) {
+            eprintln!("inhook: {failed}");
+        }
         ExitCode::from(2)
     })
 }

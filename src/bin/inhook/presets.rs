@@ -6,6 +6,7 @@ use inhook::presets::{self, Confirmed, Preset};
 use serde_json::{Value, json};
 
 use crate::Failed;
+use crate::output::{say, write};
 
 /// Lists the partners that are known, or shows one as a scheme file.
 #[derive(Debug, clap::Args)]
@@ -20,9 +21,10 @@ pub(crate) struct Presets {
 impl Presets {
     pub(crate) fn run(&self) -> Result<ExitCode, Failed> {
         let Some(name) = &self.name else {
-            match self.json {
-                true => println!("{}", Value::Array(presets::all().map(as_json).collect())),
-                false => presets::all().for_each(|preset| println!("{}", line(preset))),
+            if self.json {
+                say(Value::Array(presets::all().map(as_json).collect()))?;
+            } else {
+                presets::all().try_for_each(|preset| say(line(preset)))?;
             }
             return Ok(ExitCode::SUCCESS);
         };
@@ -31,8 +33,8 @@ impl Presets {
             return Ok(ExitCode::from(1));
         };
         match self.json {
-            true => println!("{}", as_json(preset)),
-            false => print!("{}", as_file(preset)?),
+            true => say(as_json(preset))?,
+            false => write(as_file(preset).as_bytes())?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -60,7 +62,7 @@ fn as_json(preset: &Preset) -> Value {
     })
 }
 
-fn as_file(preset: &Preset) -> Result<String, Failed> {
+fn as_file(preset: &Preset) -> String {
     let head = format!(
         "# {}, known by {}\n# {}\n# Not signed: {}.\n",
         preset.name,
@@ -68,5 +70,5 @@ fn as_file(preset: &Preset) -> Result<String, Failed> {
         preset.page,
         preset.unsigned
     );
-    Ok(head + &preset.scheme.to_toml())
+    head + &preset.scheme.to_toml()
 }

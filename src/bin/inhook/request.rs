@@ -13,12 +13,46 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// A request that is an attack may have many.
 const MAX_HEADERS: usize = 10_000;
 
-/// Reads a request; `-` is standard input.
+/// A request, and how long its headers say that the body is, if that is not so.
+pub(crate) struct Captured {
+    pub(crate) request: Request<Bytes>,
+    pub(crate) wrong_length: Option<WrongLength>,
+}
+
+/// The body is not as long as the headers say.
+#[derive(Clone, Copy)]
+pub(crate) struct WrongLength {
+    /// What they say, if it is a number.
+    pub(crate) declared: Option<usize>,
+    have: usize,
+}
+
+/// Reads a request that is all there; `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<Request<Bytes>, Failed> {
-    let shown =
-        if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
-    let bytes = bytes(path).map_err(|error| format!("{shown}: {error}"))?;
-    Ok(parse(&bytes).map_err(|problem| format!("{shown}: {problem}"))?)
+    let Captured { request, wrong_length } = capture(path)?;
+    match wrong_length {
+        None => Ok(request),
+        Some(WrongLength { declared: Some(declared), have }) => Err(format!(
+            "{}: content-length is {declared}, but the body has {have} bytes: {} (`inhook doctor` looks past that)",
+            shown(path),
+            if have > declared { "something was added at its end" } else { "it was cut off" }
+        )
+        .into()),
+        Some(_) => Err(format!("{}: content-length is not one number", shown(path)).into()),
+    }
+}
+
+/// Reads a request, whatever its length.
+pub(crate) fn capture(path: &Path) -> Result<Captured, Failed> {
+    let bytes = bytes(path).map_err(|error| format!("{}: {error}", shown(path)))?;
+    Ok(parse(&bytes).map_err(|problem| format!("{}: {problem}", shown(path)))?)
+}
+
+fn shown(path: &Path) -> String {
+    match path == Path::new("-") {
+        true => "standard input".into(),
+        false => path.display().to_string(),
+    }
 }
 
 /// The bytes of a file; `-` is standard input.
@@ -35,7 +69,10 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failed> {
     Ok(bytes)
 }
 
-fn parse(bytes: &[u8]) -> Result<Request<Bytes>, Failed> {
+fn parse(bytes: &[u8]) -> Result<Captured, Failed> {
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        return Err("it begins with a byte order mark, which an editor added".into());
+    }
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
     let head = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
     if let Some(line) = bare_line_feed(head) {
@@ -60,32 +97,28 @@ fn parse(bytes: &[u8]) -> Result<Request<Bytes>, Failed> {
     let target = parsed.path.unwrap_or_default();
     *request.uri_mut() = target
         .parse::<Uri>()
-        .map_err(|error| format!("`{target}` is not a request target: {error}"))?;
+        .map_err(|error| format!("`{target:.100}` is not a request target: {error}"))?;
     for header in parsed.headers.iter() {
         let name = HeaderName::from_bytes(header.name.as_bytes())?;
         let value = HeaderValue::from_bytes(header.value)
             .map_err(|_| format!("header `{name}` has bytes that no header can hold"))?;
         request.headers_mut().append(name, value);
     }
-    check_length(&request)?;
-    Ok(request)
-}
-
-/// The body has to be the one that the headers announce.
-fn check_length(request: &Request<Bytes>) -> Result<(), Failed> {
     if request.headers().contains_key(header::TRANSFER_ENCODING) {
         return Err("it has a transfer encoding: save the body as the server sees it, decoded, and leave the header out".into());
     }
-    for length in request.headers().get_all(header::CONTENT_LENGTH) {
-        let have = request.body().len();
-        if length.as_bytes() != have.to_string().as_bytes() {
-            return Err(format!(
-                "content-length is {length:?}, but the body has {have} bytes: it was cut off or changed"
-            )
-            .into());
-        }
-    }
-    Ok(())
+    let wrong_length = wrong_length(&request);
+    Ok(Captured { request, wrong_length })
+}
+
+/// The body has to be the one that the headers announce.
+fn wrong_length(request: &Request<Bytes>) -> Option<WrongLength> {
+    let have = request.body().len();
+    let lengths = request.headers().get_all(header::CONTENT_LENGTH).iter();
+    let mut wrong = lengths.filter(|length| length.as_bytes() != have.to_string().as_bytes());
+    let length = wrong.next()?;
+    let digits = length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    Some(WrongLength { declared: digits.and_then(|digits| digits.parse().ok()), have })
 }
 
 /// The number of the first line that has no CR at its end.

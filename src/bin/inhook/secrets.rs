@@ -35,13 +35,13 @@ impl Secrets {
     pub(crate) fn read(&self, scheme: &Scheme) -> Result<Vec<Named>, Failed> {
         let mut key_ids = Vec::new();
         for param in &self.params {
-            let (name, value) =
-                param.split_once('=').ok_or_else(|| format!("`{param}` is not NAME=VALUE"))?;
+            let (name, value) = param.split_once('=').ok_or("a `--param` is not NAME=VALUE")?;
             match name {
                 "key_id" => key_ids.push(value.to_owned()),
-                _ => {
+                _ if is_name(name) => {
                     return Err(format!("there is no parameter `{name}`; known is `key_id`").into());
                 }
+                _ => return Err("there is no such parameter; known is `key_id`".into()),
             }
         }
         if scheme.key_id.is_some() && key_ids.len() < self.secret_env.len() {
@@ -49,6 +49,11 @@ impl Secrets {
         }
         let mut key_ids = key_ids.into_iter().filter(|_| scheme.key_id.is_some());
         let named = |variable: &String| {
+            if !is_name(variable) {
+                return Err(Failed::from(
+                    "`--secret-env` takes the name of an environment variable, not the secret: others can see a command line",
+                ));
+            }
             let value = std::env::var_os(variable)
                 .ok_or_else(|| format!("the environment variable `{variable}` is not set"))?;
             let label = key_ids.next().unwrap_or_else(|| variable.clone());
@@ -56,4 +61,10 @@ impl Secrets {
         };
         self.secret_env.iter().map(named).collect()
     }
+}
+
+/// Whether it is a name, which may be shown, and not a secret that was given in its place.
+fn is_name(text: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=40).contains(&text.len()) && text.bytes().all(is_letter) && !text.starts_with("whsec_")
 }

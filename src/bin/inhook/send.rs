@@ -13,10 +13,12 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::Failed;
-use crate::sign::Sender;
+use crate::output::say;
+use crate::sign::{Sender, new_id};
 
-/// No partner waits longer for an answer.
-const TIMEOUT: Duration = Duration::from_secs(120);
+/// How much of an answer is read, and how much of it is shown.
+const MAX_ANSWER: usize = 4 * 1024;
+const SHOWN: usize = 200;
 
 /// Signs requests and sends them, and says how they were answered.
 ///
@@ -36,6 +38,9 @@ pub(crate) struct Send {
     /// How many times each is sent again, as it was.
     #[arg(long, default_value_t = 0)]
     duplicates: u32,
+    /// How long to wait for an answer, instead of as long as the partner does.
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=3600))]
+    timeout: Option<u64>,
 }
 
 /// How requests were answered.
@@ -56,9 +61,10 @@ impl Send {
     async fn send(&self) -> Result<ExitCode, Failed> {
         let signed_url = self.sender.url().unwrap_or(&self.to);
         let prepared = self.sender.prepare(Some(signed_url))?;
+        self.to.parse::<reqwest::Url>().map_err(|error| format!("`{:.200}`: {error}", self.to))?;
         let base = self.to.split_once('?').map_or(&*self.to, |(base, _)| base);
         let client = reqwest::Client::builder()
-            .timeout(TIMEOUT)
+            .timeout(self.timeout.map_or(prepared.deadline(), Duration::from_secs))
             .redirect(Policy::none())
             .no_proxy()
             .build()?;
@@ -73,8 +79,7 @@ impl Send {
             // It is signed when its turn comes, so that its time is fresh.
             let mut slot = Some(slots.clone().acquire_owned().await?);
             // Digits, since some partners have numbers for ids.
-            let id = since_1970().wrapping_add(n.into()).to_string();
-            let request = prepared.request(Some(&id))?;
+            let request = prepared.request(&new_id(n), self.repeat > 1)?;
             let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
             let post = client
                 .post(format!("{base}{query}"))
@@ -101,7 +106,7 @@ impl Send {
             summary.add(done?);
         }
         bar.finish_and_clear();
-        summary.print(started.elapsed());
+        summary.print(started.elapsed())?;
         Ok(ExitCode::from(u8::from(!summary.all_accepted())))
     }
 }
@@ -110,32 +115,41 @@ impl Send {
 struct Answered {
     answer: String,
     body: String,
-    took: Duration,
+    /// Nothing that would be a latency, if there was no answer.
+    took: Option<Duration>,
 }
 
 async fn one(post: reqwest::RequestBuilder) -> Answered {
     let started = Instant::now();
     let answered = async {
-        let response = post.send().await?;
+        let mut response = post.send().await?;
         let status = response.status();
-        Ok::<_, reqwest::Error>((status.to_string(), response.text().await?))
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await? {
+            body.extend_from_slice(&piece);
+            if body.len() > MAX_ANSWER {
+                break;
+            }
+        }
+        let body = String::from_utf8_lossy(&body).trim().chars().take(SHOWN).collect();
+        Ok::<_, reqwest::Error>((status.to_string(), body, true))
     };
-    let (answer, body) = answered.await.unwrap_or_else(|error| {
+    let (answer, body, is_answer) = answered.await.unwrap_or_else(|error| {
         // The innermost cause says what it was; the others repeat the URL.
         let mut cause: &dyn std::error::Error = &error;
         while let Some(source) = cause.source() {
             cause = source;
         }
-        (format!("no answer: {cause}"), String::new())
+        (format!("no answer: {cause}"), String::new(), false)
     });
-    Answered { answer, body, took: started.elapsed() }
+    Answered { answer, body, took: is_answer.then(|| started.elapsed()) }
 }
 
 impl Summary {
     fn add(&mut self, answered: Answered) {
         let count = self.answers.entry(answered.answer).or_default();
         *count = count.saturating_add(1);
-        self.latencies.push(answered.took);
+        self.latencies.extend(answered.took);
         if !answered.body.is_empty()
             && !self.bodies.contains(&answered.body)
             && self.bodies.len() < 5
@@ -148,31 +162,29 @@ impl Summary {
         self.answers.keys().all(|answer| answer.starts_with('2'))
     }
 
-    fn print(&mut self, elapsed: Duration) {
+    fn print(&mut self, elapsed: Duration) -> Result<(), Failed> {
         for (answer, count) in &self.answers {
-            println!("{count:>7} x {answer}");
+            say(format_args!("{count:>7} x {answer}"))?;
         }
         for body in &self.bodies {
-            println!("          {body:.200}");
+            say(format_args!("          {body}"))?;
         }
         self.latencies.sort();
+        let elapsed = elapsed.as_secs_f64();
+        if self.latencies.is_empty() {
+            return say(format_args!("no latency: there was no answer; {elapsed:.2} s in all"));
+        }
         let at = |percent: usize| {
             let last = self.latencies.len().saturating_sub(1);
             let at = last.saturating_mul(percent).div_ceil(100);
             self.latencies.get(at).map_or(0.0, |took| took.as_secs_f64() * 1000.0)
         };
-        println!(
-            "latency: p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms, max {:.1} ms; {:.2} s in all",
+        say(format_args!(
+            "latency: p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms, max {:.1} ms; {elapsed:.2} s in all",
             at(50),
             at(95),
             at(99),
-            at(100),
-            elapsed.as_secs_f64()
-        );
+            at(100)
+        ))
     }
-}
-
-/// In nanoseconds, so that no two runs use the same ids.
-fn since_1970() -> u128 {
-    std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos()
 }

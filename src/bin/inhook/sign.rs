@@ -1,18 +1,21 @@
 //! `inhook sign`.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use clap::value_parser;
 use http::{HeaderValue, Request, header};
-use inhook::ConfigError;
+use inhook::scheme::{Field, Scheme};
 use inhook::sign::{Message, Signer};
+use inhook::{ConfigError, Rejection, Verifier};
+use serde_json::Value;
 
+use crate::output::write;
 use crate::secrets::Secrets;
-use crate::verify::YEAR_9999;
+use crate::verify::{At, YEAR_9999};
 use crate::{Failed, request, scheme};
 
 /// Prints a signed request, as the partner would send it.
@@ -55,15 +58,24 @@ pub(crate) struct Sender {
 
 impl Sign {
     pub(crate) fn run(&self) -> Result<ExitCode, Failed> {
-        let request = self.sender.prepare(self.sender.url())?.request(None)?;
-        let mut out = std::io::stdout().lock();
-        match self.curl {
-            true => out.write_all(as_curl(&request, self.sender.url())?.as_bytes())?,
-            false => out.write_all(&as_http(&request, self.sender.url()))?,
+        let url = self.sender.url();
+        let prepared = self.sender.prepare(url)?;
+        let request = prepared.request(&new_id(0), false)?;
+        if let Some(rejection) = prepared.refusal(&request)? {
+            eprintln!("inhook: warning: a receiver refuses this request: {rejection}");
         }
-        out.flush()?;
+        match self.curl {
+            true => write(as_curl(&request, url)?.as_bytes())?,
+            false => write(&as_http(&request, url))?,
+        }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// An id that no other run makes. Of digits, since some partners have numbers for ids.
+pub(crate) fn new_id(n: u32) -> String {
+    let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+    since_1970.wrapping_add(n.into()).to_string()
 }
 
 impl Sender {
@@ -73,8 +85,8 @@ impl Sender {
         let mut secrets = self.secrets.read(&scheme)?.into_iter();
         let secret = secrets.next().ok_or(ConfigError::NoSecret)?.secret();
         let signer = match url {
-            Some(url) => Signer::for_url(scheme, secret, url),
-            None => Signer::new(scheme, secret),
+            Some(url) => Signer::for_url(scheme.clone(), secret.clone(), url),
+            None => Signer::new(scheme.clone(), secret.clone()),
         };
         let signer = signer.map_err(|error| match error {
             ConfigError::MissingUrl => Failed::from(
@@ -84,7 +96,15 @@ impl Sender {
         })?;
         let body = request::bytes(&self.body)
             .map_err(|error| format!("{}: {error}", self.body.display()))?;
-        Ok(Prepared { sender: self, signer, body: body.into() })
+        let mut receiver = Verifier::builder("inhook", scheme.clone(), secret).allow_weak_secret();
+        if let Some(url) = url {
+            receiver = receiver.url(url);
+        }
+        if let Some(at) = self.at {
+            receiver = receiver.clock(Arc::new(At(at)));
+        }
+        let receiver = receiver.build()?;
+        Ok(Prepared { sender: self, scheme, signer, receiver, body: body.into() })
     }
 
     /// The public URL that was given.
@@ -96,22 +116,42 @@ impl Sender {
 /// All that it takes to sign a request.
 pub(crate) struct Prepared<'s> {
     sender: &'s Sender,
+    scheme: Scheme,
     signer: Signer,
+    receiver: Verifier,
     body: Bytes,
 }
 
 impl Prepared<'_> {
-    /// A signed request, with this id if the command line gives none.
-    pub(crate) fn request(&self, id: Option<&str>) -> Result<Request<Bytes>, Failed> {
+    /// How long the partner waits for an answer.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.scheme.deadline
+    }
+
+    /// Why a receiver would refuse it, unless that is on purpose.
+    fn refusal(&self, request: &Request<Bytes>) -> Result<Option<Rejection>, Failed> {
+        let verdict = self.receiver.verify(request.clone());
+        Ok(verdict.err().filter(|_| !self.sender.tamper))
+    }
+
+    /// A signed request. It has the id of the command line, or this one where it needs one: in a JSON body
+    /// that has an id already only if all are to be distinct.
+    pub(crate) fn request(&self, id: &str, distinct: bool) -> Result<Request<Bytes>, Failed> {
         let sender = self.sender;
         let mut message = Message::new(self.body.clone());
+        let json: Option<Value> = serde_json::from_slice(&self.body).ok();
         // What is no JSON has nothing to be filled in.
-        if serde_json::from_slice::<serde_json::Value>(&self.body)
-            .is_ok_and(|json| json.is_object())
-        {
+        if json.as_ref().is_some_and(Value::is_object) {
             message = message.fill_body();
         }
-        if let Some(id) = sender.id.as_deref().or(id) {
+        let is_there = match &self.scheme.id {
+            Some(Field::Pointer(at) | Field::Integer(at)) => {
+                json.as_ref().is_some_and(|json| json.pointer(at).is_some())
+            }
+            _ => false,
+        };
+        let made = Some(id).filter(|_| distinct || !is_there);
+        if let Some(id) = sender.id.as_deref().or(made) {
             message = message.id(id);
         }
         if let Some(event) = &sender.event {
@@ -154,19 +194,26 @@ fn as_http(request: &Request<Bytes>, url: Option<&str>) -> Vec<u8> {
 
 /// The request as a command for a POSIX shell.
 fn as_curl(request: &Request<Bytes>, url: Option<&str>) -> Result<String, Failed> {
+    // Linux takes no longer argument.
+    const MAX_ARGUMENT: usize = 100 * 1024;
     let text = |bytes: &[u8]| {
-        std::str::from_utf8(bytes).map(|text| format!("'{}'", text.replace('\'', r"'\''"))).map_err(
-            |_| Failed::from("it has bytes that a shell can't be given; leave `--curl` out"),
-        )
+        std::str::from_utf8(bytes)
+            .ok()
+            .filter(|text| text.len() <= MAX_ARGUMENT && !text.contains('\0'))
+            .map(|text| format!("'{}'", text.replace('\'', r"'\''")))
+            .ok_or("it is too long for a command, or has bytes that no command can have: leave `--curl` out")
     };
     let base = url.unwrap_or("http://127.0.0.1:3000/");
     let base = base.split_once('?').map_or(base, |(base, _)| base);
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    let mut curl = format!("curl {}", text(format!("{base}{query}").as_bytes())?);
+    let mut curl = format!("curl --globoff {}", text(format!("{base}{query}").as_bytes())?);
     for (name, value) in request.headers() {
-        let header = [name.as_str().as_bytes(), b": ", value.as_bytes()].concat();
+        // A header without a value is one that curl is told to leave out.
+        let separator: &[u8] = if value.is_empty() { b";" } else { b": " };
+        let header = [name.as_str().as_bytes(), separator, value.as_bytes()].concat();
         curl.push_str(&format!(" \\\n  --header {}", text(&header)?));
     }
-    curl.push_str(&format!(" \\\n  --data-binary {}\n", text(request.body())?));
+    // Unlike `--data-binary`, it takes no `@` for the name of a file.
+    curl.push_str(&format!(" \\\n  --data-raw {}\n", text(request.body())?));
     Ok(curl)
 }

@@ -5,13 +5,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
 use clap::value_parser;
+use http::{Method, Request, header};
 use inhook::clock::Clock;
 use inhook::scheme::Scheme;
 use inhook::verify::VerifierBuilder;
 use inhook::{ConfigError, Delivery, Rejection, Verifier};
-use serde_json::json;
 
+use crate::output::say;
 use crate::secrets::{Named, Secrets};
 use crate::{Failed, request, scheme};
 
@@ -55,18 +57,31 @@ impl Verify {
         let secrets = self.receiver.secrets.read(&scheme)?;
         let request = request::read(&self.request)?;
         let verifier = self.receiver.verifier(&scheme, &secrets)?;
-        match verifier.verify(request) {
+        match judge(&verifier, request) {
             Ok(delivery) => {
-                println!("{}", describe(&delivery, &secrets));
+                say(serde_json::to_string(&Valid::new(&delivery, &secrets))?)?;
                 Ok(ExitCode::SUCCESS)
             }
             Err(rejection) => {
-                println!("{}", json!({ "valid": false, "reason": rejection.reason() }));
+                let refused = Refused { valid: false, reason: rejection.reason() };
+                say(serde_json::to_string(&refused)?)?;
                 eprintln!("inhook: {rejection}");
                 Ok(ExitCode::from(1))
             }
         }
     }
+}
+
+/// What a server with a `VerifyLayer` makes of the request, but for its limits of size and time.
+pub(crate) fn judge(verifier: &Verifier, request: Request<Bytes>) -> Result<Delivery, Rejection> {
+    if request.method() != Method::POST {
+        return Err(Rejection::Method);
+    }
+    let mut encodings = request.headers().get_all(header::CONTENT_ENCODING).iter();
+    if encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Rejection::ContentEncoding);
+    }
+    verifier.verify(request)
 }
 
 impl Receiver {
@@ -118,7 +133,7 @@ impl Receiver {
 
 /// A clock that stands at some Unix time.
 #[derive(Debug)]
-struct At(u64);
+pub(crate) struct At(pub(crate) u64);
 
 impl Clock for At {
     fn now(&self) -> SystemTime {
@@ -131,19 +146,40 @@ impl Clock for At {
     }
 }
 
-fn describe(delivery: &Delivery, secrets: &[Named]) -> serde_json::Value {
-    let seconds = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
-    let signed_at = delivery.signed_at().and_then(seconds).map(|since| since.as_secs());
-    let named = secrets.iter().find(|named| named.label == delivery.secret());
-    json!({
-        "valid": true,
-        "id": delivery.id(),
-        "event": delivery.event(),
-        "signed_at": signed_at,
-        "secret": named.map(|named| &named.variable),
-    })
+/// The verdict on a request that is valid.
+#[derive(serde::Serialize)]
+struct Valid<'d> {
+    valid: bool,
+    id: Option<&'d str>,
+    event: Option<&'d str>,
+    signed_at: Option<u64>,
+    secret: Option<&'d str>,
+}
+
+/// The verdict on one that is not.
+#[derive(serde::Serialize)]
+struct Refused {
+    valid: bool,
+    reason: &'static str,
+}
+
+impl<'d> Valid<'d> {
+    fn new(delivery: &'d Delivery, secrets: &'d [Named]) -> Self {
+        let seconds = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
+        let named = secrets.iter().find(|named| named.label == delivery.secret());
+        Self {
+            valid: true,
+            id: delivery.id(),
+            event: delivery.event(),
+            signed_at: delivery.signed_at().and_then(seconds).map(|since| since.as_secs()),
+            secret: named.map(|named| &*named.variable),
+        }
+    }
 }
 
 fn reasons() -> String {
-    format!("Reasons of a refusal: {}.", Rejection::REASONS.join(", "))
+    // Limits of size and time are those of a server.
+    let of_servers = ["too_large", "body_timeout", "body_aborted", "overloaded"];
+    let reasons = Rejection::REASONS.iter().filter(|reason| !of_servers.contains(reason));
+    format!("Reasons of a refusal: {}.", reasons.copied().collect::<Vec<_>>().join(", "))
 }

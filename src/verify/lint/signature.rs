@@ -22,6 +22,9 @@ fn lint_place(scheme: &Scheme) -> Result<(), ConfigError> {
     ) {
         return wrong("needs one place that can hold it; name a header");
     }
+    if matches!(&signature.field, Field::Header(name) if name.is_empty()) {
+        return wrong("is nowhere: name the header that it is in, as `signature.field`");
+    }
     if scheme.covers(&signature.field) || covers_form(scheme) {
         return wrong("is in what it signs, so it can never be right");
     }

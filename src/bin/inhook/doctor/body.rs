@@ -1,7 +1,5 @@
 //! Bodies that are not the bytes that were signed.
 
-use serde_json::Value;
-
 use super::{Case, Mistake};
 
 /// Each with what must have happened to the body.
@@ -10,7 +8,7 @@ pub(super) fn mistakes(case: &Case) -> Vec<Mistake> {
     let mut all = Vec::new();
     let mut add = |signed: Option<Vec<u8>>, advice: &str| {
         if let Some(signed) = signed.filter(|signed| signed != body) {
-            all.push(Mistake { advice: advice.into(), case: case.with_body(signed) });
+            all.push(Mistake::new(advice, case.with_body(signed)));
         }
     };
     for ending in ["\r\n", "\n"] {
@@ -48,54 +46,125 @@ pub(super) fn mistakes(case: &Case) -> Vec<Mistake> {
             "with the body in UTF-8: it was converted to another character set on its way; keep the raw bytes.",
         );
     }
-    if serde_json::from_slice::<Value>(body).is_ok() {
-        let advice = "with the JSON written in another way: it was parsed and serialised again; verify the raw bytes, before anything parses them.";
-        for style in [Style::COMPACT, Style::SPACED, Style::PRETTY] {
-            for escapes in [Escapes::AsIs, Escapes::Ascii, Escapes::Slashes, Escapes::None] {
-                add(rewrite(body, style, escapes), advice);
+    if let Some(json) = text_of_json(body) {
+        for style in Style::ALL {
+            for escapes in Escapes::ALL {
+                if let Some(signed) = rewrite(json, style, escapes).filter(|signed| signed != body)
+                {
+                    let (style, escapes) = (style.name, escapes.name());
+                    let advice = format!(
+                        "with the JSON as {style} writes it{escapes}: it was parsed and serialised again; verify the raw bytes, before anything parses them."
+                    );
+                    all.push(Mistake::unlikely(advice, case.with_body(signed)));
+                }
             }
         }
     }
     all
 }
 
+fn text_of_json(body: &[u8]) -> Option<&str> {
+    serde_json::from_slice::<serde::de::IgnoredAny>(body).ok()?;
+    std::str::from_utf8(body).ok()
+}
+
 /// What stands between the tokens of JSON.
 #[derive(Clone, Copy)]
 struct Style {
+    name: &'static str,
     comma: &'static str,
     colon: &'static str,
-    indent: usize,
+    indent: &'static str,
 }
 
 impl Style {
-    /// `JSON.stringify`.
-    const COMPACT: Style = Style { comma: ",", colon: ":", indent: 0 };
-    /// Python's `json.dumps`.
-    const SPACED: Style = Style { comma: ", ", colon: ": ", indent: 0 };
-    /// `JSON.stringify(…, 2)`.
-    const PRETTY: Style = Style { comma: ",", colon: ": ", indent: 2 };
+    const ALL: [Style; 5] = [
+        Style { name: "`JSON.stringify`", comma: ",", colon: ":", indent: "" },
+        Style { name: "Python", comma: ", ", colon: ": ", indent: "" },
+        Style { name: "`JSON.stringify(…, 2)`", comma: ",", colon: ": ", indent: "  " },
+        Style {
+            name: "a pretty printer with four spaces",
+            comma: ",",
+            colon: ": ",
+            indent: "    ",
+        },
+        Style { name: "a pretty printer with tabs", comma: ",", colon: ": ", indent: "\t" },
+    ];
 }
 
 /// How strings are written.
 #[derive(Clone, Copy)]
 enum Escapes {
     AsIs,
-    /// All that is not ASCII.
-    Ascii,
-    /// The same, and `/`: PHP's `json_encode`.
-    Slashes,
     /// Only what has to be.
-    None,
+    Fewest,
+    /// All that is not printable ASCII: Python.
+    Ascii,
+    /// All that is not ASCII, and `/`: PHP.
+    AsciiAndSlash,
+    /// `/`: PHP with `JSON_UNESCAPED_UNICODE`.
+    Slash,
+    /// What HTML is sensitive to: Go, Rails.
+    Html,
+    /// That, quotes and all that is not ASCII, in capitals: .NET.
+    DotNet,
+}
+
+impl Escapes {
+    const ALL: [Escapes; 7] = [
+        Self::AsIs,
+        Self::Fewest,
+        Self::Ascii,
+        Self::AsciiAndSlash,
+        Self::Slash,
+        Self::Html,
+        Self::DotNet,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::AsIs | Self::Fewest => "",
+            Self::Ascii => ", with escapes for what is not ASCII",
+            Self::AsciiAndSlash => ", with PHP's escapes",
+            Self::Slash => ", with escaped slashes",
+            Self::Html => ", with Go's or Rails' escapes",
+            Self::DotNet => ", with .NET's escapes",
+        }
+    }
+
+    /// The character as an escape, where it is written as one.
+    fn escape(self, char: char) -> Option<String> {
+        let html = matches!(char, '<' | '>' | '&' | '\u{2028}' | '\u{2029}');
+        let quotes = matches!(char, '\'' | '+' | '`');
+        match self {
+            Self::AsIs | Self::Fewest => None,
+            Self::AsciiAndSlash | Self::Slash if char == '/' => Some("\\/".into()),
+            Self::Ascii => (!(' '..='~').contains(&char)).then(|| units(char, false)),
+            Self::AsciiAndSlash => (!char.is_ascii()).then(|| units(char, false)),
+            Self::Slash => None,
+            Self::Html => html.then(|| units(char, false)),
+            Self::DotNet => (html || quotes || !char.is_ascii()).then(|| units(char, true)),
+        }
+    }
+}
+
+/// `\u…`, for each unit of UTF-16.
+fn units(char: char, capitals: bool) -> String {
+    let mut buffer = [0; 2];
+    let unit = |unit: &u16| match capitals {
+        true => format!("\\u{unit:04X}"),
+        false => format!("\\u{unit:04x}"),
+    };
+    char.encode_utf16(&mut buffer).iter().map(unit).collect()
 }
 
 /// The same JSON in another spelling, its keys in their order and its numbers as they are.
-fn rewrite(json: &[u8], style: Style, escapes: Escapes) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(json).ok()?;
+fn rewrite(text: &str, style: Style, escapes: Escapes) -> Option<Vec<u8>> {
     let (mut out, mut depth, mut rest) = (String::new(), 0usize, text.trim());
     let newline = |out: &mut String, depth: usize| {
-        if style.indent > 0 {
+        if !style.indent.is_empty() {
             out.push('\n');
-            out.push_str(&" ".repeat(depth.saturating_mul(style.indent)));
+            out.push_str(&style.indent.repeat(depth));
         }
     };
     while let Some(first) = rest.chars().next() {
@@ -155,16 +224,11 @@ fn respell(string: &str, escapes: Escapes) -> Option<String> {
     let written = serde_json::to_string(&value).ok()?;
     let mut out = String::new();
     for char in written.chars() {
-        match (char, escapes) {
-            ('/', Escapes::Slashes) => out.push_str("\\/"),
-            (char, Escapes::Ascii | Escapes::Slashes) if !char.is_ascii() => {
-                let mut units = [0; 2];
-                for unit in char.encode_utf16(&mut units) {
-                    out.push_str(&format!("\\u{unit:04x}"));
-                }
-            }
-            (char, _) => out.push(char),
+        match escapes.escape(char) {
+            Some(escaped) => out.push_str(&escaped),
+            None => out.push(char),
         }
     }
-    Some(out)
+    // .NET writes quotes as what they are in Unicode.
+    Some(if let Escapes::DotNet = escapes { out.replace("\\\"", "\\u0022") } else { out })
 }

@@ -19,7 +19,7 @@ pub(super) fn mistakes(case: &Case) -> Vec<Mistake> {
     for (key, advice) in formats {
         if key != case.scheme.key {
             let scheme = Scheme { key, ..case.scheme.clone() };
-            all.push(Mistake { advice: advice.into(), case: Case { scheme, ..case.clone() } });
+            all.push(Mistake::new(advice, Case { scheme, ..case.clone() }));
         }
     }
     let mut changed = |advice: &str, change: &dyn Fn(&[u8]) -> Vec<u8>| {
@@ -27,10 +27,18 @@ pub(super) fn mistakes(case: &Case) -> Vec<Mistake> {
         for named in &mut case.secrets {
             named.value = change(&named.value);
         }
-        all.push(Mistake { advice: advice.into(), case });
+        all.push(Mistake::new(advice, case));
     };
     changed("without the white space around the secret: trim it where it is read.", &|secret| {
         secret.trim_ascii().to_vec()
+    });
+    changed("without the quotes around the secret, which a file of variables has.", &|secret| {
+        let quoted = |quote: &[u8]| secret.strip_prefix(quote)?.strip_suffix(quote);
+        quoted(b"\"").or_else(|| quoted(b"'")).unwrap_or(secret).to_vec()
+    });
+    changed("with the `=` at the end of the secret, which was cut off.", &|secret| {
+        let missing = secret.len().next_multiple_of(4).saturating_sub(secret.len());
+        [secret, "=".repeat(missing).as_bytes()].concat()
     });
     changed("without `whsec_` before the secret.", &|secret| {
         secret.strip_prefix(b"whsec_").unwrap_or(secret).to_vec()

@@ -10,8 +10,8 @@ pub(super) fn mistakes(case: &Case) -> Vec<Mistake> {
     let mut add = |url: String, advice: &str| {
         let known = Some(&url) == case.url.as_ref();
         if !known && all.iter().all(|other| other.case.url.as_ref() != Some(&url)) {
-            let advice = format!("for the URL {url}: {advice}");
-            all.push(Mistake { advice, case: Case { url: Some(url), ..case.clone() } });
+            let advice = format!("for the URL {url:.200}: {advice}");
+            all.push(Mistake::new(advice, Case { url: Some(url), ..case.clone() }));
         }
     };
     let seen = as_seen(case);
@@ -58,7 +58,7 @@ fn variants(url: &str) -> Vec<(String, &'static str)> {
         ),
         (
             format!("{scheme}://{host}{rest}"),
-            "without the port, which the server behind a proxy sees and the partner does not.",
+            "the server behind a proxy sees another URL than the partner signs.",
         ),
         (format!("{scheme}://{host}:{port}{rest}"), "with its default port."),
         (
