@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::place::Place;
 use super::url::{PublicUrl, base};
 use crate::error::ConfigError;
+use crate::pointer::{Path, Pointers};
 use crate::scheme::{Danger, Field, Part, Scheme};
 
 /// A part of the signed content.
@@ -37,6 +38,14 @@ pub(crate) enum Value {
     SentAt(Place),
     SortedForm,
     Optional(Vec<Piece>),
+}
+
+/// What a scheme needs of an unproved request, prepared.
+#[derive(Debug)]
+pub(crate) struct Unproved {
+    pub(crate) pointers: Pointers,
+    /// The array of which each item is signed.
+    pub(crate) items: Option<Path>,
 }
 
 /// The content for each spelling of the URL. Pointers in it are collected in `pointers`.

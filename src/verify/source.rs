@@ -6,13 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
-use super::content::{self, Piece};
+use super::content::{self, Piece, Unproved};
 use super::judge;
 use super::lint::lint;
 use super::place::{Header, Place};
 use super::rejection::Rejection;
 use super::signatures::SignatureSpec;
-use super::unproved::Unproved;
 use super::url::PublicUrl;
 use super::wanted::Wanted;
 use super::window::Window;

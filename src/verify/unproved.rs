@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-use super::content::{Piece, Value};
+use super::content::{Piece, Unproved, Value};
 use super::form::{self, NotForm};
 use super::headers::Envelope;
 use super::place::Place;
@@ -13,18 +13,10 @@ use super::reading::Reading;
 use super::rejection::Rejection;
 use super::signatures::{Signatures, begins_within};
 use super::source::Source;
-use crate::pointer::{self, Found, Pointers};
+use crate::pointer::Found;
 
 /// How many items of one request are verified.
 const MAX_ITEMS: usize = 100;
-
-/// What a scheme needs of an unproved request, prepared.
-#[derive(Debug)]
-pub(crate) struct Unproved {
-    pub(crate) pointers: Pointers,
-    /// The array of which each item is signed.
-    pub(crate) items: Option<pointer::Path>,
-}
 
 /// What is signed once: the request, or one of its items.
 #[derive(Debug)]

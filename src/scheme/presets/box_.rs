@@ -49,27 +49,12 @@ pub const BOX: Scheme = Scheme {
 /// - **Event type**: `/trigger` in the body.
 /// - **Retries**: for 2 h. Box waits 30 s for an answer.
 pub const BOX_SECONDARY: Scheme = Scheme {
-    name: Borrowed("box"),
     signature: Signature {
         field: Field::Header(Borrowed("box-signature-secondary")),
         encoding: Encoding::Base64,
         ..Signature::BASE
     },
-    content: Borrowed(&[Part::Body, Part::SentAt]),
-    requires: Borrowed(&[
-        (Borrowed("box-signature-version"), Borrowed("1")),
-        (Borrowed("box-signature-algorithm"), Borrowed("HmacSHA256")),
-    ]),
-    id: Some(Field::Header(Borrowed("box-delivery-id"))),
-    event: Some(Field::Pointer(Borrowed("/trigger"))),
-    sent_at: Some(SentAt {
-        field: Field::Header(Borrowed("box-delivery-timestamp")),
-        format: TimeFormat::Rfc3339,
-    }),
-    tolerance: Some(Tolerance::past(600)),
-    retry_horizon: Duration::from_secs(2 * 60 * 60),
-    deadline: Duration::from_secs(30),
-    ..Scheme::BASE
+    ..BOX
 };
 
 pub(super) const PRESETS: &[Preset] = &[

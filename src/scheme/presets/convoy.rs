@@ -5,173 +5,66 @@ use crate::scheme::{
     Algorithm, Encoding, Field, Identity, Layout, Part, Scheme, SentAt, Signature, TimeFormat,
 };
 
-/// [Convoy](https://www.getconvoy.io/docs/product-manual/signatures):
-/// `X-Convoy-Signature: t=<time>,v1=<hex of HMAC-SHA256(secret, "{time},{body}")>`, in any order.
-/// The time is followed by a comma.
+/// [Convoy](https://www.getconvoy.io/docs/product-manual/signatures), advanced signatures:
+/// `X-Convoy-Signature: t=<time>,v1=<hex of HMAC-SHA256(secret, "{time},{body}")>`, in any order. The
+/// time is followed by a comma. The sender chooses hash and encoding; the other presets are the same
+/// with these.
 ///
 /// - **Identity**: `X-Convoy-Idempotency-Key`, not signed, bound to the content.
 /// - **Time**: `t`, signed, 300 s in both directions.
 pub const CONVOY: Scheme = Scheme {
     name: Borrowed("convoy"),
-    signature: Signature {
-        field: Field::Header(Borrowed("x-convoy-signature")),
-        prefix: Borrowed("v1="),
-        layout: Layout::List(','),
-        ..Signature::BASE
-    },
+    signature: ADVANCED,
     content: Borrowed(&[Part::SentAt, Part::Literal(Borrowed(",")), Part::Body]),
-    id: Some(Field::Header(Borrowed("x-convoy-idempotency-key"))),
     sent_at: Some(SentAt {
         field: Field::Parameter(Borrowed("t")),
         format: TimeFormat::UnixSeconds,
     }),
-    identity: Identity::IdAndContent,
-    ..Scheme::BASE
-};
-
-/// [Convoy](https://www.getconvoy.io/docs/product-manual/signatures):
-/// `X-Convoy-Signature: t=<time>,v1=<base64 of HMAC-SHA256(secret, "{time},{body}")>`, in any
-/// order. The time is followed by a comma.
-///
-/// - **Identity**: `X-Convoy-Idempotency-Key`, not signed, bound to the content.
-/// - **Time**: `t`, signed, 300 s in both directions.
-pub const CONVOY_BASE64: Scheme = Scheme {
-    name: Borrowed("convoy"),
-    signature: Signature {
-        field: Field::Header(Borrowed("x-convoy-signature")),
-        prefix: Borrowed("v1="),
-        layout: Layout::List(','),
-        encoding: Encoding::Base64,
-        ..Signature::BASE
-    },
-    content: Borrowed(&[Part::SentAt, Part::Literal(Borrowed(",")), Part::Body]),
     id: Some(Field::Header(Borrowed("x-convoy-idempotency-key"))),
-    sent_at: Some(SentAt {
-        field: Field::Parameter(Borrowed("t")),
-        format: TimeFormat::UnixSeconds,
-    }),
     identity: Identity::IdAndContent,
     ..Scheme::BASE
 };
 
-/// [Convoy](https://www.getconvoy.io/docs/product-manual/signatures):
-/// `X-Convoy-Signature: t=<time>,v1=<hex of HMAC-SHA512(secret, "{time},{body}")>`, in any order.
-/// The time is followed by a comma.
-///
-/// - **Identity**: `X-Convoy-Idempotency-Key`, not signed, bound to the content.
-/// - **Time**: `t`, signed, 300 s in both directions.
-pub const CONVOY_SHA512: Scheme = Scheme {
-    name: Borrowed("convoy"),
-    algorithm: Algorithm::HmacSha512,
-    signature: Signature {
-        field: Field::Header(Borrowed("x-convoy-signature")),
-        prefix: Borrowed("v1="),
-        layout: Layout::List(','),
-        ..Signature::BASE
-    },
-    content: Borrowed(&[Part::SentAt, Part::Literal(Borrowed(",")), Part::Body]),
-    id: Some(Field::Header(Borrowed("x-convoy-idempotency-key"))),
-    sent_at: Some(SentAt {
-        field: Field::Parameter(Borrowed("t")),
-        format: TimeFormat::UnixSeconds,
-    }),
-    identity: Identity::IdAndContent,
-    ..Scheme::BASE
-};
+/// As [`CONVOY`], in base64.
+pub const CONVOY_BASE64: Scheme = Scheme { signature: ADVANCED_BASE64, ..CONVOY };
 
-/// [Convoy](https://www.getconvoy.io/docs/product-manual/signatures):
-/// `X-Convoy-Signature: t=<time>,v1=<base64 of HMAC-SHA512(secret, "{time},{body}")>`, in any
-/// order. The time is followed by a comma.
-///
-/// - **Identity**: `X-Convoy-Idempotency-Key`, not signed, bound to the content.
-/// - **Time**: `t`, signed, 300 s in both directions.
-pub const CONVOY_SHA512_BASE64: Scheme = Scheme {
-    name: Borrowed("convoy"),
-    algorithm: Algorithm::HmacSha512,
-    signature: Signature {
-        field: Field::Header(Borrowed("x-convoy-signature")),
-        prefix: Borrowed("v1="),
-        layout: Layout::List(','),
-        encoding: Encoding::Base64,
-        ..Signature::BASE
-    },
-    content: Borrowed(&[Part::SentAt, Part::Literal(Borrowed(",")), Part::Body]),
-    id: Some(Field::Header(Borrowed("x-convoy-idempotency-key"))),
-    sent_at: Some(SentAt {
-        field: Field::Parameter(Borrowed("t")),
-        format: TimeFormat::UnixSeconds,
-    }),
-    identity: Identity::IdAndContent,
-    ..Scheme::BASE
-};
+/// As [`CONVOY`], by HMAC-SHA512.
+pub const CONVOY_SHA512: Scheme = Scheme { algorithm: Algorithm::HmacSha512, ..CONVOY };
 
-/// [Convoy](https://www.getconvoy.io/docs/product-manual/signatures):
-/// `X-Convoy-Signature: <hex of HMAC-SHA256(secret, raw body)>`.
+/// As [`CONVOY`], by HMAC-SHA512 and in base64.
+pub const CONVOY_SHA512_BASE64: Scheme =
+    Scheme { algorithm: Algorithm::HmacSha512, signature: ADVANCED_BASE64, ..CONVOY };
+
+/// [Convoy](https://www.getconvoy.io/docs/product-manual/signatures), simple signatures:
+/// `X-Convoy-Signature: <hex of HMAC-SHA256(secret, raw body)>`. The advanced ones, [`CONVOY`], have a
+/// time and are the better choice.
 ///
 /// - **Identity**: `X-Convoy-Idempotency-Key`, not signed, bound to the content.
-/// - The simple signatures of Convoy. The advanced ones have a time, and are the better choice.
 pub const CONVOY_SIMPLE: Scheme = Scheme {
     name: Borrowed("convoy"),
-    signature: Signature {
-        field: Field::Header(Borrowed("x-convoy-signature")),
-        ..Signature::BASE
-    },
+    signature: SIMPLE,
     id: Some(Field::Header(Borrowed("x-convoy-idempotency-key"))),
     identity: Identity::IdAndContent,
     ..Scheme::BASE
 };
 
-/// [Convoy](https://www.getconvoy.io/docs/product-manual/signatures):
-/// `X-Convoy-Signature: <base64 of HMAC-SHA256(secret, raw body)>`.
-///
-/// - **Identity**: `X-Convoy-Idempotency-Key`, not signed, bound to the content.
-/// - The simple signatures of Convoy. The advanced ones have a time, and are the better choice.
-pub const CONVOY_SIMPLE_BASE64: Scheme = Scheme {
-    name: Borrowed("convoy"),
-    signature: Signature {
-        field: Field::Header(Borrowed("x-convoy-signature")),
-        encoding: Encoding::Base64,
-        ..Signature::BASE
-    },
-    id: Some(Field::Header(Borrowed("x-convoy-idempotency-key"))),
-    identity: Identity::IdAndContent,
-    ..Scheme::BASE
-};
+/// As [`CONVOY_SIMPLE`], in base64.
+pub const CONVOY_SIMPLE_BASE64: Scheme = Scheme { signature: SIMPLE_BASE64, ..CONVOY_SIMPLE };
 
-/// [Convoy](https://www.getconvoy.io/docs/product-manual/signatures):
-/// `X-Convoy-Signature: <hex of HMAC-SHA512(secret, raw body)>`.
-///
-/// - **Identity**: `X-Convoy-Idempotency-Key`, not signed, bound to the content.
-/// - The simple signatures of Convoy. The advanced ones have a time, and are the better choice.
-pub const CONVOY_SIMPLE_SHA512: Scheme = Scheme {
-    name: Borrowed("convoy"),
-    algorithm: Algorithm::HmacSha512,
-    signature: Signature {
-        field: Field::Header(Borrowed("x-convoy-signature")),
-        ..Signature::BASE
-    },
-    id: Some(Field::Header(Borrowed("x-convoy-idempotency-key"))),
-    identity: Identity::IdAndContent,
-    ..Scheme::BASE
-};
+/// As [`CONVOY_SIMPLE`], by HMAC-SHA512.
+pub const CONVOY_SIMPLE_SHA512: Scheme =
+    Scheme { algorithm: Algorithm::HmacSha512, ..CONVOY_SIMPLE };
 
-/// [Convoy](https://www.getconvoy.io/docs/product-manual/signatures):
-/// `X-Convoy-Signature: <base64 of HMAC-SHA512(secret, raw body)>`.
-///
-/// - **Identity**: `X-Convoy-Idempotency-Key`, not signed, bound to the content.
-/// - The simple signatures of Convoy. The advanced ones have a time, and are the better choice.
-pub const CONVOY_SIMPLE_SHA512_BASE64: Scheme = Scheme {
-    name: Borrowed("convoy"),
-    algorithm: Algorithm::HmacSha512,
-    signature: Signature {
-        field: Field::Header(Borrowed("x-convoy-signature")),
-        encoding: Encoding::Base64,
-        ..Signature::BASE
-    },
-    id: Some(Field::Header(Borrowed("x-convoy-idempotency-key"))),
-    identity: Identity::IdAndContent,
-    ..Scheme::BASE
-};
+/// As [`CONVOY_SIMPLE`], by HMAC-SHA512 and in base64.
+pub const CONVOY_SIMPLE_SHA512_BASE64: Scheme =
+    Scheme { algorithm: Algorithm::HmacSha512, signature: SIMPLE_BASE64, ..CONVOY_SIMPLE };
+
+const SIMPLE: Signature =
+    Signature { field: Field::Header(Borrowed("x-convoy-signature")), ..Signature::BASE };
+const SIMPLE_BASE64: Signature = Signature { encoding: Encoding::Base64, ..SIMPLE };
+const ADVANCED: Signature =
+    Signature { prefix: Borrowed("v1="), layout: Layout::List(','), ..SIMPLE };
+const ADVANCED_BASE64: Signature = Signature { encoding: Encoding::Base64, ..ADVANCED };
 
 pub(super) const PRESETS: &[Preset] = &[
     Preset {

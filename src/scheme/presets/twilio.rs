@@ -42,23 +42,13 @@ pub const TWILIO: Scheme = Scheme {
 ///   Its query is that of the request, which has the digest of the body.
 /// - Twilio waits 15 s for an answer.
 pub const TWILIO_JSON: Scheme = Scheme {
-    name: Borrowed("twilio"),
-    algorithm: Algorithm::HmacSha1,
-    signature: Signature {
-        field: Field::Header(Borrowed("x-twilio-signature")),
-        encoding: Encoding::Base64,
-        ..Signature::BASE
-    },
     content: Borrowed(&[
         Part::Url,
         Part::Optional(Borrowed(&[Part::Literal(Borrowed("?")), Part::Query])),
     ]),
     digest: Some(Field::Query(Borrowed("bodySHA256"))),
-    either_port: true,
-    id: Some(Field::Header(Borrowed("i-twilio-idempotency-token"))),
-    identity: Identity::IdAndContent,
-    deadline: Duration::from_secs(15),
-    ..Scheme::BASE
+    dangerously_allow: Borrowed(&[]),
+    ..TWILIO
 };
 
 pub(super) const PRESETS: &[Preset] = &[
