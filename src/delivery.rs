@@ -26,7 +26,7 @@ pub struct Delivery {
     /// `None` where nothing but the headers had to be read.
     fields: Option<Box<Fields>>,
     /// The event type in a body that did not have to be read.
-    event: OnceLock<Option<Box<str>>>,
+    event: OnceLock<Option<(usize, Box<str>)>>,
     key: OnceLock<Key>,
     signed_at: Option<SystemTime>,
     received_at: SystemTime,
@@ -76,15 +76,14 @@ impl Delivery {
     /// The type of the event, if the request has a usable one (a string of 1 to 255 bytes). Where
     /// the scheme says that it is in a header which the MAC does not cover, it may be forged.
     pub fn event(&self) -> Option<&str> {
-        let in_header = || self.source.header_event(&self.headers);
-        let elsewhere = || match &self.fields {
-            Some(fields) => fields.event.as_deref(),
-            None => self.event.get_or_init(|| self.source.body_event(&self.body)).as_deref(),
+        let elsewhere = || {
+            let event = match &self.fields {
+                Some(fields) => fields.event.as_ref(),
+                None => self.event.get_or_init(|| self.source.body_event(&self.body)).as_ref(),
+            };
+            event.map(|(at, event)| (*at, &**event))
         };
-        match self.source.header_event_first() {
-            true => in_header().or_else(elsewhere),
-            false => elsewhere().or_else(in_header),
-        }
+        self.source.event(&self.headers, elsewhere)
     }
 
     /// The idempotency key: SHA-256 over the source's name and its identity, the same for each

@@ -133,13 +133,17 @@ pub enum ConfigError {
     )]
     MissingUrl,
     /// A URL that can't be an endpoint's.
-    #[error("`{url}` is not a URL like `https://example.com/webhooks/acme`, without a fragment")]
+    #[error(
+        "`{url:.200}` is not a URL like `https://example.com/webhooks/acme`, with a path and without a fragment"
+    )]
     Url {
         /// What was given.
         url: String,
     },
     /// An answer that no partner takes for an accept.
-    #[error("a delivery that was accepted can't be answered {status}: it must be 200 to 299")]
+    #[error(
+        "a delivery that was accepted can't be answered {status}: it must be 200 to 299, and 204 and 205 have no body"
+    )]
     Answer {
         /// The status.
         status: u16,

@@ -25,6 +25,9 @@ pub(crate) enum Scalar<'de> {
     Escaped(String),
     /// A number that is written as canonical digits.
     Integer(u64),
+    /// `true`, `false`, or a negative whole number, as it is written.
+    Word(String),
+    Null,
     /// Anything else: it is there, but it is no text.
     Other,
 }
@@ -233,8 +236,8 @@ impl<'de> Visitor<'de> for Node<'_, '_, 'de> {
         Ok(())
     }
 
-    fn visit_i64<E>(mut self, _: i64) -> Result<(), E> {
-        self.take(Scalar::Other);
+    fn visit_i64<E>(mut self, number: i64) -> Result<(), E> {
+        self.take(Scalar::Word(number.to_string()));
         Ok(())
     }
 
@@ -243,13 +246,13 @@ impl<'de> Visitor<'de> for Node<'_, '_, 'de> {
         Ok(())
     }
 
-    fn visit_bool<E>(mut self, _: bool) -> Result<(), E> {
-        self.take(Scalar::Other);
+    fn visit_bool<E>(mut self, value: bool) -> Result<(), E> {
+        self.take(Scalar::Word(value.to_string()));
         Ok(())
     }
 
     fn visit_unit<E>(mut self) -> Result<(), E> {
-        self.take(Scalar::Other);
+        self.take(Scalar::Null);
         Ok(())
     }
 }
@@ -299,7 +302,7 @@ mod tests {
                 Some(Scalar::Plain("z")),
                 Some(Scalar::Integer(7)),
                 Some(Scalar::Plain("w")),
-                Some(Scalar::Other),
+                Some(Scalar::Word("-1".into())),
                 Some(Scalar::Other),
                 None,
             ]

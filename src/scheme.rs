@@ -85,6 +85,9 @@ pub struct Scheme {
     pub requires: Cow<'static, [(Cow<'static, str>, Cow<'static, str>)]>,
     /// Where the JSON is that pointers point into.
     pub json: Json,
+    /// Constant text that the partner may have signed at the end of the content, or not; both are tried.
+    /// That makes it ambiguous: [`Danger::AmbiguousContent`].
+    pub optional_end: Option<Cow<'static, str>>,
     /// Whether a form may be `multipart/form-data` as well, where its content type says so. Without
     /// this it is `application/x-www-form-urlencoded`, whatever the content type says, which is not
     /// signed.
@@ -137,6 +140,7 @@ impl Scheme {
         digest: None,
         requires: Cow::Borrowed(&[]),
         json: Json::Body,
+        optional_end: None,
         multipart: false,
         either_port: false,
         id: None,

@@ -48,13 +48,19 @@ fn table() -> String {
         let computed = of.iter().all(|vector| vector.verified_by.starts_with("derived"));
         let vectors = format!("{}{}", of.len(), if computed { " computed" } else { "" });
         let signed = signed(&preset.scheme, &preset.scheme.content);
+        let signed = match &preset.scheme.digest {
+            Some(digest) => {
+                format!("{signed}`, where `{}` is the SHA-256 of the body`", name(digest))
+            }
+            None => format!("{signed}`"),
+        };
         let signed = match &preset.scheme.items {
-            Some(items) => format!("{signed}` for each item of `{items}"),
+            Some(items) => format!("{signed} for each item of `{items}`"),
             None => signed,
         };
         writeln!(
             table,
-            "| [`{}`]({}) | `{signed}` | {} | {vectors} | {} | {} |",
+            "| [`{}`]({}) | `{signed} | {} | {vectors} | {} | {} |",
             preset.name,
             preset.page,
             confirmed(preset),

@@ -73,6 +73,7 @@ fn body(scheme: &Scheme) -> Vec<u8> {
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
         let now = match format {
             TimeFormat::UnixMillis => json!(u64::try_from(now.as_millis()).unwrap()),
+            TimeFormat::Rfc3339 => json!(jiff::Timestamp::now().to_string()),
             _ => json!(now.as_secs().to_string()),
         };
         set(&mut json, pointer, now);
@@ -261,6 +262,7 @@ fn the_dangers_are_named() {
         with(Danger::AmbiguousContent),
         [
             "adyen/payments-item-hmac",
+            "braintree/form-bt-signature-sha1",
             "dropbox-sign/json-field-event-hash",
             "mandrill/url-sorted-params-sha1",
             "twilio/form-params-sha1",

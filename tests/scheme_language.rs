@@ -146,6 +146,11 @@ fn the_default_port_may_be_there_or_not() {
     assert!(verify("http://a.example/x", "http://a.example:80/x"));
     assert!(!verify("https://a.example:8443/x", "https://a.example/x"));
     assert!(!verify("http://a.example/x", "http://a.example:443/x"));
+    // Without a path the port could be the beginning of the body.
+    for url in ["https://a.example", "https://a.example?x=/"] {
+        let built = builder(scheme.clone()).url(url).build().unwrap_err();
+        assert_eq!(built, ConfigError::Url { url: url.into() });
+    }
 }
 
 #[test]
@@ -228,6 +233,8 @@ fn a_sorted_form_is_decoded_and_each_parameter_counts_once() {
     ] {
         assert!(signed(&scheme, &content, "/", other).is_err(), "{other}");
     }
+    // By UTF-16: what is beyond it comes before the end of its first plane.
+    signed(&scheme, &format!("{URL}🎉2～1"), "/", "～=1&🎉=2").unwrap();
     // Whatever its content type says, a body is a part of the content.
     let json = [("x-signature", &*tag(URL)), ("content-type", "application/json")];
     refused(&scheme, request("/", &json, r#"{"amount":1}"#));
@@ -270,6 +277,10 @@ fn fields_of_a_form_in_either_encoding() {
         // Never a panic, wherever it is cut off.
         refused(&scheme, request("/", &kind, &multipart[..at]));
     }
+    let more = format!("to be ignored\r\n{multipart}and so is this");
+    assert_eq!(accepted(&scheme, request("/", &kind, &more)).key(), delivery.key());
+    let quoted = multipart.replace("name=\"event\"", "filename=\"a;name=token\"; name=\"event\"");
+    assert_eq!(accepted(&scheme, request("/", &kind, &quoted)).event(), Some("opened"));
 
     for broken in [
         format!("{form}&token=token-1"),
@@ -349,6 +360,27 @@ fn every_item_has_to_be_right() {
         refused(&scheme, request("/", &[], &body(&items)));
     }
     accepted(&scheme, request("/", &[], &body(&vec![one; 100])));
+    // Whatever JSON has of its own, as it is written; and what is not there.
+    for (value, text) in [("true", "true"), ("-7", "-7"), ("null", ""), ("0", "0")] {
+        let scheme = Scheme {
+            content: Borrowed(&[
+                Part::Literal(Borrowed("ref:")),
+                Part::Field(Field::Pointer(Borrowed("/ref"))),
+                Part::Literal(Borrowed(":")),
+                Part::Optional(Borrowed(&[Part::Field(Field::Pointer(Borrowed("/amount")))])),
+            ]),
+            dangerously_allow: vec![
+                Danger::UnsignedBody,
+                Danger::LooseItems,
+                Danger::AmbiguousContent,
+            ]
+            .into(),
+            ..scheme.clone()
+        };
+        let sig = tag(&format!("ref:a:{text}"));
+        let body = format!(r#"{{"items":[{{"ref":"a","amount":{value},"sig":"{sig}"}}]}}"#);
+        accepted(&scheme, request("/", &[], &body));
+    }
     for broken in ["", "[]", "{}", r#"{"items":{}}"#, r#"{"items":"#, r#"{"items":[1]}"#] {
         refused(&scheme, request("/", &[], broken));
     }
@@ -715,6 +747,22 @@ fn content_without_any_value_identifies_nothing() {
     assert_ne!(one.key(), with(&format!("id:2;at:{NOW}"), "/?id=2").unwrap().key());
     let error = with(&format!("at:{NOW}"), "/").unwrap_err();
     assert!(matches!(error, Rejection::IdentityField { .. }), "{error}");
+
+    // Where nothing could ever tell, there is no such scheme.
+    for parts in [&[Part::SentAt][..], &[Part::Url], &[Part::Method, Part::Url, Part::SentAt]] {
+        let (content, sent_at) =
+            (parts.to_vec().into(), parts.contains(&Part::SentAt).then_some(TIME));
+        let scheme = Scheme { content, sent_at, ..scheme.clone() };
+        let without = builder(scheme).url(URL).build().unwrap_err();
+        assert!(matches!(without, ConfigError::Identity { .. }), "{parts:?}: {without}");
+    }
+    // An id does.
+    let id = Some(Field::header("x-id"));
+    let content = [&[Part::Id, Part::Literal(Borrowed("\n"))], PARTS].concat().into();
+    let scheme = Scheme { id, content, ..scheme };
+    let (tag, now) = (tag(&format!("7\nat:{NOW}")), NOW.to_string());
+    let headers = [("x-signature", &*tag), ("x-timestamp", &now), ("x-id", "7")];
+    assert_eq!(accepted(&scheme, request("/", &headers, "{}")).id(), Some("7"));
 }
 
 #[test]
@@ -768,4 +816,9 @@ fn a_signed_event_type_counts_before_one_that_is_not() {
     assert_eq!(both(vec![pointer(), header()]), expected);
     let expected = [some("forged"), some("forged"), some("signed"), None];
     assert_eq!(both(vec![header(), pointer()]), expected);
+    // In their order, whatever they are.
+    let expected = [some("forged"), some("forged"), some("signed"), None];
+    assert_eq!(both(vec![Field::pointer("/none"), header(), pointer()]), expected);
+    let expected = [some("signed"), some("forged"), some("signed"), None];
+    assert_eq!(both(vec![Field::header("x-none"), pointer(), header()]), expected);
 }

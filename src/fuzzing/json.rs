@@ -58,7 +58,14 @@ fn compare(expected: Option<&Value>, found: Option<&Scalar<'_>>, body: &[u8], po
         (Some(Value::Number(number)), Some(Scalar::Integer(found))) => {
             number.as_u64() == Some(*found)
         }
-        (Some(Value::Number(number)), Some(Scalar::Other)) => number.as_u64().is_none(),
+        (Some(Value::Number(number)), Some(Scalar::Word(found))) => {
+            number.as_u64().is_none()
+                && number.as_i64().map(|number| number.to_string()).as_ref() == Some(found)
+        }
+        (Some(Value::Number(number)), Some(Scalar::Other)) => number.is_f64(),
+        (Some(Value::Bool(value)), Some(Scalar::Word(found))) => value.to_string() == *found,
+        (Some(Value::Null), Some(Scalar::Null)) => true,
+        (Some(Value::Null | Value::Bool(_)), _) => false,
         (Some(Value::String(_)), _) | (None, _) | (_, None) => false,
         (Some(_), Some(found)) => *found == Scalar::Other,
     };

@@ -31,7 +31,8 @@ pub enum Part {
     Path,
     /// The request's own query as it arrived, without the question mark. Missing counts as absent.
     Query,
-    /// Any other value. Text, or a whole number in JSON, which is signed as its digits.
+    /// Any other value. In JSON it is a text, a whole number or a boolean, which are signed as they are
+    /// written; `null` counts as absent.
     Field(Field),
     /// The parameters of the form in the body, decoded and sorted by name, each as its name and its
     /// value without anything between. Of equal ones only the first is signed.

@@ -21,11 +21,12 @@ use crate::timestamp;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fields {
     pub(crate) id: Option<Box<str>>,
-    pub(crate) event: Option<Box<str>>,
+    /// The first event type that is not in a header, and where that is among the scheme's.
+    pub(crate) event: Option<(usize, Box<str>)>,
     pub(crate) sent_at: Option<SystemTime>,
     /// The values of an identity that is more than the id.
     pub(crate) identity: Box<[Box<str>]>,
-    /// A digest of what is signed beside the body, the id in a header, the time and constants.
+    /// A digest of all that is signed but the time, where more than headers and the body is.
     pub(crate) signed: Option<[u8; 32]>,
 }
 
@@ -59,7 +60,7 @@ impl Source {
         messages: Option<&[Message<'_>]>,
         header_id: &[u8],
     ) -> Result<Fields, Rejection> {
-        messages.map_or(Ok(()), |messages| self.check_content(messages))?;
+        messages.map_or(Ok(()), |messages| self.check_content(messages, header_id))?;
         let found = match reading.json(&self.json).map(|json| self.pointers.find(json)) {
             _ if self.pointers.is_empty() => Found::default(),
             Some(Ok(found)) => found,
@@ -73,7 +74,7 @@ impl Source {
         };
         let mut fields = Fields {
             id: self.id.as_ref().and_then(text),
-            event: self.event.iter().filter_map(text).next(),
+            event: self.event.iter().enumerate().find_map(|(at, place)| Some((at, text(place)?))),
             signed: messages.map(|messages| self.signed(reading, messages, header_id)),
             ..Fields::default()
         };
@@ -108,15 +109,17 @@ impl Source {
     }
 
     /// Refuses a request of which nothing is signed that could tell it from another one.
-    fn check_content(&self, messages: &[Message<'_>]) -> Result<(), Rejection> {
+    fn check_content(&self, messages: &[Message<'_>], header_id: &[u8]) -> Result<(), Rejection> {
+        let content = self.contents.first().map(Vec::as_slice).unwrap_or_default();
+        let has_id =
+            content.iter().any(|piece| matches!(piece, Piece::Id)) && !header_id.is_empty();
         let is_content = matches!(self.identity, IdentitySpec::Content);
-        let nothing =
-            messages.iter().all(|message| message.values().iter().all(|it| it.is_empty()));
-        let place = self.contents.iter().flatten().find_map(first_place);
-        match place {
-            Some(place) if is_content && nothing && !self.covers_body => {
-                Err(not_identifying(place))
-            }
+        if !is_content || has_id || self.covers_body {
+            return Ok(());
+        }
+        let tells = |message: &Message<'_>| message.tells_apart(content);
+        match content.iter().find_map(first_place) {
+            Some(place) if !messages.iter().any(tells) => Err(not_identifying(place)),
             _ => Ok(()),
         }
     }
@@ -155,12 +158,13 @@ impl Source {
     }
 
     /// The event type in a body that nothing else needed to be read from.
-    pub(crate) fn body_event(&self, body: &[u8]) -> Option<Box<str>> {
+    pub(crate) fn body_event(&self, body: &[u8]) -> Option<(usize, Box<str>)> {
         if self.json != Json::Body || !self.event.iter().any(Place::is_in_json) {
             return None;
         }
         let found = self.pointers.find(body).ok()?;
-        self.event.iter().filter_map(|place| json_text(&found, place)).next()
+        let events = self.event.iter().enumerate();
+        events.into_iter().find_map(|(at, place)| Some((at, json_text(&found, place)?)))
     }
 
     fn not_json(&self) -> Rejection {

@@ -48,7 +48,7 @@ pub(crate) struct Unproved {
     pub(crate) items: Option<Path>,
 }
 
-/// The content for each spelling of the URL. Pointers in it are collected in `pointers`.
+/// The content for each spelling of the URL, and with each end. Pointers in it are collected in `pointers`.
 pub(crate) fn prepare(
     scheme: &Scheme,
     url: Option<&PublicUrl>,
@@ -62,7 +62,16 @@ pub(crate) fn prepare(
     };
     let count = if signs_url { spellings.len() } else { 1 };
     let contents = spellings.into_iter().take(count);
-    contents.map(|url| pieces(scheme, &scheme.content, url, pointers)).collect()
+    let mut prepared: Vec<Vec<Piece>> = Vec::new();
+    for url in contents {
+        prepared.push(pieces(scheme, &scheme.content, url, pointers)?);
+        if let Some(end) = &scheme.optional_end {
+            let mut ended = pieces(scheme, &scheme.content, url, pointers)?;
+            ended.push(Piece::Literal(end.as_bytes().into()));
+            prepared.push(ended);
+        }
+    }
+    Ok(prepared)
 }
 
 /// Whether any part, or a part of an optional one, is so.

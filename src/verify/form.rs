@@ -81,9 +81,15 @@ fn boundary(content_type: &[u8]) -> Option<Vec<u8>> {
     (1..=70).contains(&boundary.len()).then(|| boundary.as_bytes().to_vec())
 }
 
-/// The value of `name=value` or `name="value"` in the parameters of a header.
+/// The value of `name=value` or `name="value"` in the parameters of a header. A semicolon between quotes
+/// separates nothing.
 fn parameter<'h>(parameters: &'h str, name: &str) -> Option<&'h str> {
-    parameters.split(';').find_map(|pair| {
+    let mut quoted = false;
+    let separates = |char: char| {
+        quoted ^= char == '"';
+        char == ';' && !quoted
+    };
+    parameters.split(separates).find_map(|pair| {
         let (key, value) = pair.split_once('=')?;
         let value = value.trim();
         let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
@@ -93,12 +99,17 @@ fn parameter<'h>(parameters: &'h str, name: &str) -> Option<&'h str> {
 
 /// The parts of a multipart body.
 fn multipart<'r>(boundary: &[u8], body: &'r [u8]) -> Result<Vec<Parameter<'r>>, NotForm> {
-    let delimiter = [b"--".as_slice(), boundary].concat();
-    let mut rest = body.strip_prefix(&*delimiter).ok_or(NotForm)?;
-    let delimiter = [b"\r\n".as_slice(), &delimiter].concat();
+    let first = [b"--".as_slice(), boundary].concat();
+    let delimiter = [b"\r\n".as_slice(), &first].concat();
+    // Something may stand before the first and after the last one: RFC 2046, section 5.1.1.
+    let start = match body.starts_with(&first) {
+        true => first.len(),
+        false => find(body, &delimiter).ok_or(NotForm)?.saturating_add(delimiter.len()),
+    };
+    let mut rest = body.get(start..).unwrap_or_default();
     let mut parameters = Vec::new();
     loop {
-        if rest == b"--" || rest == b"--\r\n" {
+        if rest == b"--" || rest.starts_with(b"--\r\n") {
             return Ok(parameters);
         }
         let part = rest.strip_prefix(b"\r\n").ok_or(NotForm)?;

@@ -161,6 +161,9 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
         Identity::Content | Identity::IdAndContent if time_in_content => wrong(
             "is the content, but that has the time, which is new at each attempt, so no retry would be a duplicate: sign it as `Part::SentAt`; where it is in the body use `Fields`, or `UnsignedId` if no id is signed",
         ),
+        Identity::Content if !signs(&scheme.content, &tells_apart) => wrong(
+            "is the content, but nothing in that tells two deliveries apart: all but the first would be duplicates",
+        ),
         Identity::IdAndContent | Identity::UnsignedId if scheme.id.is_none() => {
             wrong("needs an `id`, which the scheme does not have")
         }
@@ -171,6 +174,14 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
 /// Whether a header can have this value.
 fn is_value(value: &str) -> bool {
     value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') && value.trim() == value
+}
+
+/// Whether a part differs from one delivery to the next.
+fn tells_apart(part: &Part) -> bool {
+    matches!(
+        part,
+        Part::Body | Part::BodySha256 | Part::Id | Part::Query | Part::Field(_) | Part::SortedForm
+    )
 }
 
 /// What a message calls a field.

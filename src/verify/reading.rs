@@ -74,7 +74,8 @@ impl<'r> Reading<'r> {
             Place::Form(name) => parameter(&self.form, name),
             Place::Pointer(at, _) | Place::Integer(at, _) => {
                 let text = match (place, found.get(*at)) {
-                    (_, None) => return Ok(None),
+                    (_, None | Some(Scalar::Null)) => return Ok(None),
+                    (Place::Pointer(..), Some(Scalar::Word(word))) => word.clone(),
                     (Place::Pointer(..), Some(Scalar::Plain(text))) => (*text).to_owned(),
                     (Place::Pointer(..), Some(Scalar::Escaped(text))) => text.clone(),
                     (_, Some(Scalar::Integer(value))) => value.to_string(),

@@ -121,7 +121,7 @@ pub enum Rejection {
     /// A signed field of the identity is missing, empty, not a string, too long, or has control
     /// characters.
     #[error(
-        "`{field}`, which identifies the delivery, is missing or is not a string of 1 to {max} bytes"
+        "`{field}`, which identifies the delivery, is missing, or not the text or number of 1 to {max} bytes that the scheme says"
     )]
     IdentityField {
         /// The header or JSON pointer.

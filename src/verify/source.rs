@@ -30,7 +30,7 @@ pub(crate) struct Source {
     pub(crate) name: Arc<str>,
     pub(crate) wanted: Wanted,
     pub(crate) signature: SignatureSpec,
-    /// The signed content, once for each spelling of the URL.
+    /// The signed content, once for each spelling of the URL and each end. They differ in constants.
     pub(crate) contents: Vec<Vec<Piece>>,
     /// What has to be read before the MAC, beyond the headers: for most schemes nothing.
     pub(crate) unproved: Option<Unproved>,
@@ -192,15 +192,17 @@ impl Source {
         text_in_header(self.id_header()?, headers)
     }
 
-    /// The event type as a header has it; unusable ones count as missing.
-    pub(crate) fn header_event<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        let places = self.event.iter().filter_map(Place::as_header);
-        places.filter_map(|header| text_in_header(header, headers)).next()
-    }
-
-    /// Whether an event type in a header counts before one elsewhere.
-    pub(crate) fn header_event_first(&self) -> bool {
-        self.event.first().is_some_and(|place| place.as_header().is_some())
+    /// The event type: the first that is there. `elsewhere` says what is there beside the headers, and where
+    /// that is among them. Unusable ones count as missing.
+    pub(crate) fn event<'h>(
+        &'h self,
+        headers: &'h HeaderMap,
+        elsewhere: impl Fn() -> Option<(usize, &'h str)>,
+    ) -> Option<&'h str> {
+        self.event.iter().enumerate().find_map(|(at, place)| match place.as_header() {
+            Some(header) => text_in_header(header, headers),
+            None => elsewhere().filter(|(found_at, _)| *found_at == at).map(|(_, event)| event),
+        })
     }
 
     /// What no other delivery has, for [`Identity::None`]: 32 random bytes. The seed and the count

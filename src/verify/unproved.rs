@@ -53,6 +53,16 @@ impl<'r> Message<'r> {
         })
     }
 
+    /// Whether it has a value that differs from one delivery to the next.
+    pub(crate) fn tells_apart(&self, content: &[Piece]) -> bool {
+        let places = content.iter().filter_map(|piece| match piece {
+            Piece::Value(value) => Some(&**value),
+            _ => None,
+        });
+        let differs = |place: &Value| !matches!(place, Value::SentAt(_) | Value::Method);
+        places.zip(&self.values).any(|(place, value)| differs(place) && !value.is_empty())
+    }
+
     /// Its signatures. Where they are not in a header they were parsed once before.
     pub(crate) fn signatures<'a>(
         &'a self,
@@ -213,10 +223,13 @@ fn absent(value: &Value) -> Rejection {
     }
 }
 
-/// Names with their values, by name and then by value, each once.
+/// Names with their values, by name and then by value, each once. They are in the order of their
+/// UTF-16 code units, as where this is from.
 fn sorted(mut form: Vec<form::Parameter<'_>>) -> Vec<u8> {
+    let units = |text: &[u8]| String::from_utf8_lossy(text).encode_utf16().collect::<Vec<u16>>();
     form.sort();
     form.dedup();
+    form.sort_by_cached_key(|(name, value)| (units(name), units(value)));
     form.iter().flat_map(|(name, value)| [&**name, &**value]).collect::<Vec<_>>().concat()
 }
 

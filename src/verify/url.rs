@@ -28,6 +28,12 @@ impl PublicUrl {
         if text.contains('#') || port_is_wrong {
             return Err(wrong());
         }
+        let start = text.find("://").map_or(0, |at| at.saturating_add(3));
+        let rest = text.get(start.saturating_add(authority.len())..).unwrap_or_default();
+        // Without a path the port could be taken for the beginning of what is signed next.
+        if either_port && !rest.starts_with('/') {
+            return Err(wrong());
+        }
         let mut spellings = vec![text.to_owned()];
         let other = match (url.port(), authority.strip_suffix(default_port)) {
             (Some(_), Some(without)) => Some(without.to_owned()),
@@ -35,7 +41,8 @@ impl PublicUrl {
             (Some(_), None) => None,
         };
         if let Some(other) = other.filter(|_| either_port) {
-            spellings.push(text.replacen(authority, &other, 1));
+            let scheme = text.get(..start).unwrap_or_default();
+            spellings.push(format!("{scheme}{other}{rest}"));
         }
         Ok(Self { spellings, path: url.path().to_owned() })
     }

@@ -69,7 +69,7 @@ impl Doctor {
         let verifier = self.receiver.verifier(&case.scheme, &case.secrets);
         let refused = match verifier.map(|verifier| judge(&verifier, case.request.clone())) {
             Ok(Ok(delivery)) => {
-                say(format_args!("It is valid as it is{}.", matched(&case, &delivery)))?;
+                say(sentence(&format!("It is valid as it is{}", matched(&case, &delivery))))?;
                 return Ok(ExitCode::SUCCESS);
             }
             Ok(Err(rejection)) => Ok(rejection),
@@ -81,6 +81,12 @@ impl Doctor {
             Err(failed) => failed.to_string(),
         };
         say(format_args!("It is refused: {}", sentence(&reason)))?;
+        if let Some(missing) = wrong_length.and_then(|wrong| wrong.missing()) {
+            say(format_args!(
+                "By its content-length {missing} bytes of the body are missing: it was cut off, so nothing can be said of its signature."
+            ))?;
+            return Ok(ExitCode::from(1));
+        }
         let found = self.diagnose(&case, wrong_length);
         for advice in &found {
             say(advice)?;

@@ -27,6 +27,13 @@ pub(crate) struct WrongLength {
     have: usize,
 }
 
+impl WrongLength {
+    /// How many bytes are missing, if any are.
+    pub(crate) fn missing(self) -> Option<usize> {
+        self.declared?.checked_sub(self.have).filter(|missing| *missing > 0)
+    }
+}
+
 /// Reads a request that is all there; `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<Request<Bytes>, Failed> {
     let Captured { request, wrong_length } = capture(path)?;

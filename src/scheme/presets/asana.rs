@@ -11,11 +11,12 @@ use crate::scheme::{Field, Scheme, Signature};
 ///   your own.
 /// - **Identity**: the content. The partner sends no id of the delivery. Heartbeats, which have no
 ///   events, all look alike.
-/// - **Event type**: none; a request has many events.
+/// - **Event type**: that of the first event, `/events/0/action` in the body.
 /// - **Retries**: for 24 h. Asana waits 10 s for an answer.
 pub const ASANA: Scheme = Scheme {
     name: Borrowed("asana"),
     signature: Signature { field: Field::Header(Borrowed("x-hook-signature")), ..Signature::BASE },
+    event: Some(Field::Pointer(Borrowed("/events/0/action"))),
     retry_horizon: Duration::from_secs(24 * 60 * 60),
     deadline: Duration::from_secs(10),
     ..Scheme::BASE

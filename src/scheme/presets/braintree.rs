@@ -11,6 +11,7 @@ use crate::scheme::{Algorithm, Danger, Field, KeyFormat, KeyId, Layout, Part, Sc
 /// - **Secret**: the private key; label it with the public key.
 /// - **Identity**: the content.
 /// - **Event type**: none: it is inside the base64 of `bt_payload`.
+/// - The line break at the end of `bt_payload` may be signed or not: both are tried.
 /// - The endpoint is verified by a GET with a `bt_challenge`, which needs a route of your own.
 /// - **Retries**: for 24 h. Braintree waits 30 s for an answer.
 pub const BRAINTREE: Scheme = Scheme {
@@ -24,7 +25,8 @@ pub const BRAINTREE: Scheme = Scheme {
         ..Signature::BASE
     },
     content: Borrowed(&[Part::Field(Field::Form(Borrowed("bt_payload")))]),
-    dangerously_allow: Borrowed(&[Danger::UnsignedBody]),
+    optional_end: Some(Borrowed("\n")),
+    dangerously_allow: Borrowed(&[Danger::UnsignedBody, Danger::AmbiguousContent]),
     retry_horizon: Duration::from_secs(24 * 60 * 60),
     deadline: Duration::from_secs(30),
     ..Scheme::BASE

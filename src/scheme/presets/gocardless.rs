@@ -9,12 +9,13 @@ use crate::scheme::{Field, Scheme, Signature};
 ///
 /// - **Identity**: the content, which has the ids of the events. `id()` is `/meta/webhook_id`,
 ///   where it is there.
-/// - **Event type**: none; a request has up to 250 events.
+/// - **Event type**: that of the first of up to 250 events, `/events/0/resource_type` in the body.
 /// - GoCardless waits 10 s for an answer.
 pub const GOCARDLESS: Scheme = Scheme {
     name: Borrowed("gocardless"),
     signature: Signature { field: Field::Header(Borrowed("webhook-signature")), ..Signature::BASE },
     id: Some(Field::Pointer(Borrowed("/meta/webhook_id"))),
+    event: Some(Field::Pointer(Borrowed("/events/0/resource_type"))),
     deadline: Duration::from_secs(10),
     ..Scheme::BASE
 };

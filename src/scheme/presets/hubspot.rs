@@ -10,8 +10,9 @@ use crate::scheme::{Encoding, Field, Part, Scheme, SentAt, Signature, TimeFormat
 /// - **Identity**: the content. A retry counts its attempts in the body, so it is a delivery of its
 ///   own: look at `eventId` and `attemptNumber` in the events.
 /// - **Time**: `X-HubSpot-Request-Timestamp`, signed, in milliseconds, 300 s in both directions.
-/// - **Event type**: none; a request has many events.
-/// - **URL**: the public one, as it is configured at HubSpot.
+/// - **Event type**: that of the first event, `/0/subscriptionType` in the body.
+/// - **URL**: the public one, as it is configured at HubSpot. Its documentation decodes some
+///   percent escapes before it signs, its libraries do not: use a URL without any.
 /// - **Retries**: for 24 h. HubSpot waits 5 s for an answer.
 pub const HUBSPOT: Scheme = Scheme {
     name: Borrowed("hubspot"),
@@ -21,6 +22,7 @@ pub const HUBSPOT: Scheme = Scheme {
         ..Signature::BASE
     },
     content: Borrowed(&[Part::Method, Part::Url, Part::Body, Part::SentAt]),
+    event: Some(Field::Pointer(Borrowed("/0/subscriptionType"))),
     sent_at: Some(SentAt {
         field: Field::Header(Borrowed("x-hubspot-request-timestamp")),
         format: TimeFormat::UnixMillis,

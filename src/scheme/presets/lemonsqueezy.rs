@@ -8,13 +8,17 @@ use crate::scheme::{Field, Scheme, Signature};
 /// `X-Signature: <hex of HMAC-SHA256(secret, raw body)>`.
 ///
 /// - **Not confirmed by the partner**: known from third parties' code and documentation.
-/// - **Identity**: the content. The partner sends no id of the delivery.
-/// - **Event type**: `X-Event-Name`, not signed.
+/// - **Identity**: the content. `id()` is `/meta/webhook_id`, where it is there.
+/// - **Event type**: `/meta/event_name` in the body, or else `X-Event-Name`, not signed.
 /// - **Retries**: for 3 min.
 pub const LEMONSQUEEZY: Scheme = Scheme {
     name: Borrowed("lemonsqueezy"),
     signature: Signature { field: Field::Header(Borrowed("x-signature")), ..Signature::BASE },
-    event: Some(Field::Header(Borrowed("x-event-name"))),
+    id: Some(Field::Pointer(Borrowed("/meta/webhook_id"))),
+    event: Some(Field::FirstOf(Borrowed(&[
+        Field::Pointer(Borrowed("/meta/event_name")),
+        Field::Header(Borrowed("x-event-name")),
+    ]))),
     retry_horizon: Duration::from_secs(3 * 60),
     ..Scheme::BASE
 };
@@ -24,5 +28,5 @@ pub(super) const PRESETS: &[Preset] = &[Preset {
     scheme: LEMONSQUEEZY,
     confirmed: Confirmed::ByThirdParty,
     page: "https://docs.lemonsqueezy.com/help/webhooks/signing-requests",
-    unsigned: "the event name",
+    unsigned: "the event name in a header",
 }];

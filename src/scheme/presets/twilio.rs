@@ -10,6 +10,7 @@ use crate::scheme::{Algorithm, Danger, Encoding, Field, Identity, Part, Scheme, 
 ///
 /// - **Secret**: the auth token of the account.
 /// - **Identity**: `I-Twilio-Idempotency-Token`, not signed, bound to the content.
+/// - **Event type**: `MessageStatus`, `CallStatus` or `EventType` in the form.
 /// - **URL**: the public one, exactly as it is configured there; give it to `VerifierBuilder::url`.
 ///   With or without its default port, as Twilio does.
 /// - **Ambiguous**: nothing separates the parameters, so somebody who captured a request can move
@@ -26,6 +27,11 @@ pub const TWILIO: Scheme = Scheme {
     content: Borrowed(&[Part::Url, Part::SortedForm]),
     either_port: true,
     id: Some(Field::Header(Borrowed("i-twilio-idempotency-token"))),
+    event: Some(Field::FirstOf(Borrowed(&[
+        Field::Form(Borrowed("MessageStatus")),
+        Field::Form(Borrowed("CallStatus")),
+        Field::Form(Borrowed("EventType")),
+    ]))),
     identity: Identity::IdAndContent,
     dangerously_allow: Borrowed(&[Danger::AmbiguousContent]),
     deadline: Duration::from_secs(15),
@@ -47,6 +53,7 @@ pub const TWILIO_JSON: Scheme = Scheme {
         Part::Optional(Borrowed(&[Part::Literal(Borrowed("?")), Part::Query])),
     ]),
     digest: Some(Field::Query(Borrowed("bodySHA256"))),
+    event: None,
     dangerously_allow: Borrowed(&[]),
     ..TWILIO
 };

@@ -8,7 +8,7 @@ use crate::scheme::{Encoding, Field, Scheme, Signature};
 /// `x-xero-signature: <base64 of HMAC-SHA256(secret, raw body)>`.
 ///
 /// - **Identity**: the content. The partner sends no id of the delivery.
-/// - **Event type**: none; a request has many events.
+/// - **Event type**: that of the first event, `/events/0/eventType` in the body.
 /// - To verify the endpoint Xero sends requests that are signed wrongly, and wants 401 for them.
 /// - **Retries**: for 24 h. Xero waits 5 s for an answer.
 pub const XERO: Scheme = Scheme {
@@ -18,6 +18,7 @@ pub const XERO: Scheme = Scheme {
         encoding: Encoding::Base64,
         ..Signature::BASE
     },
+    event: Some(Field::Pointer(Borrowed("/events/0/eventType"))),
     retry_horizon: Duration::from_secs(24 * 60 * 60),
     deadline: Duration::from_secs(5),
     ..Scheme::BASE

@@ -100,6 +100,11 @@ fn lint_parts(scheme: &Scheme) -> Result<(), ConfigError> {
 /// Why two different requests could have the same content.
 fn ambiguity(scheme: &Scheme) -> Option<&'static str> {
     let content = &scheme.content;
+    if scheme.optional_end.is_some() {
+        return Some(
+            "is ambiguous: its optional end may be the end of a value; where the partner leaves no choice, allow `Danger::AmbiguousContent`",
+        );
+    }
     if content.contains(&Part::SortedForm) {
         return Some(
             "is ambiguous: nothing separates the names and values of a form; where the partner signs one, allow `Danger::AmbiguousContent`",

@@ -25,7 +25,13 @@ fn lint_place(scheme: &Scheme) -> Result<(), ConfigError> {
     if matches!(&signature.field, Field::Header(name) if name.is_empty()) {
         return wrong("is nowhere: name the header that it is in, as `signature.field`");
     }
-    if scheme.covers(&signature.field) || covers_form(scheme) {
+    let others = signature.others.iter().map(|name| Field::Header(name.clone()));
+    let mut places = others.chain([signature.field.clone()]);
+    let in_item = |part: &Part| matches!(part, Part::Field(field) if field.is(&signature.field));
+    if places.any(|place| scheme.covers(&place))
+        || super::signs(&scheme.content, &in_item)
+        || covers_form(scheme)
+    {
         return wrong("is in what it signs, so it can never be right");
     }
     if !super::is_value(&signature.prefix) {

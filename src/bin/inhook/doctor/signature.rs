@@ -39,7 +39,10 @@ pub(super) fn mistakes(case: &Case) -> Vec<Mistake> {
     for prefix in ["", "sha256=", "sha1=", "v1=", "v0=", "v1,"] {
         if prefix != signature.prefix {
             let signature = Signature { prefix: Cow::Borrowed(prefix), ..signature.clone() };
-            let advice = format!("with the prefix `{prefix}` before the signature.");
+            let advice = match prefix {
+                "" => "without a prefix before the signature (`prefix = \"\"`).".into(),
+                _ => format!("with the prefix `{prefix}` before the signature."),
+            };
             all.push(Mistake::new(advice, with(Scheme { signature, ..scheme.clone() })));
         }
     }
