@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, request};
 
 use crate::clock::Clock;
 use crate::delivery::Delivery;
@@ -116,13 +116,23 @@ impl Verifier {
     /// Why the request is refused, and with which status: see [`Rejection`].
     #[inline(never)] // Inlined into a large caller it is slower.
     pub fn verify(&self, request: Request<Bytes>) -> Result<Delivery, Rejection> {
-        let keys = self.keys.load();
         let (parts, body) = request.into_parts();
         let now = self.clock.now();
-        let envelope = self.source.read(&parts.headers, now)?;
-        let query = parts.uri.query();
-        let (method, headers) = (&parts.method, &parts.headers);
-        let mut reading = Reading::new(Incoming { method, query, headers, body: &body });
+        let Proof { secret, signed_at, fields } = self.prove(&parts, &body, now)?;
+        Ok(Delivery::new(&self.source, parts.headers, body, fields, signed_at, now, secret))
+    }
+
+    fn prove(
+        &self,
+        request: &request::Parts,
+        body: &[u8],
+        now: SystemTime,
+    ) -> Result<Proof, Rejection> {
+        let keys = self.keys.load();
+        let envelope = self.source.read(&request.headers, now)?;
+        let (method, headers) = (&request.method, &request.headers);
+        let incoming = Incoming { method, query: request.uri.query(), headers, body };
+        let mut reading = Reading::new(incoming);
         let messages = match &self.source.unproved {
             None => None,
             Some(unproved) => Some(self.source.messages(unproved, &mut reading)?),
@@ -135,8 +145,8 @@ impl Verifier {
             }
             // Which key it was is no secret; that every key is tried is cheap and constant.
             let matches = match &messages {
-                None => self.source.is_signed(label, key, &envelope, &body),
-                Some(messages) => self.source.are_signed(label, key, &envelope, messages, &body),
+                None => self.source.is_signed(label, key, &envelope, body),
+                Some(messages) => self.source.are_signed(label, key, &envelope, messages, body),
             };
             if matches && matched.is_none() {
                 matched = Some(label.clone());
@@ -146,14 +156,12 @@ impl Verifier {
 
         // From here on the partner wrote every byte that is signed.
         self.source.check_digest(&reading)?;
-        let header_time = envelope.sent_at;
         let fields = self.source.read_fields(&reading, messages.as_deref(), envelope.id)?;
         let signed_at = match fields.as_ref().and_then(|fields| fields.sent_at) {
             Some(sent_at) => Some(self.source.judge(sent_at, now)?),
-            None => header_time,
+            None => envelope.sent_at,
         };
-        drop((messages, reading, envelope));
-        Ok(Delivery::new(&self.source, parts.headers, body, fields, signed_at, now, secret))
+        Ok(Proof { secret, signed_at, fields })
     }
 
     /// What can be refused before the body is read: a missing, repeated or malformed header, a
@@ -188,6 +196,15 @@ impl Verifier {
     pub fn deadline(&self) -> Duration {
         self.source.deadline
     }
+}
+
+/// What is known of a request whose MAC holds.
+struct Proof {
+    /// The label of the secret that matched.
+    secret: Arc<str>,
+    signed_at: Option<SystemTime>,
+    /// `None` where nothing but headers had to be read.
+    fields: Option<Box<Fields>>,
 }
 
 impl Source {

@@ -797,3 +797,19 @@ fn signed_raw(secret: &str, scheme: &str, body: &str) -> Vec<u8> {
     assert!(text(&request).ends_with(body), "it was written again");
     request
 }
+
+/// A pair of keys, as one secret: the public one is the name.
+#[test]
+fn a_pair_of_keys_is_one_secret() {
+    let pair = r#"{"public_key":"key-1","private_key":"a private key of theirs"}"#;
+    let body = "bt_payload=aGVsbG8%3D";
+    let args = ["--scheme", "braintree", "--secret-env", "HOOK_SECRET"];
+    let request = inhook(pair, &[&["sign"], &args[..], &["-"]].concat(), body.as_bytes()).stdout;
+    let verify = [&["verify"], &args[..], &["-"]].concat();
+    assert_eq!(code(&inhook(pair, &verify, &request)), 0);
+    assert_eq!(code(&inhook(&pair.replace("key-1", "key-2"), &verify, &request)), 1);
+    assert_eq!(code(&inhook(&pair.replace("theirs", "ours"), &verify, &request)), 1);
+    assert_eq!(code(&inhook("a private key of theirs", &verify, &request)), 2);
+    let named = [&["verify"], &args[..], &["--param", "key_id=key-1", "-"]].concat();
+    assert_eq!(code(&inhook("a private key of theirs", &named, &request)), 0);
+}

@@ -9,6 +9,8 @@ use crate::Failed;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Secrets {
     /// The environment variable that has the secret. Again for each further one, as during a rotation.
+    /// For a partner whose requests name their key, it may have
+    /// `{"public_key":"…","private_key":"…"}`, of which the public one is the name.
     #[arg(long = "secret-env", value_name = "VAR", required = true)]
     secret_env: Vec<String>,
     /// More that the receiver has to know. `key_id=…` is the name of the key, for a partner whose
@@ -44,10 +46,7 @@ impl Secrets {
                 _ => return Err("there is no such parameter; known is `key_id`".into()),
             }
         }
-        if scheme.key_id.is_some() && key_ids.len() < self.secret_env.len() {
-            return Err("this partner's requests name the key that signed: give the name of each with `--param key_id=…`".into());
-        }
-        let mut key_ids = key_ids.into_iter().filter(|_| scheme.key_id.is_some());
+        let mut key_ids = key_ids.into_iter();
         let named = |variable: &String| {
             if !is_name(variable) {
                 return Err(Failed::from(
@@ -56,10 +55,31 @@ impl Secrets {
             }
             let value = std::env::var_os(variable)
                 .ok_or_else(|| format!("the environment variable `{variable}` is not set"))?;
-            let label = key_ids.next().unwrap_or_else(|| variable.clone());
-            Ok(Named { variable: variable.clone(), label, value: value.into_encoded_bytes() })
+            let value = value.into_encoded_bytes();
+            let (label, value) = match (scheme.key_id.is_some(), Pair::parse(&value)) {
+                (true, Some(pair)) => (pair.public_key, pair.private_key.into_bytes()),
+                (true, None) => (key_ids.next().ok_or(NO_KEY_ID)?, value),
+                (false, _) => (variable.clone(), value),
+            };
+            Ok(Named { variable: variable.clone(), label, value })
         };
         self.secret_env.iter().map(named).collect()
+    }
+}
+
+const NO_KEY_ID: &str = "this partner's requests name the key that signed: give the name of each with `--param key_id=…`";
+
+/// A key and its name.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pair {
+    public_key: String,
+    private_key: String,
+}
+
+impl Pair {
+    fn parse(secret: &[u8]) -> Option<Self> {
+        serde_json::from_slice(secret).ok()
     }
 }
 
