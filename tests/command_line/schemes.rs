@@ -1,0 +1,77 @@
+//! `inhook presets` and `inhook check`.
+
+use super::*;
+
+#[test]
+fn presets_are_listed_and_shown() {
+    let list = inhook(SECRET, &["presets"], b"");
+    assert_eq!(text(&list.stdout).lines().count(), presets::all().count());
+    let json = inhook(SECRET, &["presets", "--json"], b"");
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json.as_array().unwrap().len(), presets::all().count());
+    assert_eq!(json[0]["name"], json!(presets::all().next().unwrap().name));
+
+    let directory = TempDir::new().unwrap();
+    for preset in presets::all() {
+        // What is shown is a scheme file, and the same scheme.
+        let shown = inhook(SECRET, &["presets", preset.name], b"");
+        let file = directory.path().join("scheme.toml");
+        std::fs::write(&file, &shown.stdout).unwrap();
+        let read =
+            inhook::scheme::Scheme::from_file(&file).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(read, preset.scheme, "{}", preset.name);
+        let checked = inhook(SECRET, &["check", file.to_str().unwrap()], b"");
+        assert_eq!(code(&checked), 0, "{}", text(&checked.stderr));
+    }
+    let unknown = inhook(SECRET, &["presets", "nobody"], b"");
+    assert_eq!((code(&unknown), &*unknown.stdout), (1, b"".as_slice()));
+}
+
+/// What is wrong with a file is said with its name, the line, and what to do.
+#[test]
+fn scheme_files_that_can_not_be_used() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("acme.toml");
+    let good = "name = \"acme\"\nsignature = { field = { header = \"x-signature\" } }\n";
+    let timed = "content = [\"sent_at\", { literal = \".\" }, \"body\"]\n\
+                 sent_at = { field = { header = \"x-time\" }, format = \"unix_seconds\" }\n";
+    let deep = format!("{good}content = {}", "[".repeat(10_000));
+    let huge = format!("{good}# {}", "x".repeat(10 * 1024 * 1024));
+    let cases: [(usize, &str, String); 17] = [
+        (3, "unknown field `contents`", format!("{good}contents = []")),
+        (3, "unknown variant `bodi`", format!("{good}content = [\"bodi\"]")),
+        (3, "invalid type", format!("{good}content = 7")),
+        (3, "duration such as", format!("{good}deadline = \"soon\"")),
+        (3, "invalid type", format!("{good}deadline = 10")),
+        (3, "duration such as", format!("{good}deadline = \"-10s\"")),
+        (3, "a tolerance is", format!("{good}tolerance = \"some\"")),
+        (
+            5,
+            "a tolerance must be",
+            format!("{good}{timed}tolerance = {{ past = \"48h\", future = \"1s\" }}"),
+        ),
+        (3, "no time is judged", format!("{good}tolerance = {{ past = \"1h\", future = \"1s\" }}")),
+        (3, "add `\"body\"`", format!("{good}content = [\"id\"]\nid = {{ header = \"x-id\" }}")),
+        (3, "is not covered", format!("{good}identity = {{ fields = [{{ header = \"x-id\" }}] }}")),
+        (3, "safe without", format!("{good}dangerously_allow = [\"unsigned_body\"]")),
+        (2, "not a header name", good.replace("x-signature", "x signature")),
+        (3, "JSON pointer", format!("{good}id = {{ pointer = \"id\" }}")),
+        (3, "", format!("{good}= 1")),
+        (0, "longer than", huge),
+        (3, "", deep),
+    ];
+    for (line, message, text) in cases {
+        std::fs::write(&file, text).unwrap();
+        let output = inhook(SECRET, &["check", file.to_str().unwrap()], b"");
+        let error = self::text(&output.stderr).to_owned();
+        let line = if line == 0 { String::new() } else { format!(":{line}") };
+        let at = format!("{}{line}: ", file.display());
+        assert!(error.contains(&at) && error.contains(message), "{line} {message}: {error:.300}");
+        assert!(!error.contains("::"), "a name that no file has: {error:.300}");
+        assert_eq!((code(&output), &*output.stdout), (2, b"".as_slice()), "{error:.300}");
+    }
+    std::fs::write(&file, [0xff, 0xfe]).unwrap();
+    assert_eq!(code(&inhook(SECRET, &["check", file.to_str().unwrap()], b"")), 2);
+    std::fs::write(&file, good).unwrap();
+    assert_eq!(code(&inhook(SECRET, &["check", file.to_str().unwrap()], b"")), 0);
+}

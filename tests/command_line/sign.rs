@@ -1,0 +1,70 @@
+//! `inhook sign`.
+
+use super::*;
+
+#[test]
+fn what_sign_prints_verify_accepts_for_every_preset() {
+    let body = body_for_all();
+    for preset in presets::all() {
+        let secret = secret_of(preset.name);
+        let receiver = receiver(preset.name);
+        let form = matches!(preset.name, "braintree/form-bt-signature-sha1");
+        let body = if form { "bt_payload=aGVsbG8%3D" } else { &body };
+        let sign = ["--id", "7001", "--event", "event-1", "--at", "1768469400"];
+        let args = [&["sign"], &receiver[..], &sign, &["-"]].concat();
+        let signed = inhook(secret, &args, body.as_bytes());
+        assert_eq!(code(&signed), 0, "{}: {}", preset.name, text(&signed.stderr));
+        let args = [&["verify"], &receiver[..], &["--at", "1768469400", "-"]].concat();
+        let verified = inhook(secret, &args, &signed.stdout);
+        let shown = (text(&verified.stdout), text(&verified.stderr), text(&signed.stdout));
+        assert_eq!(code(&verified), 0, "{}: {shown:?}", preset.name);
+
+        if !preset.scheme.dangerously_allow.contains(&inhook::scheme::Danger::UnsignedBody) {
+            let args = [&["sign"], &receiver[..], &sign, &["--tamper", "-"]].concat();
+            let signed = inhook(secret, &args, body.as_bytes());
+            let args = [&["verify"], &receiver[..], &["--at", "1768469400", "-"]].concat();
+            assert_eq!(code(&inhook(secret, &args, &signed.stdout)), 1, "{}", preset.name);
+        }
+    }
+}
+
+/// The arguments that name a preset, with what its requests need.
+fn receiver(name: &str) -> Vec<&str> {
+    let mut args = vec!["--scheme", name, "--secret-env", "HOOK_SECRET"];
+    args.extend(["--url", "https://hooks.example.com/webhooks/acme?tenant=7"]);
+    if presets::find(name).is_some_and(|preset| preset.scheme.key_id.is_some()) {
+        args.extend(["--param", "key_id=key-1"]);
+    }
+    args
+}
+
+#[test]
+fn a_curl_command_can_be_run_by_a_shell() {
+    let args = ["sign", "--scheme", "github", "--secret-env", "HOOK_SECRET", "--id", "1"];
+    let url = ["--url", "http://127.0.0.1:3000/hooks?a=1", "--curl", "-"];
+    let output = inhook(SECRET, &[&args[..], &url].concat(), b"it's {\"a\":1}");
+    let curl = text(&output.stdout);
+    // A shell that prints its arguments, instead of curl.
+    let script = format!("curl() {{ printf '%s\\n' \"$@\"; }}\n{curl}");
+    let printed = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let lines: Vec<&str> = text(&printed.stdout).lines().collect();
+    assert_eq!(lines[..2], ["--globoff", "http://127.0.0.1:3000/hooks?a=1"]);
+    assert!(lines.contains(&"x-github-delivery: 1"), "{lines:?}");
+    assert_eq!(lines.last(), Some(&"it's {\"a\":1}"));
+}
+
+#[test]
+fn a_curl_command_sends_no_file_and_nothing_else_by_accident() {
+    let args = ["sign", "--scheme", "github", "--secret-env", "HOOK_SECRET", "--id", "1", "--curl"];
+    let output = inhook(SECRET, &args, b"@/etc/hostname");
+    let curl = text(&output.stdout);
+    assert!(
+        curl.contains("--data-raw '@/etc/hostname'") && !curl.contains("--data-binary"),
+        "{curl}"
+    );
+    for body in [b"a\0b".to_vec(), b"\xff".to_vec(), vec![b'x'; 200 * 1024]] {
+        let output = inhook(SECRET, &args, &body);
+        assert_eq!((code(&output), &*output.stdout), (2, b"".as_slice()));
+        assert!(text(&output.stderr).contains("leave `--curl` out"), "{}", text(&output.stderr));
+    }
+}

@@ -1,0 +1,129 @@
+//! What is signed: the parts, their order, and what may be absent.
+
+use super::*;
+
+#[test]
+fn method_url_path_query_and_digest() {
+    let parts = scheme(&[Part::Method, Part::Url, Part::Body]);
+    assert!(signed(&parts, &format!("POST{URL}hello"), "/", "hello").is_ok());
+    assert!(signed(&parts, &format!("GET{URL}hello"), "/", "hello").is_err());
+
+    let path = scheme(&[Part::Path, Part::Literal(Borrowed("\n")), Part::Body]);
+    assert!(signed(&path, "/webhooks/acme\nhello", "/elsewhere", "hello").is_ok());
+
+    let digest = scheme(&[Part::BodySha256]);
+    let hello = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    assert!(signed(&digest, hello, "/", "hello").is_ok());
+    assert!(signed(&digest, hello, "/", "hello!").is_err());
+
+    let query = scheme(&[Part::Query, Part::Literal(Borrowed("\n")), Part::Body]);
+    assert!(signed(&query, "b=1&a=%32\nhello", "/?b=1&a=%32", "hello").is_ok());
+    for other in ["/?a=%32&b=1", "/?b=1&a=2", "/?b=1&a=%32&a=%32", "/?b=1&a=%32&", "/?", "/"] {
+        assert!(signed(&query, "b=1&a=%32\nhello", other, "hello").is_err(), "{other}");
+    }
+}
+
+#[test]
+fn any_header_and_what_follows_it_can_not_be_in_it() {
+    let scheme = scheme(&[
+        Part::Field(Field::Header(Borrowed("x-tenant"))),
+        Part::Literal(Borrowed(":")),
+        Part::Body,
+    ]);
+    let tag = tag("acme:hello");
+    let with = |tenant, body| request("/", &[("x-signature", &tag), ("x-tenant", tenant)], body);
+    accepted(&scheme, with("acme", "hello"));
+    refused(&scheme, with("acme2", "hello"));
+    refused(&scheme, request("/", &[("x-signature", &tag)], "acme:hello"));
+    // The same signed bytes, divided in another place.
+    let tag = self::tag("a:b:hello");
+    refused(&scheme, request("/", &[("x-signature", &tag), ("x-tenant", "a:b")], "hello"));
+    accepted(&scheme, request("/", &[("x-signature", &tag), ("x-tenant", "a")], "b:hello"));
+    let twice = [("x-signature", &*tag), ("x-tenant", "a"), ("x-tenant", "a")];
+    refused(&scheme, request("/", &twice, "b:hello"));
+}
+
+#[test]
+fn optional_parts_drop_out_with_their_separators() {
+    const PARTS: &[Part] = &[
+        Part::Optional(Borrowed(&[
+            Part::Literal(Borrowed("id:")),
+            Part::Field(Field::Query(Borrowed("data.id"))),
+            Part::Literal(Borrowed(";")),
+        ])),
+        Part::Optional(Borrowed(&[
+            Part::Literal(Borrowed("request:")),
+            Part::Field(Field::Header(Borrowed("x-request-id"))),
+            Part::Literal(Borrowed(";")),
+        ])),
+        Part::Literal(Borrowed("\n")),
+        Part::Body,
+    ];
+    let scheme = scheme(PARTS);
+    let with = |content: &str, target: &str, id: Option<&str>| {
+        let tag = tag(content);
+        let mut headers = vec![("x-signature", &*tag)];
+        headers.extend(id.map(|id| ("x-request-id", id)));
+        verify(&scheme, request(target, &headers, "hello")).is_ok()
+    };
+    assert!(with("id:5;request:7;\nhello", "/?data.id=5", Some("7")));
+    assert!(with("request:7;\nhello", "/", Some("7")));
+    assert!(with("id:5;\nhello", "/?data.id=5", None));
+    assert!(with("id:5;\nhello", "/?data.id=5", Some("")));
+    assert!(with("\nhello", "/", None));
+    assert!(!with("id:5;request:7;\nhello", "/", Some("7")));
+    assert!(!with("\nhello", "/?data.id=5", None));
+    // One value that looks like two.
+    assert!(!with("id:5;request:7;\nhello", "/?data.id=5%3Brequest%3A7", None));
+    assert!(!with("id:5;\nhello", "/?data.id=5&data.id=5", None));
+}
+
+#[test]
+fn the_digest_of_the_body_may_be_signed_instead() {
+    let scheme = Scheme {
+        digest: Some(Field::query("bodySHA256")),
+        ..scheme(&[
+            Part::Url,
+            Part::Optional(Borrowed(&[Part::Literal(Borrowed("?")), Part::Query])),
+        ])
+    };
+    let hello = "bodySHA256=2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let content = format!("{URL}?{hello}");
+    signed(&scheme, &content, &format!("/?{hello}"), "hello").unwrap();
+    let upper = hello.to_uppercase().replace("BODYSHA256", "bodySHA256");
+    for (content, target, body) in [
+        (&*content, format!("/?{hello}"), "hello!"),
+        (&*content, "/".into(), "hello"),
+        (URL, "/".into(), "hello"),
+        (&*format!("{URL}?{upper}"), format!("/?{upper}"), "hello"),
+        (&*format!("{URL}?{hello}&{hello}"), format!("/?{hello}&{hello}"), "hello"),
+    ] {
+        assert!(signed(&scheme, content, &target, body).is_err(), "{target} {body}");
+    }
+}
+
+#[test]
+fn required_headers_have_their_value() {
+    let scheme = Scheme {
+        requires: Borrowed(&[(Borrowed("x-version"), Borrowed("1"))]),
+        ..scheme(&[Part::Body])
+    };
+    let tag = tag("hello");
+    let with = |versions: &[&str]| {
+        let mut headers = vec![("x-signature", &*tag)];
+        headers.extend(versions.iter().map(|version| ("x-version", *version)));
+        verify(&scheme, request("/", &headers, "hello")).is_ok()
+    };
+    assert!(with(&["1"]));
+    assert!(!with(&["2"]) && !with(&[]) && !with(&["1", "1"]) && !with(&["11"]));
+}
+
+#[test]
+fn sha512_and_sha1() {
+    for algorithm in [Algorithm::HmacSha1, Algorithm::HmacSha512] {
+        let scheme = Scheme { algorithm, ..scheme(&[Part::Url, Part::Body]) };
+        let tag = const_hex::encode(common::mac(&scheme, format!("{URL}hello").as_bytes()));
+        accepted(&scheme, request("/", &[("x-signature", &tag)], "hello"));
+        refused(&scheme, request("/", &[("x-signature", &self::tag("hello"))], "hello"));
+    }
+}
