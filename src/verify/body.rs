@@ -26,7 +26,8 @@ pub(crate) struct Fields {
     pub(crate) sent_at: Option<SystemTime>,
     /// The values of an identity that is more than the id.
     pub(crate) identity: Box<[Box<str>]>,
-    /// A digest of all that is signed but the time, where more than headers and the body is.
+    /// A digest of all that is signed but the time, where it is the identity and more than headers and
+    /// the body.
     pub(crate) signed: Option<[u8; 32]>,
 }
 
@@ -75,7 +76,9 @@ impl Source {
         let mut fields = Fields {
             id: self.id.as_ref().and_then(text),
             event: self.event.iter().enumerate().find_map(|(at, place)| Some((at, text(place)?))),
-            signed: messages.map(|messages| self.signed(reading, messages, header_id)),
+            signed: messages
+                .filter(|_| self.identity.has_content())
+                .map(|messages| self.signed(reading, messages, header_id)),
             ..Fields::default()
         };
         if let Some((place, format)) = &self.sent_at

@@ -237,6 +237,11 @@ impl IdentitySpec {
             Identity::None => Self::None,
         })
     }
+
+    /// Whether the signed content is a part of it.
+    pub(crate) fn has_content(&self) -> bool {
+        matches!(self, Self::Content | Self::IdAndContent)
+    }
 }
 
 /// Where the event type may be.
