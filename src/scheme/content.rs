@@ -105,6 +105,16 @@ impl Field {
         }
     }
 
+    /// Whether it is in JSON.
+    pub(crate) fn is_in_json(&self) -> bool {
+        matches!(self, Field::Pointer(_) | Field::Integer(_))
+    }
+
+    /// Whether it is in the body, as JSON or in a form.
+    pub(crate) fn is_in_body(&self) -> bool {
+        self.is_in_json() || matches!(self, Field::Form(_))
+    }
+
     /// The name, if it is a header.
     pub fn as_header(&self) -> Option<&str> {
         match self {

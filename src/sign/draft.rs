@@ -49,12 +49,15 @@ impl<'s> Draft<'s> {
             time: time.clone().unwrap_or_default(),
         };
         let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
-        let in_json = |field: &Field| matches!(field, Field::Pointer(_) | Field::Integer(_));
+        let event = match &scheme.event {
+            Some(Field::FirstOf(fields)) => fields.first(),
+            event => event.as_ref(),
+        };
         let fills = message.fills_body
-            && (message.id.is_some() && scheme.id.as_ref().is_some_and(in_json)
-                || message.event.is_some() && scheme.event.as_ref().is_some_and(is_in_json)
-                || sent_at.is_some_and(in_json));
-        if fills || in_json(&scheme.signature.field) {
+            && (message.id.is_some() && scheme.id.as_ref().is_some_and(Field::is_in_json)
+                || message.event.is_some() && event.is_some_and(Field::is_in_json)
+                || sent_at.is_some_and(Field::is_in_json));
+        if fills || scheme.signature.field.is_in_json() {
             draft.json = Some(serde_json::from_slice(&message.body).map_err(|_| SignError::Json)?);
         }
         for (name, value) in scheme.requires.iter() {
@@ -62,7 +65,7 @@ impl<'s> Draft<'s> {
         }
         for (field, value) in [
             (scheme.id.as_ref(), message.id.as_deref()),
-            (scheme.event.as_ref(), message.event.as_deref()),
+            (event, message.event.as_deref()),
             (sent_at, time.as_deref()),
         ] {
             if let (Some(field), Some(value)) = (field, value) {
@@ -122,7 +125,11 @@ impl<'s> Draft<'s> {
         let mut reading = Reading::new(incoming);
         reading.parse(self.source).map_err(unverifiable)?;
         let envelope = Envelope::unsigned(self.id.as_bytes(), self.time.as_bytes());
-        let messages = self.source.unsigned_messages(&reading).map_err(unverifiable)?;
+        let unproved = self.source.unproved.as_ref();
+        let messages = unproved
+            .map(|unproved| self.source.read_messages(unproved, &reading, false))
+            .transpose()
+            .map_err(unverifiable)?;
         let content = self.source.contents.first().map(Vec::as_slice).unwrap_or_default();
         let tag = |values: &[Cow<'_, [u8]>]| {
             let tag = key.mac(signed(content, values, &envelope, &wrapped));
@@ -189,9 +196,8 @@ impl<'s> Draft<'s> {
                 self.body.extend(pair(name, value.as_bytes()));
                 Ok(())
             }
-            Field::FirstOf(fields) => fields.first().map_or(Ok(()), |field| self.put(field, value)),
-            // Part of the signature header.
-            Field::Parameter(_) | Field::Entry(_) => Ok(()),
+            // The first two are part of the signature header; the last one is never written.
+            Field::Parameter(_) | Field::Entry(_) | Field::FirstOf(_) => Ok(()),
         }
     }
 
@@ -246,14 +252,6 @@ fn path_of(url: &str) -> Result<Uri, http::Error> {
 fn pair(name: &str, value: &[u8]) -> Vec<u8> {
     let encode = |text: &[u8]| percent_encoding::percent_encode(text, NON_ALPHANUMERIC).to_string();
     format!("{}={}", utf8_percent_encode(name, NON_ALPHANUMERIC), encode(value)).into_bytes()
-}
-
-/// Whether an event type is, or may be, in the JSON.
-fn is_in_json(event: &Field) -> bool {
-    match event {
-        Field::FirstOf(fields) => fields.first().is_some_and(is_in_json),
-        field => matches!(field, Field::Pointer(_) | Field::Integer(_)),
-    }
 }
 
 /// Writes a value into JSON, with the objects that lead to it.

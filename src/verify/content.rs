@@ -54,7 +54,7 @@ pub(crate) fn prepare(
     url: Option<&PublicUrl>,
     pointers: &mut Vec<Arc<str>>,
 ) -> Result<Vec<Vec<Piece>>, ConfigError> {
-    let signs_url = signs(&scheme.content, |part| matches!(part, Part::Url | Part::Path));
+    let signs_url = signs(&scheme.content, &|part| matches!(part, Part::Url | Part::Path));
     let spellings = match url {
         Some(url) => url.spellings.iter().map(|text| Some((text.as_str(), &*url.path))).collect(),
         None if signs_url => return Err(ConfigError::MissingUrl),
@@ -75,7 +75,7 @@ pub(crate) fn prepare(
 }
 
 /// Whether any part, or a part of an optional one, is so.
-pub(crate) fn signs(parts: &[Part], is: fn(&Part) -> bool) -> bool {
+pub(crate) fn signs(parts: &[Part], is: &dyn Fn(&Part) -> bool) -> bool {
     parts.iter().any(|part| match part {
         Part::Optional(parts) => signs(parts, is),
         part => is(part),
@@ -88,7 +88,7 @@ fn pieces(
     url: Option<(&str, &str)>,
     pointers: &mut Vec<Arc<str>>,
 ) -> Result<Vec<Piece>, ConfigError> {
-    let with_query = signs(&scheme.content, |part| matches!(part, Part::Query));
+    let with_query = signs(&scheme.content, &|part| matches!(part, Part::Query));
     let literal = |text: &str| Piece::Literal(text.as_bytes().into());
     let value = |value| Piece::Value(Box::new(value));
     let field = |field: &Field, end, pointers: &mut Vec<Arc<str>>| {
@@ -129,26 +129,6 @@ fn pieces(
         });
     }
     Ok(pieces_of)
-}
-
-/// Whether any value is in such a field.
-pub(crate) fn has_field(parts: &[Part], is: fn(&Field) -> bool) -> bool {
-    parts.iter().any(|part| match part {
-        Part::Field(field) => is(field),
-        Part::Optional(parts) => has_field(parts, is),
-        _ => false,
-    })
-}
-
-/// Whether the content has more than constants, the body, the id and the time.
-pub(crate) fn has_values(parts: &[Part]) -> bool {
-    let is_value = |part: &Part| {
-        !matches!(
-            part,
-            Part::Body | Part::Id | Part::SentAt | Part::Literal(_) | Part::Url | Part::Path
-        )
-    };
-    parts.iter().any(is_value)
 }
 
 /// Whether the time touches a part that varies.

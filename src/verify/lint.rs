@@ -1,5 +1,6 @@
 //! The schemes that are not safe to build.
 
+use super::content::signs;
 use super::place::header_name;
 use crate::error::ConfigError;
 use crate::scheme::{Danger, Field, Identity, Json, KeyId, Layout, Part, Scheme, SentAt};
@@ -47,25 +48,25 @@ impl Scheme {
             || self.digest.as_ref().is_some_and(|digest| self.signs(digest))
     }
 
+    /// Whether it covers that, or all that a form in it says.
+    fn covers_body_or_form(&self) -> bool {
+        self.covers_body() || self.content.contains(&Part::SortedForm)
+    }
+
     /// Whether the MAC covers a field: nobody can change what is read there. Parameters of a sorted form
     /// can be moved into each other, and a form in two encodings may say two things.
     fn covers(&self, field: &Field) -> bool {
         self.signs(field)
             || match field {
-                Field::Pointer(_) | Field::Integer(_) if self.json == Json::Body => {
-                    self.covers_body()
-                }
-                Field::Pointer(_) | Field::Integer(_) | Field::Form(_) => {
-                    self.covers_body() && !self.multipart
-                }
-                _ => false,
+                field if field.is_in_json() && self.json == Json::Body => self.covers_body(),
+                field => field.is_in_body() && self.covers_body() && !self.multipart,
             }
     }
 
     /// Whether a field is itself a part of the signed content.
     fn signs(&self, field: &Field) -> bool {
         // In an item, a pointer is another one.
-        let elsewhere = is_in_json(field) && self.items.is_some();
+        let elsewhere = field.is_in_json() && self.items.is_some();
         let is = |other: &Field| !elsewhere && field.is(other);
         self.signs_as_value(field)
             || signs(&self.content, &|part| match part {
@@ -77,25 +78,13 @@ impl Scheme {
 
     /// Whether it is one other than as the id or the time.
     fn signs_as_value(&self, field: &Field) -> bool {
-        let elsewhere = is_in_json(field) && self.items.is_some();
+        let elsewhere = field.is_in_json() && self.items.is_some();
         signs(&self.content, &|part| match part {
             Part::Field(other) => !elsewhere && field.is(other),
             Part::Query => matches!(field, Field::Query(_)),
             _ => false,
         })
     }
-}
-
-fn is_in_json(field: &Field) -> bool {
-    matches!(field, Field::Pointer(_) | Field::Integer(_))
-}
-
-/// Whether any part, or a part of an optional one, is so.
-fn signs(parts: &[Part], is: &dyn Fn(&Part) -> bool) -> bool {
-    parts.iter().any(|part| match part {
-        Part::Optional(parts) => signs(parts, is),
-        part => is(part),
-    })
 }
 
 /// Each header is looked for once, so it can't mean two things.
@@ -136,11 +125,9 @@ fn lint_headers(scheme: &Scheme) -> Result<(), ConfigError> {
 
 fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
     let wrong = |problem| Err(ConfigError::Identity { problem });
-    let in_body = |field: &Field| is_in_json(field) || matches!(field, Field::Form(_));
     // As the time it is left out of the content that counts, and only as that.
     let time_in_content = scheme.sent_at.as_ref().is_some_and(|SentAt { field, .. }| {
-        let signs_body = scheme.covers_body() || scheme.content.contains(&Part::SortedForm);
-        in_body(field) && signs_body || scheme.signs_as_value(field)
+        field.is_in_body() && scheme.covers_body_or_form() || scheme.signs_as_value(field)
     });
     match &scheme.identity {
         Identity::Fields(fields) if fields.is_empty() => {

@@ -116,7 +116,9 @@ impl Source {
         let signature = SignatureSpec::prepare(scheme, signature)?;
         let id_header = id.as_ref().and_then(Place::as_header);
         let time_header = sent_at.as_ref().and_then(|(place, _)| place.as_header());
-        let needs = Needs { scheme, id: &id, sent_at: &sent_at, identity: &identity };
+        let is_value = |piece: &Piece| matches!(piece, Piece::Value(_));
+        let has_values = contents.iter().flatten().any(is_value);
+        let needs = Needs { scheme, id: &id, sent_at: &sent_at, identity: &identity, has_values };
         let (tolerance, judged) = match scheme.tolerance.filter(|_| judges_time) {
             Some(tolerance) => (Some(tolerance), scheme.sent_at.is_some()),
             None => (None, false),
@@ -124,7 +126,10 @@ impl Source {
         let reads_query = needs.any(|field| matches!(field, Field::Query(_)));
         let reads_form =
             scheme.json != Json::Body || needs.any(|field| matches!(field, Field::Form(_)));
-        let ordinary = !reads_query && !reads_form && is_ordinary(scheme, &contents, &signature);
+        // Nothing but headers has to be read before the MAC holds.
+        let ordinary = !(reads_query || reads_form || has_values)
+            && scheme.items.is_none()
+            && signature.place().as_header().is_some();
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|_| ConfigError::Random)?;
         let requires = scheme.requires.iter();
@@ -264,6 +269,8 @@ struct Needs<'s> {
     id: &'s Option<Place>,
     sent_at: &'s Option<(Place, TimeFormat)>,
     identity: &'s IdentitySpec,
+    /// Whether anything that is signed is worked out for each request.
+    has_values: bool,
 }
 
 impl Needs<'_> {
@@ -277,22 +284,25 @@ impl Needs<'_> {
         let named = scheme.id.iter().chain(events(scheme)).chain(&scheme.digest);
         let sent_at = scheme.sent_at.iter().map(|sent_at| &sent_at.field);
         let mut all = named.chain(sent_at).chain(fields).chain([&scheme.signature.field]);
-        all.any(is) || content::has_field(&scheme.content, is)
+        all.any(is)
+            || content::signs(
+                &scheme.content,
+                &|part| matches!(part, Part::Field(field) if is(field)),
+            )
     }
 
     /// Whether something has to be read after the MAC. The event alone is no reason to parse JSON.
     fn fields(&self) -> bool {
         let elsewhere = |place: &Place| place.as_header().is_none();
         let event = |field: &Field| match field {
-            Field::Pointer(_) | Field::Integer(_) => self.scheme.json != Json::Body,
-            Field::Header(_) => false,
-            _ => true,
+            field if field.is_in_json() => self.scheme.json != Json::Body,
+            field => field.as_header().is_none(),
         };
         events(self.scheme).iter().any(event)
             || self.id.as_ref().is_some_and(elsewhere)
             || self.sent_at.as_ref().is_some_and(|(place, _)| elsewhere(place))
             || matches!(self.identity, IdentitySpec::Fields(_))
-            || content::has_values(&self.scheme.content)
+            || self.has_values
     }
 
     fn json(&self) -> bool {
@@ -305,14 +315,6 @@ impl Needs<'_> {
                 IdentitySpec::Content | IdentitySpec::IdAndContent | IdentitySpec::None => false,
             }
     }
-}
-
-/// Whether nothing but headers has to be read before the MAC holds.
-fn is_ordinary(scheme: &Scheme, contents: &[Vec<Piece>], signature: &SignatureSpec) -> bool {
-    let is_value = |piece: &Piece| matches!(piece, Piece::Value(_));
-    !contents.iter().flatten().any(is_value)
-        && scheme.items.is_none()
-        && signature.place().as_header().is_some()
 }
 
 fn unproved_of(scheme: &Scheme, pointers: &[Arc<str>]) -> Result<Unproved, ConfigError> {

@@ -107,16 +107,8 @@ impl Source {
         self.read_messages(unproved, reading, signature)
     }
 
-    /// The same for a request that is only going to be signed.
-    pub(crate) fn unsigned_messages<'r>(
-        &self,
-        reading: &Reading<'r>,
-    ) -> Result<Option<Vec<Message<'r>>>, Rejection> {
-        let unproved = self.unproved.as_ref();
-        unproved.map(|unproved| self.read_messages(unproved, reading, false)).transpose()
-    }
-
-    fn read_messages<'r>(
+    /// The same; without `signature` for a request that is yet to be signed.
+    pub(crate) fn read_messages<'r>(
         &self,
         unproved: &Unproved,
         reading: &Reading<'r>,

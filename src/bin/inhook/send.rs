@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::Failed;
 use crate::output::say;
-use crate::sign::{Sender, new_id};
+use crate::sign::{Sender, destination, new_id};
 
 /// How much of an answer is read, and how much of it is shown.
 const MAX_ANSWER: usize = 4 * 1024;
@@ -62,7 +62,6 @@ impl Send {
         let signed_url = self.sender.url().unwrap_or(&self.to);
         let prepared = self.sender.prepare(Some(signed_url))?;
         self.to.parse::<reqwest::Url>().map_err(|error| format!("`{:.200}`: {error}", self.to))?;
-        let base = self.to.split_once('?').map_or(&*self.to, |(base, _)| base);
         let client = reqwest::Client::builder()
             .timeout(self.timeout.map_or(prepared.deadline(), Duration::from_secs))
             .redirect(Policy::none())
@@ -78,11 +77,9 @@ impl Send {
         for n in 0..self.repeat {
             // It is signed when its turn comes, so that its time is fresh.
             let mut slot = Some(slots.clone().acquire_owned().await?);
-            // Digits, since some partners have numbers for ids.
             let request = prepared.request(&new_id(n), self.repeat > 1)?;
-            let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
             let post = client
-                .post(format!("{base}{query}"))
+                .post(destination(&self.to, &request))
                 .headers(request.headers().clone())
                 .body::<Bytes>(request.into_body());
             for _ in 0..copies {

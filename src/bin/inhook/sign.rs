@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use clap::value_parser;
 use http::{HeaderValue, Request, header};
+use inhook::clock::Clock;
 use inhook::scheme::{Field, Scheme};
 use inhook::sign::{Message, Signer};
 use inhook::{ConfigError, Rejection, Verifier};
@@ -15,7 +16,7 @@ use serde_json::Value;
 
 use crate::output::write;
 use crate::secrets::Secrets;
-use crate::verify::{At, YEAR_9999};
+use crate::verify::{At, YEAR_9999, wrong};
 use crate::{Failed, request, scheme};
 
 /// Prints a signed request, as the partner would send it.
@@ -61,7 +62,7 @@ impl Sign {
         let url = self.sender.url();
         let prepared = self.sender.prepare(url)?;
         let request = prepared.request(&new_id(0), false)?;
-        if let Some(rejection) = prepared.refusal(&request)? {
+        if let Some(rejection) = prepared.refusal(&request) {
             eprintln!("inhook: warning: a receiver refuses this request: {rejection}");
         }
         match self.curl {
@@ -88,12 +89,7 @@ impl Sender {
             Some(url) => Signer::for_url(scheme.clone(), secret.clone(), url),
             None => Signer::new(scheme.clone(), secret.clone()),
         };
-        let signer = signer.map_err(|error| match error {
-            ConfigError::MissingUrl => Failed::from(
-                "this partner signs the URL of the endpoint: give the public one with `--url`",
-            ),
-            error => error.into(),
-        })?;
+        let signer = signer.map_err(wrong)?;
         let body = request::bytes(&self.body)
             .map_err(|error| format!("{}: {error}", self.body.display()))?;
         let mut receiver = Verifier::builder("inhook", scheme.clone(), secret).allow_weak_secret();
@@ -129,9 +125,8 @@ impl Prepared<'_> {
     }
 
     /// Why a receiver would refuse it, unless that is on purpose.
-    fn refusal(&self, request: &Request<Bytes>) -> Result<Option<Rejection>, Failed> {
-        let verdict = self.receiver.verify(request.clone());
-        Ok(verdict.err().filter(|_| !self.sender.tamper))
+    fn refusal(&self, request: &Request<Bytes>) -> Option<Rejection> {
+        self.receiver.verify(request.clone()).err().filter(|_| !self.sender.tamper)
     }
 
     /// A signed request. It has the id of the command line, or this one where it needs one: in a JSON body
@@ -158,8 +153,7 @@ impl Prepared<'_> {
             message = message.event(event);
         }
         if let Some(at) = sender.at {
-            let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at));
-            message = message.sent_at(at.ok_or("`--at` is too far in the future")?);
+            message = message.sent_at(At(at).now());
         }
         let mut request = self.signer.request(&message)?;
         if !request.headers().contains_key(header::CONTENT_TYPE) {
@@ -175,6 +169,13 @@ impl Prepared<'_> {
         }
         Ok(request)
     }
+}
+
+/// Where to send a request: an endpoint, with the query that was made for it.
+pub(crate) fn destination(endpoint: &str, request: &Request<Bytes>) -> String {
+    let base = endpoint.split_once('?').map_or(endpoint, |(base, _)| base);
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{base}{query}")
 }
 
 /// The request as it goes over the wire.
@@ -203,10 +204,8 @@ fn as_curl(request: &Request<Bytes>, url: Option<&str>) -> Result<String, Failed
             .map(|text| format!("'{}'", text.replace('\'', r"'\''")))
             .ok_or("it is too long for a command, or has bytes that no command can have: leave `--curl` out")
     };
-    let base = url.unwrap_or("http://127.0.0.1:3000/");
-    let base = base.split_once('?').map_or(base, |(base, _)| base);
-    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    let mut curl = format!("curl --globoff {}", text(format!("{base}{query}").as_bytes())?);
+    let to = destination(url.unwrap_or("http://127.0.0.1:3000/"), request);
+    let mut curl = format!("curl --globoff {}", text(to.as_bytes())?);
     for (name, value) in request.headers() {
         // A header without a value is one that curl is told to leave out.
         let separator: &[u8] = if value.is_empty() { b";" } else { b": " };

@@ -95,13 +95,7 @@ impl Receiver {
             }
             built => built,
         };
-        built.map_err(|error| match error {
-            ConfigError::MissingUrl => {
-                "this partner signs the URL of the endpoint: give the public one with `--url`"
-                    .into()
-            }
-            error => error.into(),
-        })
+        built.map_err(wrong)
     }
 
     pub(crate) fn builder(
@@ -128,6 +122,16 @@ impl Receiver {
     /// When the request arrives.
     pub(crate) fn now(&self) -> SystemTime {
         self.at.map_or_else(SystemTime::now, |at| At(at).now())
+    }
+}
+
+/// What is wrong, as it is called here.
+pub(crate) fn wrong(error: ConfigError) -> Failed {
+    match error {
+        ConfigError::MissingUrl => {
+            "this partner signs the URL of the endpoint: give the public one with `--url`".into()
+        }
+        error => error.into(),
     }
 }
 

@@ -8,8 +8,7 @@ use super::signs;
 pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
     let wrong = |problem| Err(ConfigError::Content { problem });
     lint_parts(scheme)?;
-    let covers = scheme.covers_body() || scheme.content.contains(&Part::SortedForm);
-    match (covers, scheme.allows(Danger::UnsignedBody)) {
+    match (scheme.covers_body_or_form(), scheme.allows(Danger::UnsignedBody)) {
         (false, false) => {
             return wrong(
                 "covers neither the body nor a digest of it: add `Part::Body`; where the partner signs only some fields, allow `Danger::UnsignedBody` and believe nothing else",
@@ -69,9 +68,7 @@ fn lint_parts(scheme: &Scheme) -> Result<(), ConfigError> {
     if scheme.either_port && !content.contains(&Part::Url) {
         return wrong("does not have the URL, but `either_port` says that it has");
     }
-    let in_body =
-        |field: &Field| matches!(field, Field::Pointer(_) | Field::Integer(_) | Field::Form(_));
-    if scheme.digest.as_ref().is_some_and(in_body) {
+    if scheme.digest.as_ref().is_some_and(Field::is_in_body) {
         return wrong("has a digest of the body that is in the body itself");
     }
     if scheme.digest.as_ref().is_some_and(|digest| !scheme.signs(digest)) {

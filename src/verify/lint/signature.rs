@@ -30,7 +30,7 @@ fn lint_place(scheme: &Scheme) -> Result<(), ConfigError> {
     let in_item = |part: &Part| matches!(part, Part::Field(field) if field.is(&signature.field));
     if places.any(|place| scheme.covers(&place))
         || super::signs(&scheme.content, &in_item)
-        || covers_form(scheme)
+        || signature.field.is_in_body() && scheme.covers_body_or_form()
     {
         return wrong("is in what it signs, so it can never be right");
     }
@@ -57,12 +57,6 @@ fn lint_place(scheme: &Scheme) -> Result<(), ConfigError> {
         return wrong("is not in the items, so one would be right for all of them");
     }
     Ok(())
-}
-
-/// Whether the signature is in a form that is signed.
-fn covers_form(scheme: &Scheme) -> bool {
-    let in_body = matches!(scheme.signature.field, Field::Pointer(_) | Field::Form(_));
-    in_body && (scheme.covers_body() || scheme.content.contains(&Part::SortedForm))
 }
 
 fn is_signature(scheme: &Scheme, name: &str) -> bool {
