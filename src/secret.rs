@@ -95,8 +95,13 @@ impl KeyRing {
             }
             let key = decode(&scheme.key, &secret.bytes, &label)?;
             let min = if allow_weak { 1 } else { MIN_BYTES };
-            if key.len() < min {
-                let (label, bytes) = (label.to_string(), key.len());
+            // What is made of a secret is no harder to guess than it.
+            let bytes = match &scheme.key {
+                KeyFormat::Sha1 | KeyFormat::Nfkd => key.len().min(secret.bytes.len()),
+                _ => key.len(),
+            };
+            if bytes < min {
+                let label = label.to_string();
                 return Err(ConfigError::WeakSecret { label, bytes, min });
             }
             keys.push((label, Key::new(scheme.algorithm, &key)));

@@ -35,7 +35,7 @@ use crate::secret::{KeyRing, Secret};
 mod body;
 mod builder;
 mod content;
-mod form;
+pub(crate) mod form;
 mod headers;
 mod lint;
 pub(crate) mod mac;
@@ -57,7 +57,7 @@ use mac::Key;
 pub(crate) use reading::{Incoming, Reading};
 pub use rejection::Rejection;
 use source::Source;
-use unproved::Message;
+use unproved::{Message, Signed};
 pub(crate) use unproved::{sha256_hex, signed};
 
 /// Verifies the requests of one source.
@@ -138,25 +138,27 @@ impl Verifier {
             Some(unproved) => Some(self.source.messages(unproved, &mut reading)?),
         };
 
-        let mut matched = None;
+        // The label of the secret, and what was signed behind the content.
+        let mut matched: Option<(Arc<str>, &[u8])> = None;
         for (label, key) in &keys.keys {
             if envelope.key_id.is_some_and(|id| id != label.as_bytes()) {
                 continue;
             }
             // Which key it was is no secret; that every key is tried is cheap and constant.
-            let matches = match &messages {
-                None => self.source.is_signed(label, key, &envelope, body),
+            let end = match &messages {
+                None => self.source.is_signed(label, key, &envelope, body).then_some(&[][..]),
                 Some(messages) => self.source.are_signed(label, key, &envelope, messages, body),
             };
-            if matches && matched.is_none() {
-                matched = Some(label.clone());
+            if matched.is_none() {
+                matched = end.map(|end| (label.clone(), end));
             }
         }
-        let secret = matched.ok_or(Rejection::WrongSignature)?;
+        let (secret, end) = matched.ok_or(Rejection::WrongSignature)?;
 
         // From here on the partner wrote every byte that is signed.
         self.source.check_digest(&reading)?;
-        let fields = self.source.read_fields(&reading, messages.as_deref(), envelope.id)?;
+        let signed = messages.as_deref().map(|messages| Signed { messages, end });
+        let fields = self.source.read_fields(&reading, signed, envelope.id)?;
         let signed_at = match fields.as_ref().and_then(|fields| fields.sent_at) {
             Some(sent_at) => Some(self.source.judge(sent_at, now)?),
             None => envelope.sent_at,
@@ -217,23 +219,27 @@ impl Source {
         self.contents.iter().any(is_tag)
     }
 
-    /// Whether all messages are.
+    /// Whether all messages are: what was signed behind them, which may be nothing.
     #[inline(never)] // It is rare, and would be in the way of the usual case.
-    fn are_signed(
-        &self,
+    fn are_signed<'s>(
+        &'s self,
         label: &str,
         key: &Key,
         envelope: &Envelope<'_>,
         messages: &[Message<'_>],
         body: &[u8],
-    ) -> bool {
-        let is_signed = |content: &[Piece], message: &Message<'_>| {
-            let tag = key.mac(signed(content, message.values(), envelope, body));
+    ) -> Option<&'s [u8]> {
+        let is_signed = |content: &[Piece], end: &[u8], message: &Message<'_>| {
+            let content = signed(content, message.values(), envelope, body);
+            let tag = key.mac(content.chain([end]));
             let signatures = message.signatures(self, envelope.signatures);
             self.signature.has(&tag, signatures, label.as_bytes())
         };
-        let mut contents = self.contents.iter();
-        contents.any(|content| messages.iter().all(|message| is_signed(content, message)))
+        let mut ends = self.ends.iter().map(|end| &**end);
+        ends.find(|end| {
+            let mut contents = self.contents.iter();
+            contents.any(|content| messages.iter().all(|message| is_signed(content, end, message)))
+        })
     }
 }
 

@@ -105,6 +105,17 @@ impl Field {
         }
     }
 
+    /// Whether two fields are in one place, whatever is expected there.
+    pub(crate) fn is_at(&self, other: &Field) -> bool {
+        match (self, other) {
+            (
+                Field::Pointer(pointer) | Field::Integer(pointer),
+                Field::Pointer(other) | Field::Integer(other),
+            ) => pointer == other,
+            _ => self.is(other),
+        }
+    }
+
     /// Whether it is in JSON.
     pub(crate) fn is_in_json(&self) -> bool {
         matches!(self, Field::Pointer(_) | Field::Integer(_))

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{Message, SignError};
 use crate::scheme::{Field, Json, KeyId, Layout, Part, Scheme, SentAt, TimeFormat};
 use crate::timestamp;
+use crate::verify::form;
 use crate::verify::mac::{self, Key};
 use crate::verify::source::Source;
 use crate::verify::{Envelope, Incoming, Reading, Rejection, sha256_hex, signed};
@@ -72,12 +73,36 @@ impl<'s> Draft<'s> {
                 draft.put(field, value)?;
             }
         }
+        if let Some(field) = draft.unfilled() {
+            let id = message.id.as_deref().unwrap_or(&time.unwrap_or_default()).to_owned();
+            draft.put(&field, &id)?;
+        }
         draft.write_json();
         if let Some(digest) = &scheme.digest {
             let value = sha256_hex(&draft.body);
             draft.put(digest, &value)?;
         }
         Ok(draft)
+    }
+
+    /// The first field that is signed instead of the body, if it is in the query and not there yet:
+    /// without any of these no two requests could be told apart.
+    fn unfilled(&self) -> Option<Field> {
+        let mut parts = self.scheme.content.iter().flat_map(|part| match part {
+            Part::Optional(parts) => parts.iter(),
+            part => std::slice::from_ref(part).iter(),
+        });
+        let field = parts.find_map(|part| match part {
+            Part::Field(field) => Some(field),
+            _ => None,
+        })?;
+        let query = form::url_encoded(self.uri.query().unwrap_or_default().as_bytes()).ok()?;
+        match field {
+            Field::Query(name) if form::value(&query, name).is_ok_and(|value| value.is_none()) => {
+                Some(field.clone())
+            }
+            _ => None,
+        }
     }
 
     /// Adds the signature, or one to each item.

@@ -8,11 +8,12 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use super::content::{Piece, Value};
+use super::form::{self, Parameter};
 use super::place::{Place, utf8};
 use super::reading::Reading;
 use super::rejection::Rejection;
 use super::source::{IdentitySpec, Source, is_text};
-use super::unproved::{Message, sha256_hex};
+use super::unproved::{Message, Signed, sha256_hex};
 use crate::pointer::{Found, Scalar};
 use crate::scheme::{Json, TimeFormat};
 use crate::timestamp;
@@ -37,11 +38,11 @@ impl Source {
     pub(crate) fn read_fields(
         &self,
         reading: &Reading<'_>,
-        messages: Option<&[Message<'_>]>,
+        signed: Option<Signed<'_>>,
         header_id: &[u8],
     ) -> Result<Option<Box<Fields>>, Rejection> {
         let fields = match self.reads_fields {
-            true => Some(Box::new(self.read_all(reading, messages, header_id)?)),
+            true => Some(Box::new(self.read_all(reading, signed, header_id)?)),
             false => None,
         };
         let has_id = fields.as_ref().is_some_and(|fields| fields.id.is_some());
@@ -58,10 +59,10 @@ impl Source {
     fn read_all(
         &self,
         reading: &Reading<'_>,
-        messages: Option<&[Message<'_>]>,
+        signed: Option<Signed<'_>>,
         header_id: &[u8],
     ) -> Result<Fields, Rejection> {
-        messages.map_or(Ok(()), |messages| self.check_content(messages, header_id))?;
+        signed.map_or(Ok(()), |signed| self.check_content(signed.messages, header_id))?;
         let found = match reading.json(&self.json).map(|json| self.pointers.find(json)) {
             _ if self.pointers.is_empty() => Found::default(),
             Some(Ok(found)) => found,
@@ -73,12 +74,17 @@ impl Source {
             Place::Header(_) => None,
             place => text(reading, place, &found),
         };
+        let form = self.form_of_event(reading.request.body);
+        let event = |place: &Place| match place {
+            Place::Form(name) if !self.reads_form => form_text(&form, name),
+            place => text(place),
+        };
         let mut fields = Fields {
             id: self.id.as_ref().and_then(text),
-            event: self.event.iter().enumerate().find_map(|(at, place)| Some((at, text(place)?))),
-            signed: messages
+            event: self.event.iter().enumerate().find_map(|(at, place)| Some((at, event(place)?))),
+            signed: signed
                 .filter(|_| self.identity.has_content())
-                .map(|messages| self.signed(reading, messages, header_id)),
+                .map(|signed| self.digest_of(signed, reading, header_id)),
             ..Fields::default()
         };
         if let Some((place, format)) = &self.sent_at
@@ -99,12 +105,10 @@ impl Source {
 
     /// What is signed, without the time: one digest of it all, so that nothing changes it that does not
     /// change the MAC. Items count in whatever order, and each once.
-    fn signed(&self, reading: &Reading<'_>, messages: &[Message<'_>], id: &[u8]) -> [u8; 32] {
+    fn digest_of(&self, signed: Signed<'_>, reading: &Reading<'_>, id: &[u8]) -> [u8; 32] {
         let content = self.contents.first().map(Vec::as_slice).unwrap_or_default();
-        let digest = |message: &Message<'_>| -> [u8; 32] {
-            let parts = message.timeless(content, id, reading.request.body);
-            parts.fold(Sha256::new(), Sha256::chain_update).finalize().into()
-        };
+        let Signed { messages, end } = signed;
+        let digest = |message: &Message<'_>| message.digest(content, id, reading.request.body, end);
         let mut digests: Vec<[u8; 32]> = messages.iter().map(digest).collect();
         digests.sort_unstable();
         digests.dedup();
@@ -114,17 +118,20 @@ impl Source {
     /// Refuses a request of which nothing is signed that could tell it from another one.
     fn check_content(&self, messages: &[Message<'_>], header_id: &[u8]) -> Result<(), Rejection> {
         let content = self.contents.first().map(Vec::as_slice).unwrap_or_default();
-        let has_id =
-            content.iter().any(|piece| matches!(piece, Piece::Id)) && !header_id.is_empty();
-        let is_content = matches!(self.identity, IdentitySpec::Content);
-        if !is_content || has_id || self.covers_body {
+        let id_tells = match self.identity {
+            IdentitySpec::IdAndContent => true,
+            _ => content.iter().any(|piece| matches!(piece, Piece::Id)),
+        };
+        let tells = |message: &Message<'_>| message.tells_apart(content);
+        if !self.identity.has_content()
+            || id_tells && !header_id.is_empty()
+            || self.covers_body
+            || messages.iter().any(tells)
+        {
             return Ok(());
         }
-        let tells = |message: &Message<'_>| message.tells_apart(content);
-        match content.iter().find_map(first_place) {
-            Some(place) if !messages.iter().any(tells) => Err(not_identifying(place)),
-            _ => Ok(()),
-        }
+        let field = content.iter().find_map(first_place).map(Place::name);
+        Err(unidentified(field.unwrap_or_else(|| Arc::from("all that is signed"))))
     }
 
     /// A signed time has one spelling, so escapes are refused.
@@ -162,12 +169,21 @@ impl Source {
 
     /// The event type in a body that nothing else needed to be read from.
     pub(crate) fn body_event(&self, body: &[u8]) -> Option<(usize, Box<str>)> {
-        if self.json != Json::Body || !self.event.iter().any(Place::is_in_json) {
-            return None;
-        }
-        let found = self.pointers.find(body).ok()?;
-        let events = self.event.iter().enumerate();
-        events.into_iter().find_map(|(at, place)| Some((at, json_text(&found, place)?)))
+        let in_json = self.json == Json::Body && self.event.iter().any(Place::is_in_json);
+        let found = in_json.then(|| self.pointers.find(body).ok()).flatten().unwrap_or_default();
+        let form = self.form_of_event(body);
+        let event = |place: &Place| match place {
+            Place::Form(name) => form_text(&form, name),
+            place => json_text(&found, place),
+        };
+        self.event.iter().enumerate().find_map(|(at, place)| Some((at, event(place)?)))
+    }
+
+    /// The form in the body, where nothing but the event may be in one: a body that is none has none.
+    fn form_of_event<'r>(&self, body: &'r [u8]) -> Vec<Parameter<'r>> {
+        let in_form = self.event.iter().any(|place| matches!(place, Place::Form(_)));
+        let form = (in_form && !self.reads_form).then(|| form::url_encoded(body).ok());
+        form.flatten().unwrap_or_default()
     }
 
     fn not_json(&self) -> Rejection {
@@ -185,7 +201,11 @@ impl Source {
 }
 
 fn not_identifying(place: &Place) -> Rejection {
-    Rejection::IdentityField { field: place.name(), max: super::source::MAX_ID }
+    unidentified(place.name())
+}
+
+fn unidentified(field: Arc<str>) -> Rejection {
+    Rejection::IdentityField { field, max: super::source::MAX_ID }
 }
 
 /// The text at a place; what is twice there, or unusable, counts as missing.
@@ -193,8 +213,15 @@ fn text(reading: &Reading<'_>, place: &Place, found: &Found<'_>) -> Option<Box<s
     if place.is_in_json() {
         return json_text(found, place);
     }
-    let text = reading.value(place, found).ok().flatten().and_then(utf8)?;
-    is_text(&text).then(|| Cow::into_owned(text).into())
+    usable(reading.value(place, found).ok().flatten()?)
+}
+
+fn form_text(form: &[Parameter<'_>], name: &str) -> Option<Box<str>> {
+    usable(form::value(form, name).ok()??.clone())
+}
+
+fn usable(value: Cow<'_, [u8]>) -> Option<Box<str>> {
+    utf8(value).filter(|text| is_text(text)).map(|text| text.into_owned().into())
 }
 
 fn json_text(found: &Found<'_>, place: &Place) -> Option<Box<str>> {

@@ -26,13 +26,14 @@ pub(crate) enum Piece {
 pub(crate) enum Value {
     BodySha256,
     Method,
+    /// It can't contain what may follow.
     Query {
-        end: Option<Box<[u8]>>,
+        ends: Vec<Box<[u8]>>,
     },
-    /// What follows in the signed content, the value can't contain.
+    /// Nor can this.
     Field {
         place: Place,
-        end: Option<Box<[u8]>>,
+        ends: Vec<Box<[u8]>>,
     },
     /// The time, where it is not in a header. It has no characters that separate.
     SentAt(Place),
@@ -48,7 +49,7 @@ pub(crate) struct Unproved {
     pub(crate) items: Option<Path>,
 }
 
-/// The content for each spelling of the URL, and with each end. Pointers in it are collected in `pointers`.
+/// The content for each spelling of the URL. Pointers in it are collected in `pointers`.
 pub(crate) fn prepare(
     scheme: &Scheme,
     url: Option<&PublicUrl>,
@@ -61,17 +62,8 @@ pub(crate) fn prepare(
         None => vec![None],
     };
     let count = if signs_url { spellings.len() } else { 1 };
-    let contents = spellings.into_iter().take(count);
-    let mut prepared: Vec<Vec<Piece>> = Vec::new();
-    for url in contents {
-        prepared.push(pieces(scheme, &scheme.content, url, pointers)?);
-        if let Some(end) = &scheme.optional_end {
-            let mut ended = pieces(scheme, &scheme.content, url, pointers)?;
-            ended.push(Piece::Literal(end.as_bytes().into()));
-            prepared.push(ended);
-        }
-    }
-    Ok(prepared)
+    let urls = spellings.into_iter().take(count);
+    urls.map(|url| pieces(scheme, &scheme.content, &[], url, pointers)).collect()
 }
 
 /// Whether any part, or a part of an optional one, is so.
@@ -82,31 +74,31 @@ pub(crate) fn signs(parts: &[Part], is: &dyn Fn(&Part) -> bool) -> bool {
     })
 }
 
+/// `after` is what follows the parts.
 fn pieces(
     scheme: &Scheme,
     parts: &[Part],
+    after: &[Part],
     url: Option<(&str, &str)>,
     pointers: &mut Vec<Arc<str>>,
 ) -> Result<Vec<Piece>, ConfigError> {
     let with_query = signs(&scheme.content, &|part| matches!(part, Part::Query));
     let literal = |text: &str| Piece::Literal(text.as_bytes().into());
     let value = |value| Piece::Value(Box::new(value));
-    let field = |field: &Field, end, pointers: &mut Vec<Arc<str>>| {
+    let field = |field: &Field, ends, pointers: &mut Vec<Arc<str>>| {
         let place = Place::prepare(scheme, field, pointers)?;
-        Ok::<_, ConfigError>(value(Value::Field { place, end }))
+        Ok::<_, ConfigError>(value(Value::Field { place, ends }))
     };
     let mut pieces_of = Vec::with_capacity(parts.len());
     for (at, part) in parts.iter().enumerate() {
-        let end = match parts.get(at.saturating_add(1)) {
-            Some(Part::Literal(text)) if !scheme.allows(Danger::AmbiguousContent) => {
-                Some(text.as_bytes().into())
-            }
-            _ => None,
-        };
+        let rest = parts.get(at.saturating_add(1)..).unwrap_or_default();
+        let ends = || ends(scheme, part, rest.iter().chain(after));
         pieces_of.push(match (part, &scheme.id, &scheme.sent_at) {
             (Part::Body, ..) => Piece::Body,
             (Part::BodySha256, ..) => value(Value::BodySha256),
-            (Part::Id, Some(id), _) if !matches!(id, Field::Header(_)) => field(id, end, pointers)?,
+            (Part::Id, Some(id), _) if !matches!(id, Field::Header(_)) => {
+                field(id, ends(), pointers)?
+            }
             (Part::Id, ..) => Piece::Id,
             (Part::SentAt, _, Some(sent_at)) => match &sent_at.field {
                 Field::Header(_) | Field::Parameter(_) | Field::Entry(_) => Piece::SentAt,
@@ -120,15 +112,49 @@ fn pieces(
                 literal(url.unwrap_or_default())
             }
             (Part::Path, ..) => literal(url.map(|(_, path)| path).unwrap_or_default()),
-            (Part::Query, ..) => value(Value::Query { end }),
-            (Part::Field(other), ..) => field(other, end, pointers)?,
+            (Part::Query, ..) => value(Value::Query { ends: ends() }),
+            (Part::Field(other), ..) => field(other, ends(), pointers)?,
             (Part::SortedForm, ..) => value(Value::SortedForm),
             (Part::Optional(parts), ..) => {
-                value(Value::Optional(pieces(scheme, parts, url, pointers)?))
+                value(Value::Optional(pieces(scheme, parts, rest, url, pointers)?))
             }
         });
     }
     Ok(pieces_of)
+}
+
+/// What the id, where it is in a header, can't contain.
+pub(crate) fn id_ends(scheme: &Scheme) -> Vec<Box<[u8]>> {
+    let mut parts = scheme.content.iter().skip_while(|part| **part != Part::Id);
+    parts.next().map(|id| ends(scheme, id, parts)).unwrap_or_default()
+}
+
+/// What a value can't contain, so that it can't be read as a shorter or a longer one: whatever may
+/// follow it and separates.
+fn ends<'p>(scheme: &Scheme, value: &Part, rest: impl Iterator<Item = &'p Part>) -> Vec<Box<[u8]>> {
+    let mut ends: Vec<Box<[u8]>> = Vec::new();
+    if scheme.allows(Danger::AmbiguousContent) {
+        return ends;
+    }
+    for next in rest {
+        match next {
+            Part::Optional(parts) => match parts.first() {
+                Some(Part::Literal(text)) => ends.push(text.as_bytes().into()),
+                _ => return ends,
+            },
+            Part::Literal(text) => {
+                ends.push(text.as_bytes().into());
+                return ends;
+            }
+            // Every such time has one, and an id that touches it has none.
+            Part::SentAt if *value == Part::Id => {
+                ends.push(b":".as_slice().into());
+                return ends;
+            }
+            _ => return ends,
+        }
+    }
+    ends
 }
 
 /// Whether the time touches a part that varies.

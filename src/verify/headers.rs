@@ -94,11 +94,11 @@ impl Source {
         let Some(id) = id else {
             return if self.signs_id { Err(header.missing()) } else { Ok(&[]) };
         };
-        let usable = match self.id_end.as_deref() {
+        let mut ends = self.id_ends.iter().map(|end| &**end);
+        let usable = match (ends.next(), ends.next()) {
             // The usual case, in one pass.
-            Some([end]) => all(id, |byte| byte.is_ascii_graphic() & (byte != end)),
-            Some(end) => is_graphic(id) && !begins_within(id, end),
-            None => is_graphic(id),
+            (Some([end]), None) => all(id, |byte| byte.is_ascii_graphic() & (byte != end)),
+            _ => is_graphic(id) && !self.id_ends.iter().any(|end| begins_within(id, end)),
         };
         let fits = (1..=MAX_ID).contains(&id.len());
         if fits && usable { Ok(id) } else { Err(header.malformed()) }

@@ -53,14 +53,18 @@ impl Scheme {
         self.covers_body() || self.content.contains(&Part::SortedForm)
     }
 
-    /// Whether the MAC covers a field: nobody can change what is read there. Parameters of a sorted form
-    /// can be moved into each other, and a form in two encodings may say two things.
+    /// Whether the MAC covers a field: nobody can change what is read there. Where the content is
+    /// ambiguous, bytes can be moved from one part to the next one; and a form in two encodings may say
+    /// two things.
     fn covers(&self, field: &Field) -> bool {
-        self.signs(field)
-            || match field {
-                field if field.is_in_json() && self.json == Json::Body => self.covers_body(),
-                field => field.is_in_body() && self.covers_body() && !self.multipart,
-            }
+        !self.allows(Danger::AmbiguousContent) && (self.signs(field) || self.covers_in_body(field))
+    }
+
+    fn covers_in_body(&self, field: &Field) -> bool {
+        match field {
+            field if field.is_in_json() && self.json == Json::Body => self.covers_body(),
+            field => field.is_in_body() && self.covers_body() && !self.multipart,
+        }
     }
 
     /// Whether a field is itself a part of the signed content.
@@ -137,7 +141,7 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
             if scheme
                 .sent_at
                 .as_ref()
-                .is_some_and(|sent_at| fields.iter().any(|field| field.is(&sent_at.field))) =>
+                .is_some_and(|sent_at| fields.iter().any(|field| field.is_at(&sent_at.field))) =>
         {
             wrong("has the time of the attempt among its fields, so no retry would be a duplicate")
         }
@@ -148,19 +152,22 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
         Identity::Content | Identity::IdAndContent if time_in_content => wrong(
             "is the content, but that has the time, which is new at each attempt, so no retry would be a duplicate: sign it as `Part::SentAt`; where it is in the body use `Fields`, or `UnsignedId` if no id is signed",
         ),
-        Identity::Content if !signs(&scheme.content, &tells_apart) => wrong(
-            "is the content, but nothing in that tells two deliveries apart: all but the first would be duplicates",
-        ),
         Identity::IdAndContent | Identity::UnsignedId if scheme.id.is_none() => {
             wrong("needs an `id`, which the scheme does not have")
         }
+        Identity::Content if !signs(&scheme.content, &tells_apart) => wrong(
+            "is the content, but nothing in that tells two deliveries apart: all but the first would be duplicates",
+        ),
+        Identity::IdAndContent if !signs(&scheme.content, &tells_apart) => wrong(
+            "is the id and the content, but nothing in that tells two deliveries apart: say `UnsignedId`, which is all that it is",
+        ),
         _ => Ok(()),
     }
 }
 
-/// Whether a header can have this value.
-fn is_value(value: &str) -> bool {
-    value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') && value.trim() == value
+/// Whether the value of a header can begin with this.
+fn begins_value(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') && !text.starts_with(' ')
 }
 
 /// Whether a part differs from one delivery to the next.

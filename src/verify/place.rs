@@ -72,7 +72,10 @@ impl Place {
         let only_event = ConfigError::Content {
             problem: "and all else but `event` need one field, not the first of several",
         };
+        let nameless =
+            ConfigError::Content { problem: "or another field has a name that is empty" };
         Ok(match field {
+            Field::Query(name) | Field::Form(name) if name.is_empty() => return Err(nameless),
             Field::Header(name) => Self::Header(Header::prepare(scheme, name)?),
             Field::Pointer(pointer) => {
                 Self::Pointer(position(pointer, pointers), Arc::from(&**pointer))

@@ -18,7 +18,7 @@ use super::window::Window;
 use crate::error::ConfigError;
 use crate::pointer::{Path, Pointers};
 use crate::scheme::{
-    Answer, Field, Identity, Json, KeyId, Part, Scheme, SentAt, TimeFormat, Tolerance,
+    Answer, Danger, Field, Identity, Json, KeyId, Part, Scheme, SentAt, TimeFormat, Tolerance,
 };
 
 /// The longest id, and the longest source name and event type, in bytes.
@@ -30,14 +30,16 @@ pub(crate) struct Source {
     pub(crate) name: Arc<str>,
     pub(crate) wanted: Wanted,
     pub(crate) signature: SignatureSpec,
-    /// The signed content, once for each spelling of the URL and each end. They differ in constants.
+    /// The signed content, once for each spelling of the URL. They differ in constants.
     pub(crate) contents: Vec<Vec<Piece>>,
+    /// What may be signed behind it: for most schemes nothing.
+    pub(crate) ends: Vec<Box<[u8]>>,
     /// What has to be read before the MAC, beyond the headers: for most schemes nothing.
     pub(crate) unproved: Option<Unproved>,
     /// Whether the id, in a header, is signed.
     pub(crate) signs_id: bool,
-    /// What follows the id in the signed content, so an id can't contain it.
-    pub(crate) id_end: Option<Box<[u8]>>,
+    /// What may follow the id in the signed content, so an id can't contain it.
+    pub(crate) id_ends: Vec<Box<[u8]>>,
     /// Whether a value that varies touches the time in the signed content.
     pub(crate) time_touches: bool,
     /// Whether the MAC covers every byte of the body.
@@ -117,15 +119,20 @@ impl Source {
         let id_header = id.as_ref().and_then(Place::as_header);
         let time_header = sent_at.as_ref().and_then(|(place, _)| place.as_header());
         let is_value = |piece: &Piece| matches!(piece, Piece::Value(_));
-        let has_values = contents.iter().flatten().any(is_value);
+        // Where bytes can be moved from one part to the next one, all of them together are one value.
+        let has_values =
+            contents.iter().flatten().any(is_value) || scheme.allows(Danger::AmbiguousContent);
         let needs = Needs { scheme, id: &id, sent_at: &sent_at, identity: &identity, has_values };
         let (tolerance, judged) = match scheme.tolerance.filter(|_| judges_time) {
             Some(tolerance) => (Some(tolerance), scheme.sent_at.is_some()),
             None => (None, false),
         };
-        let reads_query = needs.any(|field| matches!(field, Field::Query(_)));
-        let reads_form =
-            scheme.json != Json::Body || needs.any(|field| matches!(field, Field::Form(_)));
+        let reads_query = needs.any(|field| matches!(field, Field::Query(_)))
+            || events(scheme).iter().any(|event| matches!(event, Field::Query(_)));
+        // An event alone is no reason to refuse what is no form.
+        let reads_form = scheme.json != Json::Body
+            || scheme.multipart
+            || needs.any(|field| matches!(field, Field::Form(_)));
         // Nothing but headers has to be read before the MAC holds.
         let ordinary = !(reads_query || reads_form || has_values)
             && scheme.items.is_none()
@@ -137,7 +144,7 @@ impl Source {
             wanted: Wanted::new(signature.header(), id_header, time_header),
             unproved: (!ordinary).then(|| unproved_of(scheme, &unproved)).transpose()?,
             signs_id: scheme.content.contains(&Part::Id),
-            id_end: id_end(&scheme.content),
+            id_ends: content::id_ends(scheme),
             time_touches: content::time_touches(&scheme.content),
             covers_body: scheme.covers_body(),
             multipart: scheme.multipart,
@@ -158,10 +165,15 @@ impl Source {
             pointers: Pointers::new(proved.iter().map(|text| &**text))?,
             reads_query,
             reads_form,
-            reads_fields: needs.fields(),
+            reads_fields: needs.fields(reads_form),
             requires_json: needs.json(),
             name: name.into(),
             contents,
+            ends: [""]
+                .into_iter()
+                .chain(scheme.optional_end.as_deref())
+                .map(|end| end.as_bytes().into())
+                .collect(),
             signature,
             identity,
             id,
@@ -269,19 +281,19 @@ struct Needs<'s> {
     id: &'s Option<Place>,
     sent_at: &'s Option<(Place, TimeFormat)>,
     identity: &'s IdentitySpec,
-    /// Whether anything that is signed is worked out for each request.
+    /// Whether more is signed than constants, the body and headers, one by one.
     has_values: bool,
 }
 
 impl Needs<'_> {
-    /// Whether any field of the scheme is so.
+    /// Whether any field of the scheme but the event is so.
     fn any(&self, is: fn(&Field) -> bool) -> bool {
         let scheme = self.scheme;
         let fields: &[Field] = match &scheme.identity {
             Identity::Fields(fields) => fields,
             _ => &[],
         };
-        let named = scheme.id.iter().chain(events(scheme)).chain(&scheme.digest);
+        let named = scheme.id.iter().chain(&scheme.digest);
         let sent_at = scheme.sent_at.iter().map(|sent_at| &sent_at.field);
         let mut all = named.chain(sent_at).chain(fields).chain([&scheme.signature.field]);
         all.any(is)
@@ -291,11 +303,13 @@ impl Needs<'_> {
             )
     }
 
-    /// Whether something has to be read after the MAC. The event alone is no reason to parse JSON.
-    fn fields(&self) -> bool {
+    /// Whether something has to be read after the MAC. The event alone is no reason to parse JSON or a
+    /// form.
+    fn fields(&self, reads_form: bool) -> bool {
         let elsewhere = |place: &Place| place.as_header().is_none();
         let event = |field: &Field| match field {
             field if field.is_in_json() => self.scheme.json != Json::Body,
+            Field::Form(_) => reads_form,
             field => field.as_header().is_none(),
         };
         events(self.scheme).iter().any(event)
@@ -336,15 +350,4 @@ fn text_in_header<'h>(header: &Header, headers: &'h HeaderMap) -> Option<&'h str
         return None;
     }
     value.to_str().ok().filter(|text| is_text(text))
-}
-
-/// What an id can't contain, so that it can't be read as a shorter or longer one: what separates it
-/// from the next part, or, where that is a time at once, what every such time has.
-fn id_end(content: &[Part]) -> Option<Box<[u8]>> {
-    let mut parts = content.iter().skip_while(|part| **part != Part::Id);
-    match (parts.next(), parts.next()) {
-        (Some(Part::Id), Some(Part::Literal(text))) => Some(text.as_bytes().into()),
-        (Some(Part::Id), Some(Part::SentAt)) => Some(b":".as_slice().into()),
-        _ => None,
-    }
 }

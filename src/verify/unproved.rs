@@ -27,30 +27,42 @@ pub(crate) struct Message<'r> {
     signature: Option<Cow<'r, [u8]>>,
 }
 
+/// What is signed, once its MAC holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Signed<'s> {
+    pub(crate) messages: &'s [Message<'s>],
+    /// What was signed behind each.
+    pub(crate) end: &'s [u8],
+}
+
 impl<'r> Message<'r> {
     /// Its values, one for each [`Piece::Value`].
     pub(crate) fn values(&self) -> &[Cow<'r, [u8]>] {
         &self.values
     }
 
-    /// The signed bytes without the time, piece by piece.
-    pub(crate) fn timeless<'a>(
-        &'a self,
-        content: &'a [Piece],
-        id: &'a [u8],
-        body: &'a [u8],
-    ) -> impl Iterator<Item = &'a [u8]> {
+    /// A digest of the signed bytes without the time: of what is before it, and then of that and what
+    /// is behind it, so that nothing can be moved over to the other side.
+    pub(crate) fn digest(&self, content: &[Piece], id: &[u8], body: &[u8], end: &[u8]) -> [u8; 32] {
         let mut values = self.values.iter();
-        content.iter().map(move |piece| match piece {
-            Piece::Body => body,
-            Piece::Id => id,
-            Piece::SentAt => &[],
-            Piece::Literal(text) => text,
-            Piece::Value(value) => match (values.next(), &**value) {
-                (_, Value::SentAt(_)) | (None, _) => [].as_slice(),
-                (Some(value), _) => value,
-            },
-        })
+        let mut hash = Sha256::new();
+        for piece in content {
+            let part = match piece {
+                Piece::Body => Some(body),
+                Piece::Id => Some(id),
+                Piece::SentAt => None,
+                Piece::Literal(text) => Some(&**text),
+                Piece::Value(value) => match (values.next(), &**value) {
+                    (_, Value::SentAt(_)) | (None, _) => None,
+                    (Some(value), _) => Some(&**value),
+                },
+            };
+            match part {
+                Some(part) => hash.update(part),
+                None => hash = Sha256::new_with_prefix(hash.finalize()),
+            }
+        }
+        hash.chain_update(end).finalize().into()
     }
 
     /// Whether it has a value that differs from one delivery to the next.
@@ -163,7 +175,7 @@ fn work_out<'r>(
     found: &Found<'_>,
 ) -> Result<Option<Cow<'r, [u8]>>, Rejection> {
     let request = reading.request;
-    let (value, end, place) = match value {
+    let (value, ends, place) = match value {
         Value::BodySha256 => return Ok(Some(Cow::Owned(sha256_hex(request.body).into_bytes()))),
         Value::Method => return Ok(Some(Cow::Borrowed(request.method.as_str().as_bytes()))),
         Value::SortedForm => {
@@ -172,12 +184,11 @@ fn work_out<'r>(
         }
         Value::SentAt(place) => return reading.value(place, found),
         Value::Optional(pieces) => return optional(pieces, reading, found).map(Some),
-        Value::Query { end } => (request.query.map(|query| query.as_bytes().into()), end, None),
-        Value::Field { place, end } => (reading.value(place, found)?, end, Some(place)),
+        Value::Query { ends } => (request.query.map(|query| query.as_bytes().into()), ends, None),
+        Value::Field { place, ends } => (reading.value(place, found)?, ends, Some(place)),
     };
     // Then it could be read as a shorter one.
-    let ambiguous =
-        |value: &Cow<'_, [u8]>| end.as_deref().is_some_and(|end| begins_within(value, end));
+    let ambiguous = |value: &Cow<'_, [u8]>| ends.iter().any(|end| begins_within(value, end));
     match (value, place) {
         (Some(value), place) if ambiguous(&value) => {
             Err(place.map_or(Rejection::MalformedQuery, Place::unusable))

@@ -23,9 +23,10 @@ impl PublicUrl {
             _ => return Err(wrong()),
         };
         let authority = url.authority().ok_or_else(wrong)?.as_str();
-        // The parser drops a fragment, which is no part of what a partner requests.
-        let port_is_wrong = url.port().is_some() && url.port_u16().is_none();
-        if text.contains('#') || port_is_wrong {
+        // The parser drops a fragment, which is no part of what a partner requests, and takes any port.
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let has_port = host.rsplit_once(']').map_or(host, |(_, port)| port).contains(':');
+        if text.contains('#') || has_port != url.port_u16().is_some() {
             return Err(wrong());
         }
         let start = text.find("://").map_or(0, |at| at.saturating_add(3));

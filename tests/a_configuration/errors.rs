@@ -112,7 +112,11 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         ("Content", content(&[Part::Field(Field::parameter("t")), dot(), Part::Body])),
         ("Content", content(&[Part::Url, Part::SortedForm])),
         // What may be absent begins and ends so that nothing else can be taken for it.
-        ("Content", content(&[Part::Optional(vec![Part::Query].into()), dot(), Part::Body])),
+        ("Content", content(&[Part::Optional(vec![Part::Query].into()), Part::Body])),
+        (
+            "Content",
+            content(&[Part::Id, Part::Optional(vec![Part::Query].into()), dot(), Part::Body]),
+        ),
         ("Content", content(&[Part::Optional(vec![dot(), Part::Query].into()), Part::Body])),
         (
             "Content",
@@ -128,7 +132,13 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         // The end of the method would be the beginning of what follows.
         ("Content", content(&[Part::Method, Part::Body])),
         ("Content", content(&[Part::Method, Part::Id, dot(), Part::Body])),
-        ("Content", content(&[Part::Field(Field::query("")), dot(), Part::Body])),
+        ("Content", {
+            let content = vec![Part::Field(Field::query("")), dot(), Part::Body].into();
+            build(Scheme { content, ..presets::GITHUB })
+        }),
+        ("Content", build(Scheme { id: Some(Field::query("")), ..presets::GITHUB })),
+        ("Content", build(Scheme { event: Some(Field::form("")), ..presets::GITHUB })),
+        ("Content", build(Scheme { optional_end: Some("".into()), ..presets::BRAINTREE })),
         ("Content", items(&[Part::Body], &[Danger::LooseItems])),
         ("Content", items(&[Part::Field(Field::pointer("/a"))], &[Danger::UnsignedBody])),
         (
@@ -218,7 +228,6 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         ("Parameter", parameter("v1", unix, comma, "v1=")),
         ("Parameter", parameter("v1", unix, comma, "v1")),
         ("Parameter", parameter("t", unix, comma, "t=v1:")),
-        ("Parameter", parameter("t", unix, comma, "")),
         // The separator would cut the time in two.
         ("Parameter", parameter("t,s", unix, comma, "v1=")),
         ("Parameter", parameter("t", unix, Layout::List('='), "v1:")),

@@ -74,6 +74,13 @@ fn a3_a_short_secret_is_refused_unless_it_is_allowed_by_name() {
         error(presets::STANDARD_WEBHOOKS, "whsec_AA=="),
         ConfigError::WeakSecret { label: "0".into(), bytes: 1, min: 16 }
     );
+    // What is made of a secret is longer than it, and no harder to guess.
+    let weak = |bytes| ConfigError::WeakSecret { label: "0".into(), bytes, min: 16 };
+    for (key, secret, bytes) in
+        [(KeyFormat::Sha1, "a", 1), (KeyFormat::Nfkd, "\u{fdfa}\u{fdfa}\u{fdfa}", 9)]
+    {
+        assert_eq!(error(Scheme { key, ..presets::GITHUB }, secret), weak(bytes));
+    }
     Verifier::new("acme", presets::STANDARD_WEBHOOKS, base64(16)).unwrap();
     Verifier::new("acme", presets::GITHUB, "x".repeat(16)).unwrap();
 }

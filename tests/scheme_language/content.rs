@@ -78,6 +78,53 @@ fn optional_parts_drop_out_with_their_separators() {
     assert!(!with("id:5;\nhello", "/?data.id=5&data.id=5", None));
 }
 
+/// What may be absent follows a value with its separator, or is a value that may be empty.
+#[test]
+fn values_may_be_absent_at_the_end_or_empty() {
+    const END: &[Part] = &[
+        Part::Field(Field::Header(Borrowed("x-a"))),
+        Part::Optional(Borrowed(&[
+            Part::Literal(Borrowed("|")),
+            Part::Field(Field::Header(Borrowed("x-b"))),
+        ])),
+    ];
+    let end = Scheme { dangerously_allow: Borrowed(&[Danger::UnsignedBody]), ..scheme(END) };
+    let with = |content: &str, values: &[(&str, &str)]| {
+        let tag = tag(content);
+        let headers = [&[("x-signature", &*tag)], values].concat();
+        verify(&end, request("/", &headers, "")).is_ok()
+    };
+    assert!(with("1|2", &[("x-a", "1"), ("x-b", "2")]));
+    assert!(with("1", &[("x-a", "1")]));
+    assert!(!with("1|2", &[("x-a", "1|2")]));
+
+    const EMPTY: &[Part] = &[
+        Part::Method,
+        Part::Literal(Borrowed("\n")),
+        Part::Optional(Borrowed(&[Part::Query])),
+        Part::Literal(Borrowed("\n")),
+        Part::Body,
+    ];
+    let empty = scheme(EMPTY);
+    assert!(signed(&empty, "POST\na=1\nhello", "/?a=1", "hello").is_ok());
+    for target in ["/", "/?"] {
+        assert!(signed(&empty, "POST\n\nhello", target, "hello").is_ok());
+        assert!(signed(&empty, "POST\na=1\nhello", target, "hello").is_err());
+    }
+}
+
+/// What a method may contain does not separate it from what follows.
+#[test]
+fn a_method_ends_with_what_no_method_has() {
+    for (separator, separates) in
+        [(".", false), ("-", false), ("", false), ("\n", true), (".:", true)]
+    {
+        let content = vec![Part::Method, Part::Literal(separator.into()), Part::Body];
+        let built = builder(Scheme { content: content.into(), ..presets::GITHUB }).build();
+        assert_eq!(built.is_ok(), separates, "{separator:?}");
+    }
+}
+
 #[test]
 fn the_digest_of_the_body_may_be_signed_instead() {
     let scheme = Scheme {

@@ -35,6 +35,86 @@ fn what_does_not_change_the_mac_does_not_change_the_key() {
     assert_eq!(error, ConfigError::UncoveredTime);
 }
 
+/// The end that may be signed or not, sent or not, is the same delivery.
+#[test]
+fn an_optional_end_makes_no_second_delivery() {
+    let scheme = Scheme {
+        optional_end: Some(Borrowed("\n")),
+        dangerously_allow: Borrowed(&[Danger::AmbiguousContent]),
+        ..scheme(&[Part::Body])
+    };
+    let with = |content: &str, body: &str| signed(&scheme, content, "/", body).map(|it| it.key());
+    assert_eq!(with("hello\n", "hello"), with("hello\n", "hello\n"));
+    assert_ne!(with("hello\n", "hello"), with("hello", "hello"));
+    with("hello", "hello\n").unwrap_err();
+
+    let secret = Secret::new(SECRET).label("public");
+    let braintree = Verifier::new("acme", presets::BRAINTREE, secret).unwrap();
+    let key = <sha1::Sha1 as sha1::Digest>::digest(SECRET);
+    let mut mac = <Hmac<sha1::Sha1> as KeyInit>::new_from_slice(&key).unwrap();
+    mac.update(b"aGVsbG8=\n");
+    let tag = const_hex::encode(mac.finalize().into_bytes());
+    let with = |payload: &str| {
+        let body = format!("bt_signature=public%7C{tag}&bt_payload={payload}");
+        braintree.verify(request("/", &[], &body)).unwrap().key()
+    };
+    assert_eq!(with("aGVsbG8%3D%0A"), with("aGVsbG8%3D"));
+}
+
+/// Where bytes can be moved over to the next part, no part of it is believed alone.
+#[test]
+fn of_ambiguous_content_only_the_whole_identifies() {
+    let ambiguous = |content: &'static [Part]| Scheme {
+        id: Some(Field::header("x-id")),
+        dangerously_allow: Borrowed(&[Danger::AmbiguousContent]),
+        ..scheme(content)
+    };
+    let scheme = ambiguous(&[Part::Id, Part::Body]);
+    let tag = tag("evt_1[1]");
+    let with =
+        |id, body| accepted(&scheme, request("/", &[("x-signature", &tag), ("x-id", id)], body));
+    assert_eq!(with("evt_1", "[1]").key(), with("evt_", "1[1]").key());
+    assert_eq!(with("evt_1", "[1]").key(), with("evt_1[", "1]").key());
+
+    let fields = Identity::Fields(vec![Field::header("x-id")].into());
+    let error = builder(scheme).identity(fields).build().unwrap_err();
+    assert!(matches!(error, ConfigError::UncoveredIdentity { .. }), "{error}");
+
+    // Nor can a time be told from what it touches on both sides.
+    let sent_at = || Some(TIME);
+    let between = Scheme { sent_at: sent_at(), ..ambiguous(&[Part::Id, Part::SentAt, Part::Body]) };
+    let error = builder(between).build().unwrap_err();
+    assert!(matches!(error, ConfigError::Content { .. }), "{error}");
+    for content in
+        [&[Part::SentAt, Part::Id, Part::Body][..], &[Part::Id, Part::Body, Part::SentAt]]
+    {
+        builder(Scheme { sent_at: sent_at(), ..ambiguous(content) }).build().unwrap();
+    }
+}
+
+/// The time does not count, but what was before it does not become one with what was behind it.
+#[test]
+fn what_the_time_separated_stays_apart() {
+    const PARTS: &[Part] = &[Part::Id, Part::SentAt, Part::Body];
+    let sent_at = SentAt { format: TimeFormat::Rfc3339, ..TIME };
+    let scheme = Scheme { id: Some(Field::query("id")), sent_at: Some(sent_at), ..scheme(PARTS) };
+    let with = |target: &str, time: &str, content: &str, body: &str| {
+        let tag = tag(content);
+        verify(&scheme, request(target, &[("x-signature", &tag), ("x-timestamp", time)], body))
+    };
+    let (time, later) = ("2026-01-15T09:30:00Z", "2026-01-15T09:31:00Z");
+    let key =
+        |target: &str, content: String, body| with(target, time, &content, body).unwrap().key();
+    let one = key("/?id=1", format!("1{time}23"), "23");
+    assert_ne!(one, key("/?id=12", format!("12{time}3"), "3"));
+    let retried = with("/?id=1", later, &format!("1{later}23"), "23").unwrap();
+    assert_eq!(one, retried.key());
+    // A time that the body has is not taken for that of the request.
+    let content = format!("7{time}at {later}DELETE");
+    with("/?id=7", time, &content, &format!("at {later}DELETE")).unwrap();
+    with(&format!("/?id=7{time}at%20"), later, &content, "DELETE").unwrap_err();
+}
+
 /// Where nothing is signed that tells requests apart, they are not one delivery.
 #[test]
 fn content_without_any_value_identifies_nothing() {
@@ -69,11 +149,27 @@ fn content_without_any_value_identifies_nothing() {
         let without = builder(scheme).url(URL).build().unwrap_err();
         assert!(matches!(without, ConfigError::Identity { .. }), "{parts:?}: {without}");
     }
-    // An id does.
+    // Nor with an id that is not signed.
+    for identity in [Identity::Content, Identity::IdAndContent] {
+        let content = vec![Part::Url].into();
+        let id = Some(Field::header("x-id"));
+        let scheme = Scheme { id, content, sent_at: None, identity, ..scheme.clone() };
+        let without = builder(scheme).url(URL).build().unwrap_err();
+        assert!(matches!(without, ConfigError::Identity { .. }), "{without}");
+    }
+    // A query that is not there is nothing either.
+    const QUERY: &[Part] =
+        &[Part::Optional(Borrowed(&[Part::Query])), Part::Literal(Borrowed("\n")), Part::SentAt];
+    let query = Scheme { content: Borrowed(QUERY), ..scheme.clone() };
+    let (tag, now) = (tag(&format!("\n{NOW}")), NOW.to_string());
+    let headers = [("x-signature", &*tag), ("x-timestamp", &now)];
+    let error = refused(&query, request("/", &headers, "{}"));
+    assert!(matches!(error, Rejection::IdentityField { .. }), "{error}");
+    // An id that is signed is.
     let id = Some(Field::header("x-id"));
     let content = [&[Part::Id, Part::Literal(Borrowed("\n"))], PARTS].concat().into();
     let scheme = Scheme { id, content, ..scheme };
-    let (tag, now) = (tag(&format!("7\nat:{NOW}")), NOW.to_string());
+    let (tag, now) = (self::tag(&format!("7\nat:{NOW}")), NOW.to_string());
     let headers = [("x-signature", &*tag), ("x-timestamp", &now), ("x-id", "7")];
     assert_eq!(accepted(&scheme, request("/", &headers, "{}")).id(), Some("7"));
 }
@@ -107,6 +203,30 @@ fn numbers_are_ids_where_the_scheme_says_so() {
     }
     assert_eq!(time(Field::Integer(Borrowed("/at")), NOW.to_string()), at);
     time(Field::Integer(Borrowed("/at")), format!("\"{NOW}\"")).unwrap_err();
+    // As a number it is no less the time, which is new at each attempt.
+    let scheme = Scheme {
+        sent_at: Some(SentAt { field: Field::pointer("/at"), format: TimeFormat::UnixSeconds }),
+        identity: Identity::Fields(vec![Field::Integer(Borrowed("/at"))].into()),
+        ..scheme(&[Part::Body])
+    };
+    let error = builder(scheme).build().unwrap_err();
+    assert!(matches!(error, ConfigError::Identity { .. }), "{error}");
+}
+
+/// An event type alone is no reason to refuse a body that is none of the kinds it may be in.
+#[test]
+fn an_event_type_may_be_in_json_or_in_a_form() {
+    let event = Some(Field::FirstOf(vec![Field::pointer("/type"), Field::form("command")].into()));
+    let scheme = Scheme { event, ..scheme(&[Part::Body]) };
+    let with = |body: &str| {
+        let delivery = signed(&scheme, body, "/", body).unwrap();
+        delivery.event().map(str::to_owned)
+    };
+    assert_eq!(with("command=%2Fdeploy&text=now"), Some("/deploy".into()));
+    assert_eq!(with(r#"{"type":"message"}"#), Some("message".into()));
+    for body in ["", "&&", "hello", "command=1&command=2", "{\"command\":1}", "command=%FF"] {
+        assert_eq!(with(body), None, "{body}");
+    }
 }
 
 #[test]

@@ -44,6 +44,36 @@ fn signatures_in_every_layout() {
     assert!(!with(Layout::Single, second, &[("x-sig", &good), ("x-sig-b", "")]));
 }
 
+/// `Authorization: HMAC …`, and a list in which only the length tells a signature.
+#[test]
+fn a_prefix_may_end_in_a_space_or_be_absent() {
+    let signature = |prefix: &'static str, layout| Signature {
+        field: Field::header("x-sig"),
+        prefix: prefix.into(),
+        layout,
+        ..Signature::BASE
+    };
+    let with = |scheme: &Scheme, value: &str, body| {
+        verify(scheme, request("/", &[("x-sig", value)], body)).is_ok()
+    };
+    let spaced = Scheme { signature: signature("HMAC ", Layout::Single), ..Scheme::BASE };
+    let tag = tag("hello");
+    assert!(with(&spaced, &format!("HMAC {tag}"), "hello"));
+    for value in [format!("HMAC  {tag}"), format!("HMAC{tag}"), tag.clone(), "HMAC ".into()] {
+        assert!(!with(&spaced, &value, "hello"), "{value}");
+    }
+    let content = vec![Part::SentAt, Part::Literal(".".into()), Part::Body].into();
+    let sent_at = Some(SentAt { field: Field::parameter("t"), format: TimeFormat::UnixSeconds });
+    let bare =
+        Scheme { signature: signature("", Layout::List(',')), content, sent_at, ..Scheme::BASE };
+    let tag = self::tag(&format!("{NOW}.hello"));
+    assert!(with(&bare, &format!("t={NOW},{tag}"), "hello"));
+    assert!(with(&bare, &format!("{tag},t={NOW}"), "hello"));
+    for value in [format!("t={NOW},v1={tag}"), tag.clone(), format!("t={NOW},t={NOW},{tag}")] {
+        assert!(!with(&bare, &value, "hello"), "{value}");
+    }
+}
+
 #[test]
 fn a_time_among_the_signatures() {
     let with = |field, layout, value: &str| {

@@ -32,11 +32,22 @@ fn b17_the_url_comes_from_the_configuration_alone() {
 #[test]
 fn a_url_is_absolute_and_has_no_fragment() {
     let scheme = scheme(&[Part::Url, Part::Body]);
-    for url in
-        ["", "/webhooks", "hooks.example.com/x", "ftp://example.com/", "https://", "https://a/#b"]
-    {
+    for url in [
+        "",
+        "/webhooks",
+        "hooks.example.com/x",
+        "ftp://example.com/",
+        "https://",
+        "https://a/#b",
+        "https://a:/x",
+        "https://a:99999/x",
+        "https://[::1]:/x",
+    ] {
         let built = builder(scheme.clone()).url(url).build();
         assert_eq!(built.unwrap_err(), ConfigError::Url { url: url.into() });
+    }
+    for url in ["https://a:8443/x", "https://[::1]/x", "https://[::1]:443/x", "https://me:it@a/x"] {
+        builder(scheme.clone()).url(url).build().unwrap();
     }
 }
 

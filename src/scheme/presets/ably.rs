@@ -2,18 +2,19 @@ use std::borrow::Cow::Borrowed;
 use std::time::Duration;
 
 use super::{Confirmed, Preset};
-use crate::scheme::{Encoding, Field, Scheme, Signature};
+use crate::scheme::{Encoding, Field, KeyFormat, Scheme, Signature};
 
 /// [Ably](https://ably.com/docs/platform/integrations/webhooks):
 /// `X-Ably-Signature: <base64 of HMAC-SHA256(secret, raw body)>`.
 ///
-/// - **Secret**: what follows the colon in the key that `X-Ably-Key` names. Of several, each is
-///   tried.
+/// - **Secret**: the key that `X-Ably-Key` names, or only what follows the colon in it, which is
+///   what signs. Of several, each is tried.
 /// - **Identity**: the content. The partner sends no id of the delivery.
 /// - **Event type**: that of the first item, `/items/0/source` in the body.
 /// - **Retries**: for 5 min. Ably waits 15 s for an answer.
 pub const ABLY: Scheme = Scheme {
     name: Borrowed("ably"),
+    key: KeyFormat::Tail { prefix: Borrowed(""), separator: ':' },
     signature: Signature {
         field: Field::Header(Borrowed("x-ably-signature")),
         encoding: Encoding::Base64,

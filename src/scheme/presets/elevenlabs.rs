@@ -7,7 +7,8 @@ use crate::scheme::{Field, Layout, Part, Scheme, SentAt, Signature, TimeFormat, 
 /// [ElevenLabs](https://elevenlabs.io/docs/product-guides/administration/webhooks):
 /// `ElevenLabs-Signature: t=<time>,v0=<hex of HMAC-SHA256(secret, "{time}.{body}")>`.
 ///
-/// - **Identity**: the content. The partner sends no id of the delivery.
+/// - **Identity**: the content. The partner sends no id of the delivery; `id()` is that of the
+///   conversation, `/data/conversation_id` in the body, which may have several.
 /// - **Time**: `t`, signed, 1800 s back and 300 s ahead.
 /// - **Event type**: `/type` in the body.
 /// - **Retries**: none.
@@ -20,6 +21,7 @@ pub const ELEVENLABS: Scheme = Scheme {
         ..Signature::BASE
     },
     content: Borrowed(&[Part::SentAt, Part::Literal(Borrowed(".")), Part::Body]),
+    id: Some(Field::Pointer(Borrowed("/data/conversation_id"))),
     event: Some(Field::Pointer(Borrowed("/type"))),
     sent_at: Some(SentAt {
         field: Field::Parameter(Borrowed("t")),

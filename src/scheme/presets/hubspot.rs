@@ -8,7 +8,7 @@ use crate::scheme::{Encoding, Field, Part, Scheme, SentAt, Signature, TimeFormat
 /// `X-HubSpot-Signature-v3: <base64 of HMAC-SHA256(secret, "{method}{URL}{body}{time}")>`.
 ///
 /// - **Identity**: the content. A retry counts its attempts in the body, so it is a delivery of its
-///   own: look at `eventId` and `attemptNumber` in the events.
+///   own: look at `eventId` and `attemptNumber` in the events. `id()` is the first `eventId`.
 /// - **Time**: `X-HubSpot-Request-Timestamp`, signed, in milliseconds, 300 s in both directions.
 /// - **Event type**: that of the first event, `/0/subscriptionType` in the body.
 /// - **URL**: the public one, as it is configured at HubSpot. Its documentation decodes some
@@ -22,6 +22,7 @@ pub const HUBSPOT: Scheme = Scheme {
         ..Signature::BASE
     },
     content: Borrowed(&[Part::Method, Part::Url, Part::Body, Part::SentAt]),
+    id: Some(Field::Integer(Borrowed("/0/eventId"))),
     event: Some(Field::Pointer(Borrowed("/0/subscriptionType"))),
     sent_at: Some(SentAt {
         field: Field::Header(Borrowed("x-hubspot-request-timestamp")),

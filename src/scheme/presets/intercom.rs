@@ -7,7 +7,8 @@ use crate::scheme::{Algorithm, Field, Identity, Scheme, Signature};
 /// [Intercom](https://developers.intercom.com/docs/references/webhooks/webhook-models):
 /// `X-Hub-Signature: sha1=<hex of HMAC-SHA1(secret, raw body)>`.
 ///
-/// - **Identity**: `/id` in the body, signed.
+/// - **Identity**: `/id` in the body, signed. A request without one, as a ping may be, is answered
+///   400.
 /// - **Event type**: `/topic` in the body.
 /// - **Retries**: for 1 min. Intercom waits 5 s for an answer.
 pub const INTERCOM: Scheme = Scheme {

@@ -10,13 +10,16 @@ use crate::scheme::{Field, Identity, Scheme, SentAt, Signature, TimeFormat, Tole
 /// - **Identity**: `Linear-Delivery` alone, although it is not signed: the body has a new time at
 ///   each attempt, and no id. Whoever guesses an id can make a real delivery look like a duplicate.
 /// - **Time**: `/webhookTimestamp` in the body, a number of milliseconds, 60 s in both directions.
-/// - **Event type**: `/type` in the body.
+/// - **Event type**: `/type` in the body, or without it `Linear-Event`, which is not signed.
 /// - **Retries**: for 421 min. Linear waits 5 s for an answer.
 pub const LINEAR: Scheme = Scheme {
     name: Borrowed("linear"),
     signature: Signature { field: Field::Header(Borrowed("linear-signature")), ..Signature::BASE },
     id: Some(Field::Header(Borrowed("linear-delivery"))),
-    event: Some(Field::Pointer(Borrowed("/type"))),
+    event: Some(Field::FirstOf(Borrowed(&[
+        Field::Pointer(Borrowed("/type")),
+        Field::Header(Borrowed("linear-event")),
+    ]))),
     sent_at: Some(SentAt {
         field: Field::Integer(Borrowed("/webhookTimestamp")),
         format: TimeFormat::UnixMillis,
@@ -33,5 +36,5 @@ pub(super) const PRESETS: &[Preset] = &[Preset {
     scheme: LINEAR,
     confirmed: Confirmed::BySource,
     page: "https://linear.app/developers/webhooks",
-    unsigned: "the delivery id",
+    unsigned: "the delivery id; the event type in a header",
 }];

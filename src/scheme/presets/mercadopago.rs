@@ -9,11 +9,12 @@ use crate::scheme::{Danger, Field, Layout, Part, Scheme, SentAt, Signature, Time
 /// "id:{data.id};request-id:{x-request-id};ts:{time};")>`, where `data.id` is in the query, and
 /// what is missing is left out.
 ///
-/// - **Identity**: the content: `data.id` and `x-request-id`. A request with neither is answered
-///   400. `id()` is `data.id`, signed.
+/// - **Identity**: the content: `data.id`, which is the payment, and `x-request-id`. A request with
+///   neither is answered 400.
 /// - **Time**: `ts`, signed, and of any age: whether a retry has a new one is not documented.
-/// - **Event type**: `/type` in the body, not signed.
-/// - **The body is not signed**: take `id()`, and fetch the payment.
+/// - **Event type**: `/type` in the body or `type` in the query, not signed.
+/// - **The body is not signed**, and with it `id()`, the notification's: take `data.id` from the
+///   query, and fetch the payment.
 pub const MERCADOPAGO: Scheme = Scheme {
     name: Borrowed("mercadopago"),
     signature: Signature {
@@ -37,8 +38,11 @@ pub const MERCADOPAGO: Scheme = Scheme {
         Part::SentAt,
         Part::Literal(Borrowed(";")),
     ]),
-    id: Some(Field::Query(Borrowed("data.id"))),
-    event: Some(Field::Pointer(Borrowed("/type"))),
+    id: Some(Field::Integer(Borrowed("/id"))),
+    event: Some(Field::FirstOf(Borrowed(&[
+        Field::Pointer(Borrowed("/type")),
+        Field::Query(Borrowed("type")),
+    ]))),
     sent_at: Some(SentAt {
         field: Field::Parameter(Borrowed("ts")),
         format: TimeFormat::UnixSeconds,
@@ -53,5 +57,5 @@ pub(super) const PRESETS: &[Preset] = &[Preset {
     scheme: MERCADOPAGO,
     confirmed: Confirmed::BySource,
     page: "https://www.mercadopago.com/developers/en/docs/your-integrations/notifications/webhooks",
-    unsigned: "the body",
+    unsigned: "the body, and so the id and the event type",
 }];

@@ -2,10 +2,10 @@ use std::borrow::Cow::Borrowed;
 use std::time::Duration;
 
 use super::{Confirmed, Preset};
-use crate::scheme::{Field, Identity, Scheme, Signature};
+use crate::scheme::{Field, Identity, Layout, Scheme, Signature};
 
 /// [Mollie](https://docs.mollie.com/reference/webhooks-new):
-/// `X-Mollie-Signature: sha256=<hex of HMAC-SHA256(secret, raw body)>`.
+/// `X-Mollie-Signature: sha256=<hex of HMAC-SHA256(secret, raw body)>`, once for each secret.
 ///
 /// - **Identity**: `/id` in the body, signed.
 /// - **Event type**: `/type` in the body.
@@ -17,6 +17,7 @@ pub const MOLLIE: Scheme = Scheme {
     signature: Signature {
         field: Field::Header(Borrowed("x-mollie-signature")),
         prefix: Borrowed("sha256="),
+        layout: Layout::Repeated,
         ..Signature::BASE
     },
     id: Some(Field::Pointer(Borrowed("/id"))),

@@ -20,7 +20,8 @@ use crate::scheme::{Field, Identity, Part, Scheme, SentAt, Signature, TimeFormat
 ///   # Ok::<(), inhook::ConfigError>(())
 ///   ```
 /// - **Time**: `X-Slack-Request-Timestamp`, signed, 300 s in both directions.
-/// - **Event type**: `/event/type` in the body of an event, or `/type`; forms have none.
+/// - **Event type**: `/event/type` in the body of an event, or `/type`; of a slash command
+///   `command`. Other forms have none.
 /// - **`url_verification`** is a signed request like any other, and Slack waits for its `challenge`
 ///   in the answer. So this endpoint needs a handler of your own behind the `VerifyLayer`; an
 ///   [`Intake`](https://docs.rs/inhook) answers with an empty body.
@@ -42,6 +43,7 @@ pub const SLACK: Scheme = Scheme {
     event: Some(Field::FirstOf(Borrowed(&[
         Field::Pointer(Borrowed("/event/type")),
         Field::Pointer(Borrowed("/type")),
+        Field::Form(Borrowed("command")),
     ]))),
     sent_at: Some(SentAt {
         field: Field::Header(Borrowed("x-slack-request-timestamp")),

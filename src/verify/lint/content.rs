@@ -28,9 +28,26 @@ pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
     }
     match (ambiguity(scheme), scheme.allows(Danger::AmbiguousContent)) {
         (Some(problem), false) => wrong(problem),
-        (None, true) => Err(ConfigError::NeedlessDanger { danger: "AmbiguousContent" }),
-        _ => Ok(()),
+        // What may not contain what follows it, may so with this.
+        (None, true) if !scheme.content.iter().any(varies) => {
+            Err(ConfigError::NeedlessDanger { danger: "AmbiguousContent" })
+        }
+        (_, true) => lint_time(scheme),
+        (None, false) => Ok(()),
     }
+}
+
+/// Where bytes can be moved from one part to the next one, the time is not between them.
+fn lint_time(scheme: &Scheme) -> Result<(), ConfigError> {
+    let mut parts = scheme.content.iter().skip_while(|part| matches!(part, Part::Literal(_)));
+    let is_first = parts.next() == Some(&Part::SentAt);
+    let is_last = scheme.content.last() == Some(&Part::SentAt) && scheme.optional_end.is_none();
+    if is_first || is_last || !scheme.content.contains(&Part::SentAt) {
+        return Ok(());
+    }
+    Err(ConfigError::Content {
+        problem: "is ambiguous, and has the time between other parts, so nobody could say where that begins: leave `sent_at` out",
+    })
 }
 
 /// What can't be, whatever is allowed.
@@ -78,14 +95,8 @@ fn lint_parts(scheme: &Scheme) -> Result<(), ConfigError> {
     if scheme.items.is_some() && whole.iter().any(|part| content.contains(part)) {
         return wrong("is that of an item, so it has only fields and constants");
     }
-    let nameless = |part: &Part| match part {
-        Part::Field(Field::Query(name) | Field::Form(name) | Field::Header(name)) => {
-            name.is_empty()
-        }
-        _ => false,
-    };
-    if signs(content, &nameless) {
-        return wrong("has a field without a name");
+    if scheme.optional_end.as_ref().is_some_and(|end| end.is_empty()) {
+        return wrong("has an `optional_end` that is empty");
     }
     let event = scheme.event.as_ref();
     if event.is_some_and(|event| matches!(event, Field::FirstOf(fields) if fields.is_empty())) {
@@ -114,21 +125,28 @@ fn ambiguity(scheme: &Scheme) -> Option<&'static str> {
     }
     if optional_badly(content) {
         return Some(
-            "is ambiguous: optional parts must begin and end with a literal, and begin unlike what may follow",
+            "is ambiguous: optional parts must begin with a literal, unless they are one value, and unlike what may follow; and end with one, unless they are the last",
         );
     }
-    let touches = |(part, next): (&Part, &Part)| match part {
-        // Letters, so that what follows must not be any.
-        Part::Method => !matches!(next, Part::Url | Part::Path) && !separates(next),
+    let touches = |part: &Part, rest: &[Part]| match (part, rest.first()) {
+        (_, None) => false,
+        // What follows must not be of its characters.
+        (Part::Method, Some(Part::Url | Part::Path)) => false,
+        (Part::Method, Some(Part::Literal(text))) => text.bytes().all(is_token),
+        (Part::Method, _) => true,
         // An id does not contain the `:` that every such time has.
-        Part::Id if is_rfc3339(scheme) && *next == Part::SentAt => false,
-        Part::Id | Part::Query | Part::Field(_) => !separates(next),
+        (Part::Id, Some(Part::SentAt)) if is_rfc3339(scheme) => false,
+        (Part::Id | Part::Query | Part::Field(_), _) => !separated(rest),
+        (Part::Optional(parts), _) if is_value(parts) => !separated(rest),
         // It has as many digits as it needs, or an end that can't be missed; literals must not look
         // like more of it.
-        Part::SentAt => matches!(next, Part::Literal(_)) && !separates(next),
+        (Part::SentAt, Some(Part::Literal(_))) => !separated(rest),
         _ => false,
     };
-    let within = |parts: &[Part]| parts.iter().zip(parts.iter().skip(1)).any(touches);
+    let within = |parts: &[Part]| {
+        let rest = |at: usize| parts.get(at.saturating_add(1)..).unwrap_or_default();
+        parts.iter().enumerate().any(|(at, part)| touches(part, rest(at)))
+    };
     let optional = content.iter().any(|part| match part {
         Part::Optional(parts) => within(parts),
         _ => false,
@@ -138,12 +156,35 @@ fn ambiguity(scheme: &Scheme) -> Option<&'static str> {
     )
 }
 
-/// Without something between them, the end of one part could be read as the start of the next.
-fn separates(part: &Part) -> bool {
-    match part {
+/// Whether something stands before whatever comes next: without that, the end of one part could be
+/// read as the start of the next.
+fn separated(rest: &[Part]) -> bool {
+    let separates = |part: &Part| match part {
         Part::Literal(text) => text.bytes().any(|byte| !byte.is_ascii_alphanumeric()),
         _ => false,
+    };
+    match rest {
+        [] => true,
+        [Part::Optional(parts), rest @ ..] => {
+            parts.first().is_some_and(separates) && separated(rest)
+        }
+        [part, ..] => separates(part),
     }
+}
+
+/// Whether an optional part is a value, which may be empty.
+fn is_value(optional: &[Part]) -> bool {
+    matches!(optional, [Part::Query | Part::Field(_)])
+}
+
+/// Whether a part is one whose bytes a sender may choose.
+fn varies(part: &Part) -> bool {
+    matches!(part, Part::Id | Part::Query | Part::Field(_) | Part::SortedForm | Part::Optional(_))
+}
+
+/// Whether a method can contain this: RFC 9110, section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn is_rfc3339(scheme: &Scheme) -> bool {
@@ -167,6 +208,9 @@ fn optional_badly(content: &[Part]) -> bool {
     for (at, part) in content.iter().enumerate() {
         let next = content.get(at.saturating_add(1));
         let Part::Optional(parts) = part else { continue };
+        if is_value(parts) {
+            continue;
+        }
         let ends = next.is_none() || literal(parts.last()).is_some();
         match literal(parts.first()) {
             Some(start) if ends && !start.is_empty() => starts.push(start),

@@ -28,16 +28,18 @@ fn lint_place(scheme: &Scheme) -> Result<(), ConfigError> {
     let others = signature.others.iter().map(|name| Field::Header(name.clone()));
     let mut places = others.chain([signature.field.clone()]);
     let in_item = |part: &Part| matches!(part, Part::Field(field) if field.is(&signature.field));
-    if places.any(|place| scheme.covers(&place))
+    if places.any(|place| scheme.signs(&place))
         || super::signs(&scheme.content, &in_item)
         || signature.field.is_in_body() && scheme.covers_body_or_form()
     {
         return wrong("is in what it signs, so it can never be right");
     }
-    if !super::is_value(&signature.prefix) {
+    if !super::begins_value(&signature.prefix) {
         return wrong("has a prefix that no header can hold");
     }
-    if scheme.requires.iter().any(|(_, value)| value.is_empty() || !super::is_value(value)) {
+    let is_value =
+        |text: &str| !text.is_empty() && super::begins_value(text) && !text.ends_with(' ');
+    if scheme.requires.iter().any(|(_, value)| !is_value(value)) {
         return wrong("comes with a required header whose value no header can have");
     }
     if headers && !in_header {
@@ -127,7 +129,8 @@ fn lint_parameter(scheme: &Scheme) -> Result<(), ConfigError> {
     if start.contains(separator) {
         return wrong("contains the list separator: choose another one");
     }
-    if start.starts_with(prefix) || prefix.starts_with(&start) {
+    // Without a prefix it has an `=` where no signature can have one.
+    if !prefix.is_empty() && (start.starts_with(prefix) || prefix.starts_with(&start)) {
         return wrong("begins like a signature: the prefix must tell them apart");
     }
     Ok(())
