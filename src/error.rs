@@ -187,7 +187,7 @@ pub enum ConfigError {
     UncoveredTime,
     /// A part of the identity is outside the signed content.
     #[error(
-        "identity field `{field}` is not covered by the MAC; use `IdAndContent`, which binds an unsigned id to the content"
+        "identity field `{field}` is not covered by the MAC, or is in ambiguous content, where bytes can be moved into it; use `IdAndContent`, which binds an unsigned id to the content, or `Content`"
     )]
     UncoveredIdentity {
         /// The header or pointer.
@@ -209,7 +209,7 @@ pub enum ConfigError {
     },
     /// A tolerance where nothing is judged by it.
     #[error(
-        "a tolerance is set, but the scheme has no `sent_at`: no time is judged, and a captured request never goes stale"
+        "a tolerance is set, but the scheme has no `sent_at`: no time is judged, and a captured request never goes stale; say where the time is, or leave the tolerance out"
     )]
     NeedlessTolerance,
     /// A dedup window that ends while a replay is still fresh.

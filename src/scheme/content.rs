@@ -31,13 +31,14 @@ pub enum Part {
     Path,
     /// The request's own query as it arrived, without the question mark. Missing counts as absent.
     Query,
-    /// Any other value. In JSON it is a text, a whole number or a boolean, which are signed as they are
-    /// written; `null` counts as absent.
+    /// Any other value. In JSON it is a text, a boolean, or a whole number of up to 64 bits, which are
+    /// signed as they are written; `null` counts as absent.
     Field(Field),
     /// The parameters of the form in the body, decoded and sorted by name, each as its name and its
     /// value without anything between. Of equal ones only the first is signed.
     SortedForm,
-    /// Parts of which none is signed if a value in them is absent (or an empty header).
+    /// Parts of which none is signed if a value in them is absent or empty. They begin with a literal,
+    /// and end with one unless they are the last; or they are one value, which may then be empty.
     Optional(Cow<'static, [Part]>),
 }
 
@@ -157,7 +158,9 @@ pub enum Danger {
     /// and fetch the rest from the partner.
     UnsignedBody,
     /// Signed values touch, or may contain what separates them. Whoever captures a request can move
-    /// characters from one value to the next one.
+    /// characters from one value to the next one. That is no new delivery where the identity is the
+    /// content, of which all counts as one; so the identity can't be `Fields`, and the time, if any, is
+    /// the first or the last of what varies.
     AmbiguousContent,
     /// Each of the [items](super::Scheme::items) is signed alone. Whoever captures requests can put
     /// their items together in another way, and that is a new delivery.

@@ -1,16 +1,23 @@
 //! Schemes as TOML files.
 
+use std::borrow::Cow::Borrowed;
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
-use toml::de::DeTable;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
-use super::Scheme;
+use super::{
+    Answer, Danger, Field, Identity, Json, KeyFormat, KeyId, Layout, Part, Scheme, SentAt,
+    Signature, TimeFormat,
+};
 use crate::error::ConfigError;
 use crate::verify::source::Source;
 
 /// A scheme is some hundred bytes.
-const MAX_BYTES: usize = 64 * 1024;
+const MAX_BYTES: u64 = 64 * 1024;
 /// For the check alone, where the scheme signs a URL.
 const ANY_URL: &str = "https://example.com/";
 
@@ -39,11 +46,14 @@ impl Scheme {
         let path = path.as_ref();
         let file = path.display().to_string();
         let error = |problem: String| SchemeFileError { file: file.clone(), line: None, problem };
-        let size = std::fs::metadata(path).map_err(|cause| error(cause.to_string()))?.len();
-        if usize::try_from(size).map_or(true, |size| size > MAX_BYTES) {
+        let mut text = Vec::new();
+        // What has no length, as a device, is read no further than a file.
+        let read = File::open(path)
+            .and_then(|file| file.take(MAX_BYTES.saturating_add(1)).read_to_end(&mut text));
+        read.map_err(|cause| error(cause.to_string()))?;
+        if is_too_long(&text) {
             return Err(error(too_long()));
         }
-        let text = std::fs::read(path).map_err(|cause| error(cause.to_string()))?;
         let text = String::from_utf8(text).map_err(|_| error("it is not UTF-8".into()))?;
         Self::from_toml(&file, &text)
     }
@@ -72,12 +82,13 @@ impl Scheme {
     /// As [`from_file`](Self::from_file).
     pub fn from_toml(file: &str, text: &str) -> Result<Self, SchemeFileError> {
         let error = |line, problem| SchemeFileError { file: file.into(), line, problem };
-        if text.len() > MAX_BYTES {
+        if is_too_long(text.as_bytes()) {
             return Err(error(None, too_long()));
         }
         let scheme: Scheme = toml::from_str(text).map_err(|cause| {
             let at = cause.span().map_or(0, |span| span.start);
-            error(Some(line_of(text, at)), cause.message().to_owned())
+            let right = key_at(text, at).and_then(|key| written(&key)).unwrap_or_default();
+            error(Some(line_of(text, at)), format!("{}{right}", cause.message()))
         })?;
         let tolerance = line_of_key(text, "tolerance").filter(|_| scheme.sent_at.is_none());
         if let Some(line) = tolerance {
@@ -101,12 +112,49 @@ impl Scheme {
     }
 }
 
+/// What each key looks like: nothing that a partner has.
+const EXAMPLE: Scheme = Scheme {
+    name: Borrowed("acme"),
+    key: KeyFormat::Base64 { prefix: Borrowed("whsec_") },
+    key_id: Some(KeyId::Header(Borrowed("x-key"))),
+    signature: Signature {
+        field: Field::Header(Borrowed("x-signature")),
+        layout: Layout::List(','),
+        ..Signature::BASE
+    },
+    content: Borrowed(&[Part::SentAt, Part::Literal(Borrowed(".")), Part::Body]),
+    items: Some(Borrowed("/events")),
+    digest: Some(Field::Query(Borrowed("sha256"))),
+    requires: Borrowed(&[(Borrowed("x-version"), Borrowed("1"))]),
+    json: Json::Form(Borrowed("payload")),
+    optional_end: Some(Borrowed("\n")),
+    multipart: true,
+    either_port: true,
+    id: Some(Field::Header(Borrowed("x-id"))),
+    event: Some(Field::Pointer(Borrowed("/type"))),
+    sent_at: Some(SentAt {
+        field: Field::Header(Borrowed("x-time")),
+        format: TimeFormat::UnixSeconds,
+    }),
+    identity: Identity::Fields(Borrowed(&[Field::Pointer(Borrowed("/id"))])),
+    aliases: Borrowed(&[(Borrowed("x-signature"), Borrowed("x-old-signature"))]),
+    dangerously_allow: Borrowed(&[Danger::UnsignedBody]),
+    answer: Answer { status: 200, body: Borrowed("ok") },
+    ..Scheme::BASE
+};
+
 fn as_table(scheme: &Scheme) -> toml::Table {
     toml::Table::try_from(scheme).unwrap_or_default()
 }
 
 fn shown(line: &Option<usize>) -> String {
     line.map(|line| format!(":{line}")).unwrap_or_default()
+}
+
+/// How a key is written, to be said behind what is wrong with it.
+fn written(key: &str) -> Option<String> {
+    let example = as_table(&EXAMPLE).remove(key)?;
+    Some(format!("; it is written like `{key} = {example}`"))
 }
 
 /// A message that names things as the file does.
@@ -118,6 +166,7 @@ fn in_toml(message: &str) -> String {
         ("`Danger::UnsignedBody`", "`\"unsigned_body\"`"),
         ("`Danger::AmbiguousContent`", "`\"ambiguous_content\"`"),
         ("`Danger::LooseItems`", "`\"loose_items\"`"),
+        ("`Content`", "`\"content\"`"),
         ("`IdAndContent`", "`\"id_and_content\"`"),
         ("`UnsignedId`", "`\"unsigned_id\"`"),
         ("`Fields`", "`{ fields = […] }`"),
@@ -125,6 +174,10 @@ fn in_toml(message: &str) -> String {
     ];
     let names = names.into_iter();
     names.fold(message.to_owned(), |message, (rust, toml)| message.replace(rust, toml))
+}
+
+fn is_too_long(text: &[u8]) -> bool {
+    u64::try_from(text.len()).map_or(true, |length| length > MAX_BYTES)
 }
 
 fn too_long() -> String {
@@ -137,28 +190,53 @@ fn line_of(text: &str, at: usize) -> usize {
     before.filter(|byte| *byte == b'\n').count().saturating_add(1)
 }
 
-/// The line that a contradiction is about: that of the name which it quotes, or of the key.
+/// The line that a contradiction is about: that of the name which it quotes, or of the first of these
+/// keys that the file has.
 fn line_about(text: &str, cause: &ConfigError) -> Option<usize> {
-    let (quoted, key) = match cause {
-        ConfigError::HeaderName { name } | ConfigError::Parameter { name, .. } => (Some(name), ""),
-        ConfigError::Pointer { pointer } => (Some(pointer), ""),
-        ConfigError::HeaderTwice { header } => (Some(header), "signature"),
-        ConfigError::UncoveredIdentity { .. } | ConfigError::Identity { .. } => (None, "identity"),
-        ConfigError::Alias { .. } => (None, "aliases"),
-        ConfigError::Content { .. } | ConfigError::TooManyPointers { .. } => (None, "content"),
-        ConfigError::Signature { .. } | ConfigError::Separator => (None, "signature"),
-        ConfigError::NeedlessDanger { .. } => (None, "dangerously_allow"),
-        ConfigError::UncoveredTime => (None, "sent_at"),
-        ConfigError::Tolerance { .. } => (None, "tolerance"),
-        ConfigError::Deadline => (None, "deadline"),
-        ConfigError::Answer { .. } => (None, "answer"),
-        _ => (None, ""),
+    let keys: &[&str] = match cause {
+        ConfigError::SchemeName => &["name"],
+        ConfigError::HeaderTwice { .. } => &["signature"],
+        ConfigError::UncoveredIdentity { .. } | ConfigError::Identity { .. } => &["identity"],
+        ConfigError::Alias { .. } => &["aliases"],
+        ConfigError::Content { .. } | ConfigError::TooManyPointers { .. } => {
+            &["content", "items", "digest", "either_port", "optional_end", "event", "id"]
+        }
+        ConfigError::Parameter { .. } => &["sent_at", "id", "event"],
+        ConfigError::Signature { .. } | ConfigError::Separator => &["signature", "requires"],
+        ConfigError::NeedlessDanger { .. } => &["dangerously_allow"],
+        ConfigError::UncoveredTime => &["sent_at"],
+        ConfigError::Tolerance { .. } => &["tolerance"],
+        ConfigError::Deadline => &["deadline"],
+        ConfigError::Answer { .. } => &["answer"],
+        _ => &[],
     };
-    let quoted =
-        quoted.and_then(|name| text.to_lowercase().find(&format!("\"{}\"", name.to_lowercase())));
-    match quoted {
-        Some(at) => Some(line_of(text, at)),
-        None => line_of_key(text, key),
+    let table = DeTable::parse(text).ok()?;
+    let quoted = match cause {
+        ConfigError::HeaderName { name: quoted }
+        | ConfigError::Parameter { name: quoted, .. }
+        | ConfigError::Pointer { pointer: quoted }
+        | ConfigError::HeaderTwice { header: quoted }
+        | ConfigError::UncoveredIdentity { field: quoted } => Some(quoted),
+        _ => None,
+    };
+    let quoted = quoted.and_then(|quoted| {
+        // In the key that it is about, if that is known: a name may be in several.
+        let values = table.get_ref().iter();
+        let (about, others): (Vec<_>, Vec<_>) =
+            values.partition(|(name, _)| keys.contains(&&**name.get_ref()));
+        about.into_iter().chain(others).find_map(|(_, value)| find(value, quoted))
+    });
+    let key = || keys.iter().find_map(|key| line_of_key(text, key));
+    quoted.map(|at| line_of(text, at)).or_else(key)
+}
+
+/// Where a text is, in a value or in what that has.
+fn find(value: &Spanned<DeValue<'_>>, text: &str) -> Option<usize> {
+    match value.get_ref() {
+        DeValue::String(found) => found.eq_ignore_ascii_case(text).then_some(value.span().start),
+        DeValue::Array(values) => values.iter().find_map(|value| find(value, text)),
+        DeValue::Table(table) => table.values().find_map(|value| find(value, text)),
+        _ => None,
     }
 }
 
@@ -167,4 +245,12 @@ fn line_of_key(text: &str, key: &str) -> Option<usize> {
     let table = DeTable::parse(text).ok()?;
     let found = table.get_ref().iter().find(|(name, _)| name.get_ref() == key)?;
     Some(line_of(text, found.0.span().start))
+}
+
+/// The key that has this byte in its value, where the file is TOML.
+fn key_at(text: &str, at: usize) -> Option<String> {
+    let table = DeTable::parse(text).ok()?;
+    let mut values = table.get_ref().iter();
+    let (name, _) = values.find(|(_, value)| value.span().contains(&at))?;
+    Some(name.get_ref().to_string())
 }

@@ -37,7 +37,7 @@ fn scheme_files_that_can_not_be_used() {
                  sent_at = { field = { header = \"x-time\" }, format = \"unix_seconds\" }\n";
     let deep = format!("{good}content = {}", "[".repeat(10_000));
     let huge = format!("{good}# {}", "x".repeat(10 * 1024 * 1024));
-    let cases: [(usize, &str, String); 17] = [
+    let cases: [(usize, &str, String); 27] = [
         (3, "unknown field `contents`", format!("{good}contents = []")),
         (3, "unknown variant `bodi`", format!("{good}content = [\"bodi\"]")),
         (3, "invalid type", format!("{good}content = 7")),
@@ -56,6 +56,23 @@ fn scheme_files_that_can_not_be_used() {
         (3, "safe without", format!("{good}dangerously_allow = [\"unsigned_body\"]")),
         (2, "not a header name", good.replace("x-signature", "x signature")),
         (3, "JSON pointer", format!("{good}id = {{ pointer = \"id\" }}")),
+        // What is of the wrong kind is shown as it should be.
+        (3, "key = { base64 = { prefix", format!("{good}key = \"base64\"")),
+        (2, "signature = {", good.replace("{ field", "\"x-signature\" # { field")),
+        (3, "{ literal = \".\" }", format!("{good}content = [\"sent_at\", \".\", \"body\"]")),
+        (3, "[{ pointer", format!("{good}identity = \"fields\"")),
+        (3, "deadline = \"10s\"", format!("{good}deadline = 10")),
+        (3, "id = { header", format!("{good}id = {{ header = \"x-id\", pointer = \"/id\" }}")),
+        (1, "without control", good.replace("acme", "")),
+        // A comment is no value.
+        (3, "not a header name", format!("# \"x y\"\n{}", good.replace("x-signature", "x y"))),
+        (
+            2,
+            "not a header name",
+            format!("# \"x y\" {}\n{}", "\u{130}".repeat(200), &good[14..])
+                .replace("x-signature", "x y"),
+        ),
+        (3, "can only be `sent_at`", format!("{good}id = {{ entry = 0 }}")),
         (3, "", format!("{good}= 1")),
         (0, "longer than", huge),
         (3, "", deep),
@@ -70,6 +87,9 @@ fn scheme_files_that_can_not_be_used() {
         assert!(!error.contains("::"), "a name that no file has: {error:.300}");
         assert_eq!((code(&output), &*output.stdout), (2, b"".as_slice()), "{error:.300}");
     }
+    // It has no end, and is not read to it.
+    let output = inhook(SECRET, &["check", "/dev/zero"], b"");
+    assert!(text(&output.stderr).contains("longer than"), "{}", text(&output.stderr));
     std::fs::write(&file, [0xff, 0xfe]).unwrap();
     assert_eq!(code(&inhook(SECRET, &["check", file.to_str().unwrap()], b"")), 2);
     std::fs::write(&file, good).unwrap();
