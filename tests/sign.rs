@@ -286,6 +286,11 @@ fn what_can_not_be_signed_is_an_error() {
         let error = signer.sign(&Message::new("{}").id(id)).unwrap_err();
         assert_eq!(error, SignError::HeaderValue { header: "webhook-id".into() });
     }
+    // What no verifier accepts: the dot would begin the next part.
+    for id in ["a.b", "a b", ""] {
+        let error = signer.sign(&Message::new("{}").id(id)).unwrap_err();
+        assert!(matches!(error, SignError::Unverifiable { .. }), "{id}: {error}");
+    }
     // Where the id is not signed it may be left out.
     let signer = Signer::new(presets::GITHUB, SECRET).unwrap();
     assert!(!signer.sign(&Message::new("{}")).unwrap().contains_key("x-github-delivery"));

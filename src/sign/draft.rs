@@ -73,9 +73,12 @@ impl<'s> Draft<'s> {
                 draft.put(field, value)?;
             }
         }
-        if let Some(field) = draft.unfilled() {
-            let id = message.id.as_deref().unwrap_or(&time.unwrap_or_default()).to_owned();
-            draft.put(&field, &id)?;
+        match draft.unfilled() {
+            Some(Field::Form(name)) => draft.body = pair(name, &draft.body),
+            Some(field) => {
+                draft.put(field, message.id.as_deref().or(time.as_deref()).unwrap_or("1"))?
+            }
+            None => {}
         }
         draft.write_json();
         if let Some(digest) = &scheme.digest {
@@ -85,9 +88,9 @@ impl<'s> Draft<'s> {
         Ok(draft)
     }
 
-    /// The first field that is signed instead of the body, if it is in the query and not there yet:
-    /// without any of these no two requests could be told apart.
-    fn unfilled(&self) -> Option<Field> {
+    /// The first field that is signed by itself, if it is a parameter and not there yet: what tells the
+    /// request from others, in the query, or all that is signed, in a form.
+    fn unfilled(&self) -> Option<&'s Field> {
         let mut parts = self.scheme.content.iter().flat_map(|part| match part {
             Part::Optional(parts) => parts.iter(),
             part => std::slice::from_ref(part).iter(),
@@ -96,13 +99,13 @@ impl<'s> Draft<'s> {
             Part::Field(field) => Some(field),
             _ => None,
         })?;
-        let query = form::url_encoded(self.uri.query().unwrap_or_default().as_bytes()).ok()?;
-        match field {
-            Field::Query(name) if form::value(&query, name).is_ok_and(|value| value.is_none()) => {
-                Some(field.clone())
-            }
-            _ => None,
-        }
+        let (name, parameters) = match field {
+            Field::Query(name) => (name, self.uri.query().unwrap_or_default().as_bytes()),
+            Field::Form(name) => (name, &*self.body),
+            _ => return None,
+        };
+        let parameters = form::url_encoded(parameters).unwrap_or_default();
+        form::value(&parameters, name).is_ok_and(|value| value.is_none()).then_some(field)
     }
 
     /// Adds the signature, or one to each item.
@@ -137,6 +140,10 @@ impl<'s> Draft<'s> {
     /// The right tag, of the request or of each item.
     fn tags(&self, key: &Key) -> Result<Vec<String>, SignError> {
         let unverifiable = |reason: Rejection| SignError::Unverifiable { reason };
+        if let Some(header) = self.source.id_header() {
+            let id = Some(self.id.as_bytes()).filter(|id| !id.is_empty());
+            self.source.read_id(header, id).map_err(unverifiable)?;
+        }
         let mut wrapped = self.body.clone();
         if let Json::Form(name) = &self.scheme.json {
             wrapped = pair(name, &self.body);

@@ -90,7 +90,11 @@ impl Source {
 
     /// The id header. Where it is signed it has to be there, and must not contain what separates
     /// it from the next part; elsewhere a missing one counts as empty.
-    fn read_id<'h>(&self, header: &Header, id: Option<&'h [u8]>) -> Result<&'h [u8], Rejection> {
+    pub(crate) fn read_id<'h>(
+        &self,
+        header: &Header,
+        id: Option<&'h [u8]>,
+    ) -> Result<&'h [u8], Rejection> {
         let Some(id) = id else {
             return if self.signs_id { Err(header.missing()) } else { Ok(&[]) };
         };

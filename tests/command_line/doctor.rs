@@ -127,6 +127,95 @@ fn the_doctor_says_the_likeliest_and_no_more() {
     assert!(said.contains("quotes around the secret"), "{said}");
 }
 
+/// What is in the request, or was given, is looked at.
+#[test]
+fn the_doctor_reads_what_is_there() {
+    let json = r#"{"id":"evt_1","list":[1,2]}"#;
+    let github = ["--scheme", "github"];
+    // The partner's content-length, and the body as something has written it again.
+    let pretty = "{\n  \"id\": \"evt_1\",\n  \"list\": [\n    1,\n    2\n  ]\n}";
+    let request = text(&signed_raw(SECRET, "github", pretty)).replace(pretty, json);
+    let (said, _) = doctor(SECRET, &github, request.as_bytes());
+    assert!(said.contains("JSON.stringify(…, 2)"), "{said}");
+    let (said, _) = doctor(SECRET, &github, request.replace("evt_1", "e").as_bytes());
+    assert!(said.contains("bytes of the body are missing"), "{said}");
+    // With the line break that Go ends it with.
+    let request = signed_raw(SECRET, "github", "{\"id\":\"evt_1\"}\n");
+    let (said, _) = doctor(SECRET, &github, &with_body(&request, b"{ \"id\": \"evt_1\" }"));
+    assert!(said.contains("with a line break at its end"), "{said}");
+    // As a gateway passes it on.
+    let request = signed_raw(SECRET, "github", json);
+    let wrapped = with_body(&request, b"eyJpZCI6ImV2dF8xIiwibGlzdCI6WzEsMl19");
+    let (said, _) = doctor(SECRET, &github, &wrapped);
+    assert!(said.contains("isBase64Encoded"), "{said}");
+    // Deep nesting takes no longer.
+    let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let request = signed_raw(SECRET, "github", &deep);
+    let (said, _) = doctor("another secret of good length", &github, &request);
+    assert!(said.contains("None of the usual mistakes"), "{said}");
+
+    // It is the id that is wrong, and not the clock.
+    for body in [r#"{"id":5}"#, "[]"] {
+        let request = signed(SECRET, "stripe", &[], body);
+        let (said, _) = doctor(SECRET, &["--scheme", "stripe"], &request);
+        assert!(said.contains("The signature is right, but `/id`"), "{said}");
+        assert!(!said.contains("clock"), "{said}");
+    }
+
+    // Secrets: one of two in the wrong notation, one that is encoded twice, one of another name.
+    let svix = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let request = signed(svix, "svix", &["--id", "1"], json);
+    let args = ["doctor", "--scheme", "svix", "--secret-env", "OLD", "--secret-env", "NEW", "-"];
+    let secrets = [("OLD", "not base64, but long enough"), ("NEW", svix)];
+    let output = inhook_with(&secrets, &args, &request);
+    assert!(text(&output.stdout).contains("the secret in `NEW` alone"), "{}", text(&output.stdout));
+    let twice = "d2hzZWNfTWZLUTlyOEdLWXFyVHdqVVBEOElMUFpJbzJMYUxhU3c=";
+    let (said, _) = doctor(twice, &["--scheme", "svix"], &request);
+    assert!(said.contains("base64 once more"), "{said}");
+    let request = signed(SECRET, "pusher", &["--param", "key_id=k1"], json);
+    let (said, _) = doctor(SECRET, &["--scheme", "pusher", "--param", "key_id=k2"], &request);
+    assert!(said.contains("the key `k1`, which the request names"), "{said}");
+
+    // Signatures that are cut, and what they should have been.
+    let request =
+        text(&signed(SECRET, "square", &["--url", "https://a.example/b"], json)).to_owned();
+    let line = request.lines().find(|line| line.starts_with("x-square")).unwrap();
+    let square = ["--scheme", "square", "--url", "https://a.example/b"];
+    let (said, _) =
+        doctor(SECRET, &square, request.replace(line, &line[..line.len() - 1]).as_bytes());
+    assert!(said.contains("with the `=` at the end"), "{said}");
+    let (said, _) =
+        doctor(SECRET, &square, request.replace(line, &line[..line.len() - 9]).as_bytes());
+    assert!(said.contains("should be like `<44 characters of base64>`"), "{said}");
+    let request = text(&signed(SECRET, "stripe", &[], json)).to_owned();
+    let (said, _) =
+        doctor(SECRET, &["--scheme", "stripe"], request.replace(",v1=", ", v1=").as_bytes());
+    assert!(said.contains("spaced_list"), "{said}");
+    let (said, _) =
+        doctor(SECRET, &["--scheme", "stripe"], request.replace(",v1=", ",v1=0").as_bytes());
+    assert!(said.contains("`t=<time>,v1=<64 lower-case hexadecimal digits>`"), "{said}");
+
+    // URLs, of which the request has what is missing.
+    let public = "https://hooks.example.com/in/square?tenant=7";
+    let request = text(&signed(SECRET, "square", &["--url", public], json)).to_owned();
+    for (seen, url) in [
+        ("/in/square?tenant=7", "https://hooks.example.com/in/square"),
+        ("/in/square?tenant=7", "https://Hooks.example.com/in/square?tenant=7"),
+    ] {
+        let request = request.replace("host: hooks.example.com", "host: 10.0.0.5:8080");
+        let target = format!("POST {seen} HTTP");
+        let request = request.replace("POST /in/square?tenant=7 HTTP", &target);
+        let (said, _) = doctor(SECRET, &["--scheme", "square", "--url", url], request.as_bytes());
+        assert!(said.contains(public), "{url}: {said}");
+    }
+    let proxied = request
+        .replace("POST /in/", "POST /")
+        .replace("host: hooks.example.com", "host: 10.0.0.5\r\nx-forwarded-prefix: /in\r\nforwarded: for=1.1.1.1;proto=https;host=hooks.example.com");
+    let internal = ["--scheme", "square", "--url", "http://10.0.0.5/square"];
+    let (said, _) = doctor(SECRET, &internal, proxied.as_bytes());
+    assert!(said.contains(public), "{said}");
+}
+
 /// What the doctor says about a request.
 fn doctor(secret: &str, args: &[&str], request: &[u8]) -> (String, i32) {
     let args = [&["doctor"], args, &["--secret-env", "HOOK_SECRET", "-"]].concat();

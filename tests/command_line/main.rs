@@ -1,6 +1,6 @@
 //! `inhook`, the program, as it is run.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -29,10 +29,15 @@ const SECRET: &str = "It's a Secret to Everybody";
 
 /// Runs `inhook` with the secret in the environment.
 fn inhook(secret: &str, args: &[&str], stdin: &[u8]) -> Output {
+    inhook_with(&[("HOOK_SECRET", secret)], args, stdin)
+}
+
+/// The same with these environment variables.
+fn inhook_with(variables: &[(&str, &str)], args: &[&str], stdin: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_inhook"))
         .args(args)
         .env_clear()
-        .env("HOOK_SECRET", secret)
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

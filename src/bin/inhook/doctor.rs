@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderName, Request};
 use inhook::scheme::{Scheme, TimeFormat};
 use inhook::{Delivery, Rejection};
 
@@ -81,15 +81,17 @@ impl Doctor {
             Err(failed) => failed.to_string(),
         };
         say(format_args!("It is refused: {}", sentence(&reason)))?;
-        if let Some(missing) = wrong_length.and_then(|wrong| wrong.missing()) {
-            say(format_args!(
-                "By its content-length {missing} bytes of the body are missing: it was cut off, so nothing can be said of its signature."
-            ))?;
-            return Ok(ExitCode::from(1));
-        }
         let found = self.diagnose(&case, wrong_length);
         for advice in &found {
             say(advice)?;
+        }
+        if let Some(missing) = wrong_length.and_then(|wrong| wrong.missing())
+            && found.is_empty()
+        {
+            say(format_args!(
+                "By its content-length {missing} bytes of the body are missing, and none of the usual mistakes explains that: it was cut off, so nothing can be said of its signature."
+            ))?;
+            return Ok(ExitCode::from(1));
         }
         match refused {
             _ if !found.is_empty() => {}
@@ -99,6 +101,12 @@ impl Doctor {
             Ok(Rejection::RepeatedHeader { header }) => say(format_args!(
                 "None of the usual mistakes explains it: `{header}` is there more than once. A proxy may have added it again."
             ))?,
+            Ok(Rejection::MalformedHeader { header }) if is_signature(&case.scheme, &header) => {
+                say(format_args!(
+                    "None of the usual mistakes explains it: `{header}` should be like `{}`.",
+                    signature::shape(&case.scheme)
+                ))?;
+            }
             _ => say(NOTHING)?,
         }
         Ok(ExitCode::from(1))
@@ -162,30 +170,36 @@ impl Doctor {
 
     /// The delivery, whatever its time is.
     fn signed(&self, case: &Case) -> Option<Delivery> {
-        let build = |scheme: &Scheme| {
-            self.receiver
-                .builder(scheme, &case.secrets, case.url.as_deref())
-                .ok()
-                .and_then(|builder| builder.allow_weak_secret().ignore_sent_at().build().ok())
-        };
-        match build(&case.scheme)?.verify(case.request.clone()) {
+        match self.verify_at_any_time(case, &case.scheme)? {
             Ok(delivery) => Some(delivery),
             // The signature is right, and the body is not what the identity needs.
             Err(Rejection::NotJson { .. } | Rejection::IdentityField { .. }) => {
                 let identity = inhook::scheme::Identity::None;
-                build(&Scheme { identity, ..case.scheme.clone() })?
-                    .verify(case.request.clone())
-                    .ok()
+                let scheme = Scheme { identity, ..case.scheme.clone() };
+                self.verify_at_any_time(case, &scheme)?.ok()
             }
             Err(_) => None,
         }
     }
 
+    fn verify_at_any_time(
+        &self,
+        case: &Case,
+        scheme: &Scheme,
+    ) -> Option<Result<Delivery, Rejection>> {
+        let builder = self.receiver.builder(scheme, &case.secrets, case.url.as_deref()).ok()?;
+        let verifier = builder.allow_weak_secret().ignore_sent_at().build().ok()?;
+        Some(verifier.verify(case.request.clone()))
+    }
+
     /// What is wrong beside the signature: mostly the time.
     fn about_the_rest(&self, case: &Case, delivery: &Delivery) -> String {
+        if let Some(Err(rejection)) = self.verify_at_any_time(case, &case.scheme) {
+            return sentence(&rejection.to_string());
+        }
         let now = self.receiver.now();
         let (Some(signed_at), Some(sent_at)) = (delivery.signed_at(), &case.scheme.sent_at) else {
-            return "what the reason above says has to be mended: a field that identifies the delivery is missing, or a server does not take the method or the content encoding.".into();
+            return "a server does not take the method or the content encoding, as the reason above says.".into();
         };
         let since_1970 = signed_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         match (sent_at.format, since_1970.as_secs()) {
@@ -230,6 +244,13 @@ fn mistakes(case: &Case) -> Vec<Mistake> {
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// Whether the signature is in this header.
+fn is_signature(scheme: &Scheme, header: &HeaderName) -> bool {
+    let names = scheme.signature.field.as_header().into_iter();
+    let others = scheme.signature.others.iter().map(|name| &**name);
+    names.chain(others).any(|name| name.eq_ignore_ascii_case(header.as_str()))
 }
 
 /// Says which of several secrets it was.

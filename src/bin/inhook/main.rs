@@ -49,9 +49,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check.run(),
     };
     ended.unwrap_or_else(|failed| {
-        if !output::nobody_reads(&failed) {
-            eprintln!("inhook: {failed}");
-        }
+        eprintln!("inhook: {failed}");
         ExitCode::from(2)
     })
 }

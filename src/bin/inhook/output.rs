@@ -1,4 +1,5 @@
-//! What goes to standard output. It may be closed or full, and that is an error like any other.
+//! What goes to standard output. That it is full is an error like any other; that nobody reads any
+//! longer, as behind `head`, changes nothing.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -7,18 +8,14 @@ use crate::Failed;
 
 /// Prints a line.
 pub(crate) fn say(line: impl Display) -> Result<(), Failed> {
-    Ok(writeln!(std::io::stdout().lock(), "{line}")?)
+    write(format!("{line}\n").as_bytes())
 }
 
 /// Prints bytes as they are.
 pub(crate) fn write(bytes: &[u8]) -> Result<(), Failed> {
     let mut out = std::io::stdout().lock();
-    out.write_all(bytes)?;
-    Ok(out.flush()?)
-}
-
-/// Whether it failed because nobody reads any longer, which need not be told to anybody.
-pub(crate) fn nobody_reads(failed: &Failed) -> bool {
-    let error = failed.downcast_ref::<std::io::Error>();
-    error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }

@@ -40,7 +40,7 @@ pub(crate) fn read(path: &Path) -> Result<Request<Bytes>, Failed> {
     match wrong_length {
         None => Ok(request),
         Some(WrongLength { declared: Some(declared), have }) => Err(format!(
-            "{}: content-length is {declared}, but the body has {have} bytes: {} (`inhook doctor` looks past that)",
+            "{}: content-length is {declared}, but the body has {have} bytes: {} (`inhook doctor` tries what that may have been)",
             shown(path),
             if have > declared { "something was added at its end" } else { "it was cut off" }
         )

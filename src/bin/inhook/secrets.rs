@@ -46,28 +46,49 @@ impl Secrets {
                 _ => return Err("there is no such parameter; known is `key_id`".into()),
             }
         }
+        if key_ids.iter().any(String::is_empty) {
+            return Err("a `--param key_id=` has no name".into());
+        }
+        let given = key_ids.len();
         let mut key_ids = key_ids.into_iter();
-        let named = |variable: &String| {
+        let named = |(at, variable): (usize, &String)| {
             if !is_name(variable) {
                 return Err(Failed::from(
                     "`--secret-env` takes the name of an environment variable, not the secret: others can see a command line",
                 ));
             }
-            let value = std::env::var_os(variable)
-                .ok_or_else(|| format!("the environment variable `{variable}` is not set"))?;
+            let value = std::env::var_os(variable).ok_or_else(|| match is_usual(variable) {
+                true => format!("the environment variable `{variable}` is not set"),
+                false => {
+                    let at = at.saturating_add(1);
+                    format!(
+                        "the environment variable that `--secret-env` number {at} names is not set"
+                    )
+                }
+            })?;
             let value = value.into_encoded_bytes();
             let (label, value) = match (scheme.key_id.is_some(), Pair::parse(&value)) {
+                (true, Some(pair)) if pair.public_key.is_empty() => {
+                    return Err(format!("`public_key` in `{variable}` is empty").into());
+                }
                 (true, Some(pair)) => (pair.public_key, pair.private_key.into_bytes()),
                 (true, None) => (key_ids.next().ok_or(NO_KEY_ID)?, value),
                 (false, _) => (variable.clone(), value),
             };
             Ok(Named { variable: variable.clone(), label, value })
         };
-        self.secret_env.iter().map(named).collect()
+        let secrets = self.secret_env.iter().enumerate().map(named).collect();
+        if key_ids.len() > 0 {
+            let used = given.saturating_sub(key_ids.len());
+            eprintln!(
+                "inhook: warning: {given} times `--param key_id=…`, of which {used} are used"
+            );
+        }
+        secrets
     }
 }
 
-const NO_KEY_ID: &str = "this partner's requests name the key that signed: give the name of each with `--param key_id=…`";
+const NO_KEY_ID: &str = "this partner's requests name the key that signed: give the name of each with `--param key_id=…`, or nothing but `{\"public_key\":…,\"private_key\":…}` in the variable";
 
 /// A key and its name.
 #[derive(serde::Deserialize)]
@@ -81,6 +102,14 @@ impl Pair {
     fn parse(secret: &[u8]) -> Option<Self> {
         serde_json::from_slice(secret).ok()
     }
+}
+
+/// Whether it is a name as variables usually have, such as `STRIPE_SECRET`. Of a variable that is not
+/// there, any other may be a secret that was given in its place.
+fn is_usual(name: &str) -> bool {
+    let is_usual = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let begins = name.starts_with(|first: char| first.is_ascii_uppercase());
+    begins && name.bytes().all(is_usual) && (name.len() <= 12 || name.contains('_'))
 }
 
 /// Whether it is a name, which may be shown, and not a secret that was given in its place.

@@ -78,6 +78,9 @@ impl Send {
             // It is signed when its turn comes, so that its time is fresh.
             let mut slot = Some(slots.clone().acquire_owned().await?);
             let request = prepared.request(&new_id(n), self.repeat > 1)?;
+            if n == 0 {
+                prepared.warn(&request);
+            }
             let post = client
                 .post(destination(&self.to, &request))
                 .headers(request.headers().clone())

@@ -47,7 +47,7 @@ pub(crate) struct Sender {
     #[arg(long)]
     id: Option<String>,
     /// The time that is signed, instead of now.
-    #[arg(long, value_name = "UNIX_SECONDS", value_parser = value_parser!(u64).range(..=YEAR_9999))]
+    #[arg(long, value_name = "UNIX_SECONDS", allow_hyphen_values = true, value_parser = value_parser!(u64).range(..=YEAR_9999))]
     at: Option<u64>,
     /// Changes the body after it was signed, by a space at its end.
     #[arg(long)]
@@ -62,6 +62,7 @@ impl Sign {
         let url = self.sender.url();
         let prepared = self.sender.prepare(url)?;
         let request = prepared.request(&new_id(0), false)?;
+        prepared.warn(&request);
         if let Some(rejection) = prepared.refusal(&request) {
             eprintln!("inhook: warning: a receiver refuses this request: {rejection}");
         }
@@ -127,6 +128,29 @@ impl Prepared<'_> {
     /// Why a receiver would refuse it, unless that is on purpose.
     fn refusal(&self, request: &Request<Bytes>) -> Option<Rejection> {
         self.receiver.verify(request.clone()).err().filter(|_| !self.sender.tamper)
+    }
+
+    /// Says what the request has no place for, and what was done to the body for it.
+    pub(crate) fn warn(&self, request: &Request<Bytes>) {
+        let Sender { id, event, at, .. } = self.sender;
+        let scheme = &self.scheme;
+        for (option, given, taken) in [
+            ("--id", id.is_some(), scheme.id.is_some()),
+            ("--event", event.is_some(), scheme.event.is_some()),
+            ("--at", at.is_some(), scheme.sent_at.is_some()),
+        ] {
+            if given && !taken {
+                eprintln!(
+                    "inhook: warning: `{option}` is not used: this partner sends no such thing"
+                );
+            }
+        }
+        let is_json = |body: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+        if *request.body() != self.body && is_json(request.body()) {
+            eprintln!(
+                "inhook: note: values were written into the body, so its JSON was serialised again"
+            );
+        }
     }
 
     /// A signed request. It has the id of the command line, or this one where it needs one: in a JSON body

@@ -47,7 +47,7 @@ pub(crate) struct Receiver {
     #[arg(long)]
     pub(crate) url: Option<String>,
     /// The time at which the request arrives, instead of now.
-    #[arg(long, value_name = "UNIX_SECONDS", value_parser = value_parser!(u64).range(..=YEAR_9999))]
+    #[arg(long, value_name = "UNIX_SECONDS", allow_hyphen_values = true, value_parser = value_parser!(u64).range(..=YEAR_9999))]
     at: Option<u64>,
 }
 

@@ -1,5 +1,9 @@
 //! Bodies that are not the bytes that were signed.
 
+use std::collections::HashSet;
+
+use base64ct::{Base64, Encoding};
+
 use super::{Case, Mistake};
 
 /// Each with what must have happened to the body.
@@ -46,22 +50,35 @@ pub(super) fn mistakes(case: &Case) -> Vec<Mistake> {
             "with the body in UTF-8: it was converted to another character set on its way; keep the raw bytes.",
         );
     }
+    let unwrapped = std::str::from_utf8(body).ok().and_then(|text| Base64::decode_vec(text).ok());
+    add(
+        unwrapped,
+        "with the body decoded from base64, in which a gateway passed it on (`isBase64Encoded`).",
+    );
     if let Some(json) = text_of_json(body) {
-        for style in Style::ALL {
-            for escapes in Escapes::ALL {
-                if let Some(signed) = rewrite(json, style, escapes).filter(|signed| signed != body)
-                {
-                    let (style, escapes) = (style.name, escapes.name());
-                    let advice = format!(
-                        "with the JSON as {style} writes it{escapes}: it was parsed and serialised again; verify the raw bytes, before anything parses them."
-                    );
-                    all.push(Mistake::unlikely(advice, case.with_body(signed)));
+        let mut known = HashSet::new();
+        for (style, escapes) in
+            Style::ALL.into_iter().flat_map(|style| Escapes::ALL.map(|it| (style, it)))
+        {
+            let Some(signed) = rewrite(json, style, escapes) else { continue };
+            let (style, escapes) = (style.name, escapes.name());
+            let ended = [&signed[..], b"\n"].concat();
+            for (signed, end) in [(signed, ""), (ended, ", with a line break at its end")] {
+                if signed == body || !known.insert(signed.clone()) {
+                    continue;
                 }
+                let advice = format!(
+                    "with the JSON as {style} writes it{escapes}{end}: it was parsed and serialised again; verify the raw bytes, before anything parses them."
+                );
+                all.push(Mistake::unlikely(advice, case.with_body(signed)));
             }
         }
     }
     all
 }
+
+/// No deeper: what is indented grows with the depth of each line.
+const MAX_DEPTH: usize = 64;
 
 fn text_of_json(body: &[u8]) -> Option<&str> {
     serde_json::from_slice::<serde::de::IgnoredAny>(body).ok()?;
@@ -182,6 +199,9 @@ fn rewrite(text: &str, style: Style, escapes: Escapes) -> Option<Vec<u8>> {
                 out.push_str(token);
                 let closes = rest.starts_with(['}', ']']);
                 depth = depth.saturating_add(1);
+                if depth > MAX_DEPTH {
+                    return None;
+                }
                 if !closes {
                     newline(&mut out, depth);
                 }

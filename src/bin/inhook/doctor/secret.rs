@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use inhook::scheme::{KeyFormat, Scheme};
+use base64ct::{Base64, Encoding};
+use inhook::scheme::{KeyFormat, KeyId, Scheme};
 
 use super::{Case, Mistake};
 
@@ -22,6 +23,16 @@ pub(super) fn mistakes(case: &Case) -> Vec<Mistake> {
             all.push(Mistake::new(advice, Case { scheme, ..case.clone() }));
         }
     }
+    if case.secrets.len() > 1 {
+        for named in &case.secrets {
+            let advice = format!(
+                "with the secret in `{}` alone: another one is not in the notation of the scheme.",
+                named.variable
+            );
+            all.push(Mistake::new(advice, Case { secrets: vec![named.clone()], ..case.clone() }));
+        }
+    }
+    all.extend(named_by_the_request(case));
     let mut changed = |advice: &str, change: &dyn Fn(&[u8]) -> Vec<u8>| {
         let mut case = case.clone();
         for named in &mut case.secrets {
@@ -47,8 +58,33 @@ pub(super) fn mistakes(case: &Case) -> Vec<Mistake> {
         [b"whsec_", secret].concat()
     });
     changed(
+        "with the secret decoded from base64 once more, as a Kubernetes manifest has it.",
+        &|secret| {
+            let text = std::str::from_utf8(secret).unwrap_or_default();
+            Base64::decode_vec(text).unwrap_or_default()
+        },
+    );
+    changed(
         "with a line break at the end of the secret: the partner has it with one; enter it there again.",
         &|secret| [secret, b"\n"].concat(),
     );
     all
+}
+
+/// The key is another one than was said, by its name.
+fn named_by_the_request(case: &Case) -> Option<Mistake> {
+    let Some(KeyId::Header(name)) = &case.scheme.key_id else { return None };
+    let name = case.request.headers().get(&**name)?.to_str().ok()?;
+    if case.secrets.iter().any(|named| named.label == name) {
+        return None;
+    }
+    let mut case = case.clone();
+    case.secrets.truncate(1);
+    for named in &mut case.secrets {
+        named.label = name.to_owned();
+    }
+    let advice = format!(
+        "for the key `{name:.100}`, which the request names: `--param key_id={name:.100}`."
+    );
+    Some(Mistake::new(advice, case))
 }
