@@ -30,6 +30,7 @@ fn the_doctor_knows_the_usual_mistakes() {
     let request = signed(svix, "svix", &["--id", "1"], json);
     let (said, _) = doctor(svix, &["--scheme", "polar"], &request);
     assert!(said.contains("decoded from base64"), "{said}");
+    assert!(said.contains("inhook presets polar > my-scheme.toml"), "{said}");
     let (said, _) = doctor(&svix[6..], &["--scheme", "svix"], &request);
     assert!(said.contains("valid as it is"), "{said}");
     let request = signed(&svix[6..], "polar", &["--id", "1"], json);

@@ -85,6 +85,13 @@ impl Doctor {
         for advice in &found {
             say(advice)?;
         }
+        let of_preset = !self.receiver.scheme.ends_with(".toml");
+        if of_preset && found.iter().any(|advice| advice.contains(" = ")) {
+            let preset = &self.receiver.scheme;
+            say(format_args!(
+                "To change a key, make a scheme file of the preset: `inhook presets {preset} > {MINE}`, and `--scheme {MINE}`."
+            ))?;
+        }
         if let Some(missing) = wrong_length.and_then(|wrong| wrong.missing())
             && found.is_empty()
         {
@@ -223,6 +230,8 @@ impl Doctor {
         )
     }
 }
+
+const MINE: &str = "my-scheme.toml";
 
 /// Pairs are tried for bodies of up to so many bytes; for longer ones it would take minutes.
 const MAX_FOR_PAIRS: usize = 16 * 1024;
