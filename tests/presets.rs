@@ -216,6 +216,94 @@ fn what_was_changed_is_refused() {
     }
 }
 
+/// Whatever is done to a captured request that leaves it accepted, it is the same delivery. Where an id
+/// is a part of the identity that nobody signs, the README says that this is not so.
+#[test]
+fn a_captured_request_makes_no_second_delivery() {
+    let mut accepted = 0;
+    for preset in presets::all().filter(|preset| preset.scheme.identity != Identity::None) {
+        let scheme = &preset.scheme;
+        let request = signed(preset);
+        let verifier = verifier(scheme, 1);
+        let key = verifier.verify(request.clone()).unwrap().key();
+        let mut check = |changed: Request<Bytes>, what: &str| {
+            let Ok(delivery) = verifier.verify(changed.clone()) else { return };
+            assert_eq!(delivery.key(), key, "{}: {what}: {changed:?}", preset.name);
+            accepted += 1;
+        };
+        let body = &request.body()[..];
+        let mut with_body = |parts: &[&[u8]], what: &str| {
+            let mut changed = request.clone();
+            *changed.body_mut() = parts.concat().into();
+            check(changed, what);
+        };
+        for at in 0..=body.len() {
+            let (front, rest) = body.split_at(at);
+            for inserted in
+                ["\n", "\r\n", "&", "&a=1", "%0A", "+", "0", "\"", "\\u0061", ",", "]", "null"]
+            {
+                with_body(&[front, inserted.as_bytes(), rest], "inserted into the body");
+            }
+            for count in (1..4).filter(|count| *count <= rest.len()) {
+                let (gone, rest) = rest.split_at(count);
+                with_body(&[front, rest], "left out of the body");
+                let escaped: String = gone.iter().map(|byte| format!("%{byte:02X}")).collect();
+                with_body(&[front, escaped.as_bytes(), rest], "escaped in the body");
+            }
+            with_body(&[rest, b"&", front], "turned around in the body");
+        }
+        let unsigned_id = match scheme.identity {
+            Identity::IdAndContent | Identity::UnsignedId => {
+                scheme.id.as_ref().and_then(Field::as_header)
+            }
+            _ => None,
+        };
+        for (name, value) in request.headers() {
+            if Some(name.as_str()) == unsigned_id {
+                continue;
+            }
+            let mut without = request.clone();
+            without.headers_mut().remove(name);
+            check(without.clone(), "a header left out");
+            let value = value.to_str().unwrap();
+            for other in
+                [value.to_uppercase(), format!("{value},{value}"), format!("x,{value}"), "1".into()]
+            {
+                let mut changed = without.clone();
+                changed.headers_mut().insert(name, HeaderValue::from_str(&other).unwrap());
+                check(changed, "a header changed");
+                let mut both = request.clone();
+                both.headers_mut().append(name, HeaderValue::from_str(&other).unwrap());
+                check(both, "a header added");
+            }
+        }
+        for kind in [
+            "text/plain",
+            "application/json",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=a",
+        ] {
+            let mut changed = request.clone();
+            changed.headers_mut().insert("content-type", HeaderValue::from_static(kind));
+            check(changed, "another content type");
+        }
+        let query = request.uri().query().unwrap_or_default();
+        for other in [
+            "/".into(),
+            format!("/?{query}&"),
+            format!("/?{query}&a=1"),
+            format!("/?a=1&{query}"),
+            format!("/x?{query}&{query}"),
+            format!("/?{}", query.replace('a', "%61")),
+        ] {
+            let mut changed = request.clone();
+            *changed.uri_mut() = other.parse().unwrap();
+            check(changed, "another target");
+        }
+    }
+    assert!(accepted > 1_000, "only {accepted} of them were accepted, so little was tried");
+}
+
 #[test]
 fn another_secret_is_refused() {
     for preset in presets::all() {
