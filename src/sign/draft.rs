@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::{Message, SignError};
-use crate::scheme::{Field, Json, KeyId, Layout, Part, Scheme, SentAt, TimeFormat};
+use crate::scheme::{Danger, Field, Json, KeyId, Layout, Part, Scheme, SentAt, TimeFormat};
 use crate::timestamp;
 use crate::verify::form;
 use crate::verify::mac::{self, Key};
@@ -88,10 +88,14 @@ impl<'s> Draft<'s> {
         Ok(draft)
     }
 
-    /// The first field that is signed by itself, if it is a parameter and not there yet: what tells the
-    /// request from others, in the query, or all that is signed, in a form.
+    /// The parameter that is signed instead of the body, if it is not there yet: the first one in a query,
+    /// which tells requests apart, or the only one, in a form.
     fn unfilled(&self) -> Option<&'s Field> {
-        let mut parts = self.scheme.content.iter().flat_map(|part| match part {
+        if !self.scheme.dangerously_allow.contains(&Danger::UnsignedBody) {
+            return None;
+        }
+        let content = &*self.scheme.content;
+        let mut parts = content.iter().flat_map(|part| match part {
             Part::Optional(parts) => parts.iter(),
             part => std::slice::from_ref(part).iter(),
         });
@@ -101,7 +105,7 @@ impl<'s> Draft<'s> {
         })?;
         let (name, parameters) = match field {
             Field::Query(name) => (name, self.uri.query().unwrap_or_default().as_bytes()),
-            Field::Form(name) => (name, &*self.body),
+            Field::Form(name) if content.len() == 1 => (name, &*self.body),
             _ => return None,
         };
         let parameters = form::url_encoded(parameters).unwrap_or_default();
