@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::scheme::Answer;
-use crate::verify::source::{IdentitySpec, Source};
+use crate::verify::identity::IdentitySpec;
+use crate::verify::source::Source;
 use crate::verify::{Fields, Piece};
 
 /// A verified request.

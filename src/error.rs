@@ -115,6 +115,14 @@ pub enum ConfigError {
         /// What is wrong, and what would be right.
         problem: &'static str,
     },
+    /// A key of the scheme that contradicts the others, or has a value that none can have.
+    #[error("`{key}` {problem}")]
+    Setting {
+        /// The key.
+        key: &'static str,
+        /// What is wrong, and what would be right.
+        problem: &'static str,
+    },
     /// A signature that can't be found, or not be told from something else.
     #[error("the signature {problem}")]
     Signature {
@@ -187,7 +195,7 @@ pub enum ConfigError {
     UncoveredTime,
     /// A part of the identity is outside the signed content.
     #[error(
-        "identity field `{field}` is not covered by the MAC, or is in ambiguous content, where bytes can be moved into it; use `IdAndContent`, which binds an unsigned id to the content, or `Content`"
+        "identity field `{field}` is not covered by the MAC, or is in ambiguous content, where bytes can be moved into it; use `Content`, or `IdAndContent`, which binds an id that is not signed to the content"
     )]
     UncoveredIdentity {
         /// The header or pointer.

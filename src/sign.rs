@@ -77,8 +77,7 @@ impl Signer {
     ///
     /// An id, event type or time that the scheme has inside a body which is signed as a whole must be
     /// there already. Where the signature is in the body too, they are written into it; where it is in
-    /// a form, the message's body is the form without it, or what goes into the one field of it that is
-    /// signed or has the JSON.
+    /// a form, the message's body is the form without it, or the JSON that goes into a field of it.
     ///
     /// # Errors
     ///

@@ -10,7 +10,8 @@ use inhook::sign::{Message, Signer};
 use inhook::{Delivery, Rejection, Secret, Verifier};
 use serde_json::{Value, json};
 
-const URL: &str = "https://hooks.example.com/webhooks/acme?tenant=7";
+/// One partner signs `data.id`.
+const URL: &str = "https://hooks.example.com/webhooks/acme?tenant=7&data.id=5";
 
 /// A secret in the notation of the preset, with the label that a request of it may name.
 fn secret(scheme: &Scheme, which: u8) -> Secret {

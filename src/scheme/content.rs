@@ -37,8 +37,9 @@ pub enum Part {
     /// The parameters of the form in the body, decoded and sorted by name, each as its name and its
     /// value without anything between. Of equal ones only the first is signed.
     SortedForm,
-    /// Parts of which none is signed if a value in them is absent or empty. They begin with a literal,
-    /// and end with one unless they are the last; or they are one value, which may then be empty.
+    /// A value and the literals around it, of which nothing is signed if the value is absent or empty.
+    /// They begin with a literal, and end with one unless they are the last; or there is only the
+    /// value, which may then be empty.
     Optional(Cow<'static, [Part]>),
 }
 

@@ -127,7 +127,7 @@ const EXAMPLE: Scheme = Scheme {
     digest: Some(Field::Query(Borrowed("sha256"))),
     requires: Borrowed(&[(Borrowed("x-version"), Borrowed("1"))]),
     json: Json::Form(Borrowed("payload")),
-    optional_end: Some(Borrowed("\n")),
+    optional_end: Some(Borrowed(";")),
     multipart: true,
     either_port: true,
     id: Some(Field::Header(Borrowed("x-id"))),
@@ -199,8 +199,9 @@ fn line_about(text: &str, cause: &ConfigError) -> Option<usize> {
         ConfigError::UncoveredIdentity { .. } | ConfigError::Identity { .. } => &["identity"],
         ConfigError::Alias { .. } => &["aliases"],
         ConfigError::Content { .. } | ConfigError::TooManyPointers { .. } => {
-            &["content", "items", "digest", "either_port", "optional_end", "event", "id"]
+            &["content", "items", "optional_end"]
         }
+        ConfigError::Setting { key, .. } => &[key],
         ConfigError::Parameter { .. } => &["sent_at", "id", "event"],
         ConfigError::Signature { .. } | ConfigError::Separator => &["signature", "requires"],
         ConfigError::NeedlessDanger { .. } => &["dangerously_allow"],
@@ -226,8 +227,22 @@ fn line_about(text: &str, cause: &ConfigError) -> Option<usize> {
             values.partition(|(name, _)| keys.contains(&&**name.get_ref()));
         about.into_iter().chain(others).find_map(|(_, value)| find(value, quoted))
     });
-    let key = || keys.iter().find_map(|key| line_of_key(text, key));
-    quoted.map(|at| line_of(text, at)).or_else(key)
+    let key = || keys.iter().find_map(|key| find_key(table.get_ref(), key));
+    quoted.or_else(key).map(|at| line_of(text, at))
+}
+
+/// Where a key is, in a table or in what that has.
+fn find_key(table: &DeTable<'_>, key: &str) -> Option<usize> {
+    let own = table.keys().find(|name| name.get_ref() == key).map(|name| name.span().start);
+    own.or_else(|| table.values().find_map(|value| find_key_in(value.get_ref(), key)))
+}
+
+fn find_key_in(value: &DeValue<'_>, key: &str) -> Option<usize> {
+    match value {
+        DeValue::Table(table) => find_key(table, key),
+        DeValue::Array(values) => values.iter().find_map(|value| find_key_in(value.get_ref(), key)),
+        _ => None,
+    }
 }
 
 /// Where a text is, in a value or in what that has.
@@ -243,14 +258,12 @@ fn find(value: &Spanned<DeValue<'_>>, text: &str) -> Option<usize> {
 /// The line of a key, if the file has it.
 fn line_of_key(text: &str, key: &str) -> Option<usize> {
     let table = DeTable::parse(text).ok()?;
-    let found = table.get_ref().iter().find(|(name, _)| name.get_ref() == key)?;
-    Some(line_of(text, found.0.span().start))
+    find_key(table.get_ref(), key).map(|at| line_of(text, at))
 }
 
-/// The key that has this byte in its value, where the file is TOML.
+/// The key that this byte belongs to: the last one that begins before it.
 fn key_at(text: &str, at: usize) -> Option<String> {
     let table = DeTable::parse(text).ok()?;
-    let mut values = table.get_ref().iter();
-    let (name, _) = values.find(|(_, value)| value.span().contains(&at))?;
-    Some(name.get_ref().to_string())
+    let before = table.get_ref().keys().filter(|name| name.span().start <= at);
+    before.max_by_key(|name| name.span().start).map(|name| name.get_ref().to_string())
 }

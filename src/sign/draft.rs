@@ -8,9 +8,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::{Message, SignError};
-use crate::scheme::{Danger, Field, Json, KeyId, Layout, Part, Scheme, SentAt, TimeFormat};
+use crate::scheme::{Field, Json, KeyId, Layout, Part, Scheme, SentAt, TimeFormat};
 use crate::timestamp;
-use crate::verify::form;
 use crate::verify::mac::{self, Key};
 use crate::verify::source::Source;
 use crate::verify::{Envelope, Incoming, Reading, Rejection, sha256_hex, signed};
@@ -73,43 +72,12 @@ impl<'s> Draft<'s> {
                 draft.put(field, value)?;
             }
         }
-        match draft.unfilled() {
-            Some(Field::Form(name)) => draft.body = pair(name, &draft.body),
-            Some(field) => {
-                draft.put(field, message.id.as_deref().or(time.as_deref()).unwrap_or("1"))?
-            }
-            None => {}
-        }
         draft.write_json();
         if let Some(digest) = &scheme.digest {
             let value = sha256_hex(&draft.body);
             draft.put(digest, &value)?;
         }
         Ok(draft)
-    }
-
-    /// The parameter that is signed instead of the body, if it is not there yet: the first one in a query,
-    /// which tells requests apart, or the only one, in a form.
-    fn unfilled(&self) -> Option<&'s Field> {
-        if !self.scheme.dangerously_allow.contains(&Danger::UnsignedBody) {
-            return None;
-        }
-        let content = &*self.scheme.content;
-        let mut parts = content.iter().flat_map(|part| match part {
-            Part::Optional(parts) => parts.iter(),
-            part => std::slice::from_ref(part).iter(),
-        });
-        let field = parts.find_map(|part| match part {
-            Part::Field(field) => Some(field),
-            _ => None,
-        })?;
-        let (name, parameters) = match field {
-            Field::Query(name) => (name, self.uri.query().unwrap_or_default().as_bytes()),
-            Field::Form(name) if content.len() == 1 => (name, &*self.body),
-            _ => return None,
-        };
-        let parameters = form::url_encoded(parameters).unwrap_or_default();
-        form::value(&parameters, name).is_ok_and(|value| value.is_none()).then_some(field)
     }
 
     /// Adds the signature, or one to each item.

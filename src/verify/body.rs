@@ -9,10 +9,11 @@ use sha2::{Digest, Sha256};
 
 use super::content::{Piece, Value};
 use super::form::{self, Parameter};
+use super::identity::IdentitySpec;
 use super::place::{Place, utf8};
 use super::reading::Reading;
 use super::rejection::Rejection;
-use super::source::{IdentitySpec, Source, is_text};
+use super::source::{Source, is_text};
 use super::unproved::{Message, Signed, sha256_hex};
 use crate::pointer::{Found, Scalar};
 use crate::scheme::{Json, TimeFormat};
@@ -62,7 +63,6 @@ impl Source {
         signed: Option<Signed<'_>>,
         header_id: &[u8],
     ) -> Result<Fields, Rejection> {
-        signed.map_or(Ok(()), |signed| self.check_content(signed.messages, header_id))?;
         let found = match reading.json(&self.json).map(|json| self.pointers.find(json)) {
             _ if self.pointers.is_empty() => Found::default(),
             Some(Ok(found)) => found,
@@ -87,6 +87,9 @@ impl Source {
                 .map(|signed| self.digest_of(signed, reading, header_id)),
             ..Fields::default()
         };
+        if let Some(Signed { messages, .. }) = signed {
+            self.check_content(messages, !header_id.is_empty() || fields.id.is_some())?;
+        }
         if let Some((place, format)) = &self.sent_at
             && place.as_header().is_none()
         {
@@ -116,7 +119,7 @@ impl Source {
     }
 
     /// Refuses a request of which nothing is signed that could tell it from another one.
-    fn check_content(&self, messages: &[Message<'_>], header_id: &[u8]) -> Result<(), Rejection> {
+    fn check_content(&self, messages: &[Message<'_>], has_id: bool) -> Result<(), Rejection> {
         let content = self.contents.first().map(Vec::as_slice).unwrap_or_default();
         let id_tells = match self.identity {
             IdentitySpec::IdAndContent => true,
@@ -124,7 +127,7 @@ impl Source {
         };
         let tells = |message: &Message<'_>| message.tells_apart(content);
         if !self.identity.has_content()
-            || id_tells && !header_id.is_empty()
+            || id_tells && has_id
             || self.covers_body
             || messages.iter().any(tells)
         {
@@ -182,8 +185,12 @@ impl Source {
     /// The form in the body, where nothing but the event may be in one: a body that is none has none.
     fn form_of_event<'r>(&self, body: &'r [u8]) -> Vec<Parameter<'r>> {
         let in_form = self.event.iter().any(|place| matches!(place, Place::Form(_)));
-        let form = (in_form && !self.reads_form).then(|| form::url_encoded(body).ok());
-        form.flatten().unwrap_or_default()
+        // JSON may have a text in it that looks like a parameter.
+        let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
+        if !in_form || self.reads_form || is_json {
+            return Vec::new();
+        }
+        form::url_encoded(body).unwrap_or_default()
     }
 
     fn not_json(&self) -> Rejection {

@@ -28,12 +28,12 @@ pub(crate) enum Value {
     Method,
     /// It can't contain what may follow.
     Query {
-        ends: Vec<Box<[u8]>>,
+        ends: Ends,
     },
     /// Nor can this.
     Field {
         place: Place,
-        ends: Vec<Box<[u8]>>,
+        ends: Ends,
     },
     /// The time, where it is not in a header. It has no characters that separate.
     SentAt(Place),
@@ -92,7 +92,7 @@ fn pieces(
     let mut pieces_of = Vec::with_capacity(parts.len());
     for (at, part) in parts.iter().enumerate() {
         let rest = parts.get(at.saturating_add(1)..).unwrap_or_default();
-        let ends = || ends(scheme, part, rest.iter().chain(after));
+        let ends = || Ends::of(scheme, part, rest.iter().chain(after));
         pieces_of.push(match (part, &scheme.id, &scheme.sent_at) {
             (Part::Body, ..) => Piece::Body,
             (Part::BodySha256, ..) => value(Value::BodySha256),
@@ -123,38 +123,61 @@ fn pieces(
     Ok(pieces_of)
 }
 
-/// What the id, where it is in a header, can't contain.
-pub(crate) fn id_ends(scheme: &Scheme) -> Vec<Box<[u8]>> {
-    let mut parts = scheme.content.iter().skip_while(|part| **part != Part::Id);
-    parts.next().map(|id| ends(scheme, id, parts)).unwrap_or_default()
-}
+/// What may follow a value and separates it from what comes next. None of it may begin in the value:
+/// then that could be read as a shorter one.
+#[derive(Debug, Default)]
+pub(crate) struct Ends(Vec<Box<[u8]>>);
 
-/// What a value can't contain, so that it can't be read as a shorter or a longer one: whatever may
-/// follow it and separates.
-fn ends<'p>(scheme: &Scheme, value: &Part, rest: impl Iterator<Item = &'p Part>) -> Vec<Box<[u8]>> {
-    let mut ends: Vec<Box<[u8]>> = Vec::new();
-    if scheme.allows(Danger::AmbiguousContent) {
-        return ends;
+impl Ends {
+    /// Those of the id, where that is in a header.
+    pub(crate) fn of_id(scheme: &Scheme) -> Self {
+        let mut parts = scheme.content.iter().skip_while(|part| **part != Part::Id);
+        parts.next().map(|id| Self::of(scheme, id, parts)).unwrap_or_default()
     }
-    for next in rest {
-        match next {
-            Part::Optional(parts) => match parts.first() {
+
+    fn of<'p>(scheme: &Scheme, value: &Part, rest: impl Iterator<Item = &'p Part>) -> Self {
+        let mut ends: Vec<Box<[u8]>> = Vec::new();
+        if scheme.allows(Danger::AmbiguousContent) {
+            return Self(ends);
+        }
+        for next in rest {
+            // What may be absent is followed by what is behind it.
+            let (begins, is_last) = match next {
+                Part::Optional(parts) => (parts.first(), false),
+                next => (Some(next), true),
+            };
+            match begins {
                 Some(Part::Literal(text)) => ends.push(text.as_bytes().into()),
-                _ => return ends,
-            },
-            Part::Literal(text) => {
-                ends.push(text.as_bytes().into());
-                return ends;
+                // Every such time has one, and an id that touches it has none.
+                Some(Part::SentAt) if *value == Part::Id => ends.push(b":".as_slice().into()),
+                _ => break,
             }
-            // Every such time has one, and an id that touches it has none.
-            Part::SentAt if *value == Part::Id => {
-                ends.push(b":".as_slice().into());
-                return ends;
+            if is_last {
+                break;
             }
-            _ => return ends,
+        }
+        Self(ends)
+    }
+
+    /// The end, if there is one of one byte.
+    pub(crate) fn as_byte(&self) -> Option<u8> {
+        match self.0.as_slice() {
+            [end] => <[u8; 1]>::try_from(&**end).ok().map(|[byte]| byte),
+            _ => None,
         }
     }
-    ends
+
+    /// Whether one of them begins within the value, and goes on in whichever follows it.
+    pub(crate) fn begin_within(&self, value: &[u8]) -> bool {
+        (0..value.len()).any(|start| {
+            let begins = |end: &[u8], next: &[u8]| {
+                let rest = value.iter().skip(start).chain(next);
+                // Where the rest is shorter, nobody knows what comes behind it.
+                end.iter().zip(rest).all(|(one, other)| one == other)
+            };
+            self.0.iter().any(|end| self.0.iter().any(|next| begins(end, next)))
+        })
+    }
 }
 
 /// Whether the time touches a part that varies.

@@ -6,7 +6,7 @@ use http::HeaderMap;
 
 use super::place::Header;
 use super::rejection::Rejection;
-use super::signatures::{Signatures, all, begins_within, is_graphic};
+use super::signatures::{Signatures, all, is_graphic};
 use super::source::{MAX_ID, Source};
 use crate::scheme::TimeFormat;
 use crate::timestamp;
@@ -98,11 +98,10 @@ impl Source {
         let Some(id) = id else {
             return if self.signs_id { Err(header.missing()) } else { Ok(&[]) };
         };
-        let mut ends = self.id_ends.iter().map(|end| &**end);
-        let usable = match (ends.next(), ends.next()) {
+        let usable = match self.id_ends.as_byte() {
             // The usual case, in one pass.
-            (Some([end]), None) => all(id, |byte| byte.is_ascii_graphic() & (byte != end)),
-            _ => is_graphic(id) && !self.id_ends.iter().any(|end| begins_within(id, end)),
+            Some(end) => all(id, |byte| byte.is_ascii_graphic() & (*byte != end)),
+            None => is_graphic(id) && !self.id_ends.begin_within(id),
         };
         let fits = (1..=MAX_ID).contains(&id.len());
         if fits && usable { Ok(id) } else { Err(header.malformed()) }

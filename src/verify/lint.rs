@@ -71,7 +71,7 @@ impl Scheme {
     fn signs(&self, field: &Field) -> bool {
         // In an item, a pointer is another one.
         let elsewhere = field.is_in_json() && self.items.is_some();
-        let is = |other: &Field| !elsewhere && field.is(other);
+        let is = |other: &Field| !elsewhere && field.is_at(other);
         self.signs_as_value(field)
             || signs(&self.content, &|part| match part {
                 Part::Id => self.id.as_ref().is_some_and(is),
@@ -84,7 +84,7 @@ impl Scheme {
     fn signs_as_value(&self, field: &Field) -> bool {
         let elsewhere = field.is_in_json() && self.items.is_some();
         signs(&self.content, &|part| match part {
-            Part::Field(other) => !elsewhere && field.is(other),
+            Part::Field(other) => !elsewhere && field.is_at(other),
             Part::Query => matches!(field, Field::Query(_)),
             _ => false,
         })
@@ -154,6 +154,12 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
         ),
         Identity::IdAndContent | Identity::UnsignedId if scheme.id.is_none() => {
             wrong("needs an `id`, which the scheme does not have")
+        }
+        Identity::IdAndContent | Identity::UnsignedId
+            if scheme.allows(Danger::AmbiguousContent)
+                && scheme.id.as_ref().is_some_and(|id| scheme.signs(id)) =>
+        {
+            wrong("has an id that is signed, and bytes can be moved into it: say `Content`")
         }
         Identity::Content if !signs(&scheme.content, &tells_apart) => wrong(
             "is the content, but nothing in that tells two deliveries apart: all but the first would be duplicates",

@@ -69,13 +69,10 @@ impl Place {
     ) -> Result<Self, ConfigError> {
         let only_sent_at =
             |name: String| Err(ConfigError::Parameter { name, problem: "can only be `sent_at`" });
-        let only_event = ConfigError::Content {
-            problem: "and all else but `event` need one field, not the first of several",
-        };
-        let nameless =
-            ConfigError::Content { problem: "or another field has a name that is empty" };
+        let wrong = |key, problem| Err(ConfigError::Setting { key, problem });
         Ok(match field {
-            Field::Query(name) | Field::Form(name) if name.is_empty() => return Err(nameless),
+            Field::Query(name) if name.is_empty() => return wrong("query", "has no name"),
+            Field::Form(name) if name.is_empty() => return wrong("form", "has no name"),
             Field::Header(name) => Self::Header(Header::prepare(scheme, name)?),
             Field::Pointer(pointer) => {
                 Self::Pointer(position(pointer, pointers), Arc::from(&**pointer))
@@ -87,7 +84,7 @@ impl Place {
             Field::Form(name) => Self::Form(Arc::from(&**name)),
             Field::Parameter(name) => return only_sent_at(name.to_string()),
             Field::Entry(entry) => return only_sent_at(entry.to_string()),
-            Field::FirstOf(_) => return Err(only_event),
+            Field::FirstOf(_) => return wrong("first_of", "is only for `event`"),
         })
     }
 

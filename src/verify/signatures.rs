@@ -313,12 +313,3 @@ pub(crate) fn is_graphic(text: &[u8]) -> bool {
 pub(crate) fn all(text: &[u8], is: impl Fn(&u8) -> bool) -> bool {
     text.iter().fold(true, |all, byte| all & is(byte))
 }
-
-/// Whether, in a value followed by its separator, a separator begins before the value ends. Then the
-/// same bytes could be read as a shorter value.
-pub(crate) fn begins_within(value: &[u8], separator: &[u8]) -> bool {
-    (0..value.len()).any(|start| {
-        let rest = value.iter().skip(start).chain(separator);
-        rest.take(separator.len()).eq(separator)
-    })
-}

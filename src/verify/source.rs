@@ -6,9 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
-use super::content::{self, Piece, Unproved};
+use super::content::{self, Ends, Piece, Unproved};
+use super::identity::IdentitySpec;
 use super::judge;
 use super::lint::lint;
+use super::needs::{Needs, events};
 use super::place::{Header, Place};
 use super::rejection::Rejection;
 use super::signatures::SignatureSpec;
@@ -18,7 +20,7 @@ use super::window::Window;
 use crate::error::ConfigError;
 use crate::pointer::{Path, Pointers};
 use crate::scheme::{
-    Answer, Danger, Field, Identity, Json, KeyId, Part, Scheme, SentAt, TimeFormat, Tolerance,
+    Answer, Danger, Field, Json, KeyId, Part, Scheme, SentAt, TimeFormat, Tolerance,
 };
 
 /// The longest id, and the longest source name and event type, in bytes.
@@ -39,7 +41,7 @@ pub(crate) struct Source {
     /// Whether the id, in a header, is signed.
     pub(crate) signs_id: bool,
     /// What may follow the id in the signed content, so an id can't contain it.
-    pub(crate) id_ends: Vec<Box<[u8]>>,
+    pub(crate) id_ends: Ends,
     /// Whether a value that varies touches the time in the signed content.
     pub(crate) time_touches: bool,
     /// Whether the MAC covers every byte of the body.
@@ -75,17 +77,6 @@ pub(crate) struct Source {
     count: AtomicU64,
 }
 
-#[derive(Debug)]
-pub(crate) enum IdentitySpec {
-    /// One signed field, which is the id.
-    SignedId,
-    Fields(Vec<Place>),
-    Content,
-    IdAndContent,
-    UnsignedId,
-    None,
-}
-
 impl Source {
     /// Checks a scheme and prepares it.
     pub(crate) fn prepare(
@@ -119,22 +110,23 @@ impl Source {
         let id_header = id.as_ref().and_then(Place::as_header);
         let time_header = sent_at.as_ref().and_then(|(place, _)| place.as_header());
         let is_value = |piece: &Piece| matches!(piece, Piece::Value(_));
-        // Where bytes can be moved from one part to the next one, all of them together are one value.
-        let has_values =
+        // Where bytes can be moved from one part to the next one, all of them together are looked at.
+        let works_out =
             contents.iter().flatten().any(is_value) || scheme.allows(Danger::AmbiguousContent);
-        let needs = Needs { scheme, id: &id, sent_at: &sent_at, identity: &identity, has_values };
+        let needs = Needs { scheme, id: &id, sent_at: &sent_at, identity: &identity, works_out };
         let (tolerance, judged) = match scheme.tolerance.filter(|_| judges_time) {
             Some(tolerance) => (Some(tolerance), scheme.sent_at.is_some()),
             None => (None, false),
         };
         let reads_query = needs.any(|field| matches!(field, Field::Query(_)))
             || events(scheme).iter().any(|event| matches!(event, Field::Query(_)));
-        // An event alone is no reason to refuse what is no form.
+        // An event alone is no reason to refuse what is no form, unless it takes the headers to read one.
+        let in_form = |field: &Field| matches!(field, Field::Form(_));
         let reads_form = scheme.json != Json::Body
-            || scheme.multipart
-            || needs.any(|field| matches!(field, Field::Form(_)));
+            || needs.any(in_form)
+            || scheme.multipart && events(scheme).iter().any(in_form);
         // Nothing but headers has to be read before the MAC holds.
-        let ordinary = !(reads_query || reads_form || has_values)
+        let ordinary = !(reads_query || reads_form || works_out)
             && scheme.items.is_none()
             && signature.place().as_header().is_some();
         let mut seed = [0; 32];
@@ -144,7 +136,7 @@ impl Source {
             wanted: Wanted::new(signature.header(), id_header, time_header),
             unproved: (!ordinary).then(|| unproved_of(scheme, &unproved)).transpose()?,
             signs_id: scheme.content.contains(&Part::Id),
-            id_ends: content::id_ends(scheme),
+            id_ends: Ends::of_id(scheme),
             time_touches: content::time_touches(&scheme.content),
             covers_body: scheme.covers_body(),
             multipart: scheme.multipart,
@@ -235,99 +227,6 @@ impl Source {
             *to = *from;
         }
         nonce
-    }
-}
-
-impl IdentitySpec {
-    fn prepare(
-        scheme: &Scheme,
-        place: &mut impl FnMut(&Field) -> Result<Place, ConfigError>,
-    ) -> Result<Self, ConfigError> {
-        Ok(match &scheme.identity {
-            Identity::Fields(fields) if is_id(fields, scheme.id.as_ref()) => Self::SignedId,
-            Identity::Fields(fields) => {
-                Self::Fields(fields.iter().map(place).collect::<Result<_, _>>()?)
-            }
-            Identity::Content => Self::Content,
-            Identity::IdAndContent => Self::IdAndContent,
-            Identity::UnsignedId => Self::UnsignedId,
-            Identity::None => Self::None,
-        })
-    }
-
-    /// Whether the signed content is a part of it.
-    pub(crate) fn has_content(&self) -> bool {
-        matches!(self, Self::Content | Self::IdAndContent)
-    }
-}
-
-/// Where the event type may be.
-fn events(scheme: &Scheme) -> &[Field] {
-    match &scheme.event {
-        Some(Field::FirstOf(fields)) => fields,
-        Some(field) => std::slice::from_ref(field),
-        None => &[],
-    }
-}
-
-/// Whether the fields are the id, however often, and nothing else.
-fn is_id(fields: &[Field], id: Option<&Field>) -> bool {
-    id.is_some_and(|id| fields.iter().all(|field| field.is(id)))
-}
-
-/// What a request has to be asked for.
-struct Needs<'s> {
-    scheme: &'s Scheme,
-    id: &'s Option<Place>,
-    sent_at: &'s Option<(Place, TimeFormat)>,
-    identity: &'s IdentitySpec,
-    /// Whether more is signed than constants, the body and headers, one by one.
-    has_values: bool,
-}
-
-impl Needs<'_> {
-    /// Whether any field of the scheme but the event is so.
-    fn any(&self, is: fn(&Field) -> bool) -> bool {
-        let scheme = self.scheme;
-        let fields: &[Field] = match &scheme.identity {
-            Identity::Fields(fields) => fields,
-            _ => &[],
-        };
-        let named = scheme.id.iter().chain(&scheme.digest);
-        let sent_at = scheme.sent_at.iter().map(|sent_at| &sent_at.field);
-        let mut all = named.chain(sent_at).chain(fields).chain([&scheme.signature.field]);
-        all.any(is)
-            || content::signs(
-                &scheme.content,
-                &|part| matches!(part, Part::Field(field) if is(field)),
-            )
-    }
-
-    /// Whether something has to be read after the MAC. The event alone is no reason to parse JSON or a
-    /// form.
-    fn fields(&self, reads_form: bool) -> bool {
-        let elsewhere = |place: &Place| place.as_header().is_none();
-        let event = |field: &Field| match field {
-            field if field.is_in_json() => self.scheme.json != Json::Body,
-            Field::Form(_) => reads_form,
-            field => field.as_header().is_none(),
-        };
-        events(self.scheme).iter().any(event)
-            || self.id.as_ref().is_some_and(elsewhere)
-            || self.sent_at.as_ref().is_some_and(|(place, _)| elsewhere(place))
-            || matches!(self.identity, IdentitySpec::Fields(_))
-            || self.has_values
-    }
-
-    fn json(&self) -> bool {
-        self.sent_at.as_ref().is_some_and(|(place, _)| place.is_in_json())
-            || match self.identity {
-                IdentitySpec::Fields(fields) => fields.iter().any(Place::is_in_json),
-                IdentitySpec::SignedId | IdentitySpec::UnsignedId => {
-                    self.id.as_ref().is_some_and(Place::is_in_json)
-                }
-                IdentitySpec::Content | IdentitySpec::IdAndContent | IdentitySpec::None => false,
-            }
     }
 }
 

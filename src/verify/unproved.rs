@@ -11,7 +11,7 @@ use super::headers::Envelope;
 use super::place::Place;
 use super::reading::Reading;
 use super::rejection::Rejection;
-use super::signatures::{Signatures, begins_within};
+use super::signatures::Signatures;
 use super::source::Source;
 use crate::pointer::Found;
 
@@ -188,9 +188,8 @@ fn work_out<'r>(
         Value::Field { place, ends } => (reading.value(place, found)?, ends, Some(place)),
     };
     // Then it could be read as a shorter one.
-    let ambiguous = |value: &Cow<'_, [u8]>| ends.iter().any(|end| begins_within(value, end));
     match (value, place) {
-        (Some(value), place) if ambiguous(&value) => {
+        (Some(value), place) if ends.begin_within(&value) => {
             Err(place.map_or(Rejection::MalformedQuery, Place::unusable))
         }
         (value, _) => Ok(value),

@@ -25,8 +25,11 @@ impl PublicUrl {
         let authority = url.authority().ok_or_else(wrong)?.as_str();
         // The parser drops a fragment, which is no part of what a partner requests, and takes any port.
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let has_port = host.rsplit_once(']').map_or(host, |(_, port)| port).contains(':');
-        if text.contains('#') || has_port != url.port_u16().is_some() {
+        let port = host.rsplit_once(']').map_or(host, |(_, port)| port).split_once(':');
+        let is_port = |(_, port): (&str, &str)| {
+            port.bytes().all(|byte| byte.is_ascii_digit()) && url.port_u16().is_some()
+        };
+        if text.contains('#') || !port.is_none_or(is_port) {
             return Err(wrong());
         }
         let start = text.find("://").map_or(0, |at| at.saturating_add(3));

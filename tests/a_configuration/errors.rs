@@ -126,23 +126,30 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         // Nothing of the body is covered.
         ("Content", content(&[Part::Url])),
         ("Content", content(&[Part::Id, dot(), Part::SentAt])),
-        ("Content", build(Scheme { digest: Some(Field::query("sha256")), ..presets::GITHUB })),
-        ("Content", build(Scheme { digest: Some(Field::pointer("/sha256")), ..presets::GITHUB })),
-        ("Content", build(Scheme { either_port: true, ..presets::GITHUB })),
+        ("Setting", build(Scheme { digest: Some(Field::query("sha256")), ..presets::GITHUB })),
+        ("Setting", build(Scheme { digest: Some(Field::pointer("/sha256")), ..presets::GITHUB })),
+        ("Setting", build(Scheme { either_port: true, ..presets::GITHUB })),
         // The end of the method would be the beginning of what follows.
         ("Content", content(&[Part::Method, Part::Body])),
         ("Content", content(&[Part::Method, Part::Id, dot(), Part::Body])),
-        ("Content", {
+        (
+            "Setting",
+            build(Scheme {
+                id: Some(Field::FirstOf(vec![Field::query("id")].into())),
+                ..presets::GITHUB
+            }),
+        ),
+        ("Setting", {
             let content = vec![Part::Field(Field::query("")), dot(), Part::Body].into();
             build(Scheme { content, ..presets::GITHUB })
         }),
-        ("Content", build(Scheme { id: Some(Field::query("")), ..presets::GITHUB })),
-        ("Content", build(Scheme { event: Some(Field::form("")), ..presets::GITHUB })),
-        ("Content", build(Scheme { optional_end: Some("".into()), ..presets::BRAINTREE })),
+        ("Setting", build(Scheme { id: Some(Field::query("")), ..presets::GITHUB })),
+        ("Setting", build(Scheme { event: Some(Field::form("")), ..presets::GITHUB })),
+        ("Setting", build(Scheme { optional_end: Some("".into()), ..presets::BRAINTREE })),
         ("Content", items(&[Part::Body], &[Danger::LooseItems])),
         ("Content", items(&[Part::Field(Field::pointer("/a"))], &[Danger::UnsignedBody])),
         (
-            "Content",
+            "Setting",
             build(Scheme { event: Some(Field::FirstOf(vec![].into())), ..presets::GITHUB }),
         ),
         ("NeedlessDanger", dangers(presets::GITHUB, Danger::LooseItems)),

@@ -163,6 +163,13 @@ fn the_doctor_reads_what_is_there() {
         assert!(!said.contains("clock"), "{said}");
     }
 
+    // Nor is it the signature where the time in the body is missing.
+    let request = text(&signed_raw(SECRET, "github", r#"{"type":"Issue"}"#))
+        .replace("x-hub-signature-256: sha256=", "linear-signature: ");
+    let (said, _) = doctor(SECRET, &["--scheme", "linear"], request.as_bytes());
+    let right = "The signature is right, but the signed time at `/webhookTimestamp`";
+    assert!(said.contains(right), "{said}");
+
     // Secrets: one of two in the wrong notation, one that is encoded twice, one of another name.
     let svix = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let request = signed(svix, "svix", &["--id", "1"], json);

@@ -37,7 +37,7 @@ fn scheme_files_that_can_not_be_used() {
                  sent_at = { field = { header = \"x-time\" }, format = \"unix_seconds\" }\n";
     let deep = format!("{good}content = {}", "[".repeat(10_000));
     let huge = format!("{good}# {}", "x".repeat(10 * 1024 * 1024));
-    let cases: [(usize, &str, String); 27] = [
+    let cases: [(usize, &str, String); 32] = [
         (3, "unknown field `contents`", format!("{good}contents = []")),
         (3, "unknown variant `bodi`", format!("{good}content = [\"bodi\"]")),
         (3, "invalid type", format!("{good}content = 7")),
@@ -73,6 +73,20 @@ fn scheme_files_that_can_not_be_used() {
                 .replace("x-signature", "x y"),
         ),
         (3, "can only be `sent_at`", format!("{good}id = {{ entry = 0 }}")),
+        // Each is said of its own key.
+        (4, "`optional_end` is empty", format!("{good}content = [\"body\"]\noptional_end = \"\"")),
+        (
+            4,
+            "first of no fields",
+            format!("{good}content = [\"body\"]\nevent = {{ first_of = [] }}"),
+        ),
+        (4, "`query` has no name", format!("{good}content = [\"body\"]\nid = {{ query = \"\" }}")),
+        (3, "`either_port` is set", format!("{good}either_port = true")),
+        (
+            5,
+            "it is written like `signature",
+            "name = \"acme\"\n\n[signature]\nprefix = \"v1=\"\nfield = \"x-signature\"\n".into(),
+        ),
         (3, "", format!("{good}= 1")),
         (0, "longer than", huge),
         (3, "", deep),

@@ -26,6 +26,41 @@ fn what_sign_prints_verify_accepts_for_every_preset() {
     }
 }
 
+/// What such a partner signs instead of the body is in the request, once for each id.
+#[test]
+fn sign_puts_what_is_signed_where_it_belongs() {
+    let args = ["sign", "--scheme", "mercadopago", "--secret-env", "HOOK_SECRET", "--id", "7", "-"];
+    let output = inhook(SECRET, &args, b"{}");
+    assert!(
+        text(&output.stdout).starts_with("POST /?data%2Eid=7 HTTP/1.1"),
+        "{}",
+        text(&output.stdout)
+    );
+    let given = ["--url", "https://hooks.example.com/in?data.id=5&a=1"];
+    let output = inhook(SECRET, &[&args[..7], &given, &["-"]].concat(), b"{}");
+    assert!(
+        text(&output.stdout).starts_with("POST /in?data.id=5&a=1 HTTP/1.1"),
+        "{}",
+        text(&output.stdout)
+    );
+    let braintree = [
+        "sign",
+        "--scheme",
+        "braintree",
+        "--secret-env",
+        "HOOK_SECRET",
+        "--param",
+        "key_id=k",
+        "-",
+    ];
+    for (body, payload) in
+        [("aGk=", "bt%5Fpayload=aGk%3D&bt"), ("x=1&bt_payload=aGk%3D", "x=1&bt_payload=aGk%3D&bt")]
+    {
+        let output = inhook(SECRET, &braintree, body.as_bytes());
+        assert!(text(&output.stdout).contains(payload), "{}", text(&output.stdout));
+    }
+}
+
 /// The arguments that name a preset, with what its requests need.
 fn receiver(name: &str) -> Vec<&str> {
     let mut args = vec!["--scheme", name, "--secret-env", "HOOK_SECRET"];

@@ -108,7 +108,11 @@ fn what_is_not_said_and_what_ends_early() {
     let pusher = ["sign", "--scheme", "pusher", "--secret-env", "HOOK_SECRET"];
     let named = [&pusher[..], &["--param", "key_id=k1", "--param", "key_id=k2", "-"]].concat();
     let output = inhook(svix, &named, b"{}");
-    assert!(text(&output.stderr).contains("of which 1 are used"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("1 of `--param key_id=…` not used"),
+        "{}",
+        text(&output.stderr)
+    );
     let empty = [&pusher[..], &["--param", "key_id=", "-"]].concat();
     assert_eq!(code(&inhook(svix, &empty, b"{}")), 2);
     assert_eq!(

@@ -113,6 +113,60 @@ fn values_may_be_absent_at_the_end_or_empty() {
     }
 }
 
+/// Whatever could be read in two ways is refused: in the scheme, or in the request.
+#[test]
+fn optional_parts_are_read_in_one_way() {
+    let header = |name: &'static str| Part::Field(Field::header(name));
+    let literal = |text: &'static str| Part::Literal(text.into());
+    let optional = |parts: Vec<Part>| Part::Optional(parts.into());
+    let built =
+        |content: Vec<Part>| builder(Scheme { content: content.into(), ..presets::GITHUB }).build();
+    let end = || literal("\n");
+    for content in [
+        // Of two values one could be left out, and the other one is not signed then.
+        vec![
+            optional(vec![
+                literal("a:"),
+                header("x-a"),
+                literal(";b:"),
+                header("x-b"),
+                literal(";"),
+            ]),
+            end(),
+            Part::Body,
+        ],
+        vec![optional(vec![literal("v1|")]), end(), Part::Body],
+        // The value that follows may begin as the optional part does.
+        vec![
+            optional(vec![literal("v:"), header("x-v"), literal(";")]),
+            optional(vec![header("x-id")]),
+            end(),
+            Part::Body,
+        ],
+    ] {
+        let error = built(content.clone()).unwrap_err();
+        assert!(matches!(error, ConfigError::Content { .. }), "{content:?}: {error}");
+    }
+    // What begins in the value may end in either of what follows it.
+    let scheme = Scheme {
+        content: vec![
+            header("x-a"),
+            optional(vec![literal("|x"), header("x-b"), literal("|")]),
+            literal("x;"),
+            Part::Body,
+        ]
+        .into(),
+        identity: Identity::Fields(vec![Field::header("x-a")].into()),
+        ..scheme(&[])
+    };
+    let tag = tag("foo|x;hello|x;rest");
+    let with = |headers: &[(&str, &str)], body: &str| {
+        verify(&scheme, request("/", &[&[("x-signature", &*tag)], headers].concat(), body))
+    };
+    with(&[("x-a", "foo"), ("x-b", ";hello")], "rest").unwrap();
+    with(&[("x-a", "foo|")], "hello|x;rest").unwrap_err();
+}
+
 /// What a method may contain does not separate it from what follows.
 #[test]
 fn a_method_ends_with_what_no_method_has() {

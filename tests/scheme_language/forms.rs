@@ -129,3 +129,11 @@ fn a_signed_body_is_one_form_whatever_its_content_type_says() {
     let both = builder(Scheme { multipart: true, ..scheme }).build().unwrap_err();
     assert_eq!(both, ConfigError::UncoveredTime);
 }
+
+/// What could be a form is not looked at where nothing needs one.
+#[test]
+fn a_body_is_no_form_unless_a_field_is_in_it() {
+    let scheme = Scheme { multipart: true, ..scheme(&[Part::Body]) };
+    let body = r#"{"text":"a&&b"}"#;
+    signed(&scheme, body, "/", body).unwrap();
+}

@@ -77,18 +77,25 @@ fn of_ambiguous_content_only_the_whole_identifies() {
     assert_eq!(with("evt_1", "[1]").key(), with("evt_1[", "1]").key());
 
     let fields = Identity::Fields(vec![Field::header("x-id")].into());
-    let error = builder(scheme).identity(fields).build().unwrap_err();
+    let error = builder(scheme.clone()).identity(fields).build().unwrap_err();
     assert!(matches!(error, ConfigError::UncoveredIdentity { .. }), "{error}");
+    for identity in [Identity::IdAndContent, Identity::UnsignedId] {
+        let error = builder(scheme.clone()).identity(identity).build().unwrap_err();
+        assert!(matches!(error, ConfigError::Identity { .. }), "{error}");
+    }
 
     // Nor can a time be told from what it touches on both sides.
     let sent_at = || Some(TIME);
     let between = Scheme { sent_at: sent_at(), ..ambiguous(&[Part::Id, Part::SentAt, Part::Body]) };
     let error = builder(between).build().unwrap_err();
     assert!(matches!(error, ConfigError::Content { .. }), "{error}");
-    for content in
-        [&[Part::SentAt, Part::Id, Part::Body][..], &[Part::Id, Part::Body, Part::SentAt]]
-    {
-        builder(Scheme { sent_at: sent_at(), ..ambiguous(content) }).build().unwrap();
+    for content in [
+        &[Part::SentAt, Part::Id, Part::Body][..],
+        &[Part::Id, Part::Body, Part::SentAt],
+        &[Part::Url, Part::SentAt, Part::Id, Part::Body],
+        &[Part::Id, Part::Body, Part::SentAt, Part::Literal(Borrowed("|"))],
+    ] {
+        builder(Scheme { sent_at: sent_at(), ..ambiguous(content) }).url(URL).build().unwrap();
     }
 }
 
@@ -127,6 +134,15 @@ fn content_without_any_value_identifies_nothing() {
         Part::Literal(Borrowed("at:")),
         Part::SentAt,
     ];
+    const AT: &[Part] = &[
+        Part::Optional(Borrowed(&[
+            Part::Literal(Borrowed("other:")),
+            Part::Field(Field::Header(Borrowed("x-other"))),
+            Part::Literal(Borrowed(";")),
+        ])),
+        Part::Literal(Borrowed("at:")),
+        Part::SentAt,
+    ];
     let scheme = Scheme {
         sent_at: Some(TIME),
         dangerously_allow: Borrowed(&[Danger::UnsignedBody]),
@@ -156,6 +172,20 @@ fn content_without_any_value_identifies_nothing() {
         let scheme = Scheme { id, content, sent_at: None, identity, ..scheme.clone() };
         let without = builder(scheme).url(URL).build().unwrap_err();
         assert!(matches!(without, ConfigError::Identity { .. }), "{without}");
+    }
+    // Such an id tells them apart, wherever it is.
+    for id in [Field::header("x-id"), Field::query("id"), Field::pointer("/id")] {
+        let scheme = Scheme { id: Some(id), identity: Identity::IdAndContent, ..scheme.clone() };
+        let (tag, now) = (tag(&format!("at:{NOW}")), NOW.to_string());
+        let with = |id: &str| {
+            let headers = [("x-signature", &*tag), ("x-timestamp", &now), ("x-id", id)];
+            let body = format!("{{\"id\":\"{id}\"}}");
+            verify(
+                &Scheme { content: Borrowed(AT), ..scheme.clone() },
+                request(&format!("/?id={id}"), &headers, &body),
+            )
+        };
+        assert_ne!(with("1").unwrap().key(), with("2").unwrap().key());
     }
     // A query that is not there is nothing either.
     const QUERY: &[Part] =
@@ -203,6 +233,15 @@ fn numbers_are_ids_where_the_scheme_says_so() {
     }
     assert_eq!(time(Field::Integer(Borrowed("/at")), NOW.to_string()), at);
     time(Field::Integer(Borrowed("/at")), format!("\"{NOW}\"")).unwrap_err();
+    // A number that is signed as text is signed.
+    const ID: &[Part] = &[Part::Field(Field::Pointer(Borrowed("/id")))];
+    let fields = Scheme {
+        identity: Identity::Fields(vec![integer()].into()),
+        dangerously_allow: Borrowed(&[Danger::UnsignedBody]),
+        ..scheme(ID)
+    };
+    signed(&fields, "7", "/", r#"{"id":7}"#).unwrap();
+    signed(&fields, "7", "/", r#"{"id":"7"}"#).unwrap_err();
     // As a number it is no less the time, which is new at each attempt.
     let scheme = Scheme {
         sent_at: Some(SentAt { field: Field::pointer("/at"), format: TimeFormat::UnixSeconds }),
@@ -224,7 +263,9 @@ fn an_event_type_may_be_in_json_or_in_a_form() {
     };
     assert_eq!(with("command=%2Fdeploy&text=now"), Some("/deploy".into()));
     assert_eq!(with(r#"{"type":"message"}"#), Some("message".into()));
-    for body in ["", "&&", "hello", "command=1&command=2", "{\"command\":1}", "command=%FF"] {
+    // A text in JSON is no parameter.
+    let text = r#"{"text":"hi&command=/admin&x=1"}"#;
+    for body in ["", "&&", "hello", "command=1&command=2", "{\"command\":1}", "command=%FF", text] {
         assert_eq!(with(body), None, "{body}");
     }
 }

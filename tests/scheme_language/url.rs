@@ -42,6 +42,7 @@ fn a_url_is_absolute_and_has_no_fragment() {
         "https://a:/x",
         "https://a:99999/x",
         "https://[::1]:/x",
+        "https://a:+443/x",
     ] {
         let built = builder(scheme.clone()).url(url).build();
         assert_eq!(built.unwrap_err(), ConfigError::Url { url: url.into() });

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderName, Request};
-use inhook::scheme::{Scheme, TimeFormat};
+use inhook::scheme::{Layout, Scheme, TimeFormat};
 use inhook::{Delivery, Rejection};
 
 use crate::output::say;
@@ -16,6 +16,7 @@ use crate::verify::{Receiver, judge};
 use crate::{Failed, request, scheme};
 
 mod body;
+mod json;
 mod secret;
 mod signature;
 mod url;
@@ -121,11 +122,9 @@ impl Doctor {
 
     /// The likeliest mistakes that explain it, or else the first pair of them.
     fn diagnose(&self, case: &Case, wrong_length: Option<WrongLength>) -> Vec<String> {
-        if let Some(delivery) = self.signed(case) {
-            return vec![format!(
-                "The signature is right, but {}",
-                self.about_the_rest(case, &delivery)
-            )];
+        if let Some(proved) = self.signed(case) {
+            let rest = self.about_the_rest(case, &proved);
+            return vec![format!("The signature is right, but {rest}")];
         }
         let declared = wrong_length.and_then(|wrong| wrong.declared);
         let shorter = declared.and_then(|declared| case.request.body().get(..declared));
@@ -150,17 +149,17 @@ impl Doctor {
         if !found.is_empty() || case.request.body().len() > MAX_FOR_PAIRS {
             return found;
         }
-        let pairs = mistakes(case).into_iter().filter(|mistake| mistake.rank == 0);
+        let pairs = mistakes(case).filter(|mistake| mistake.rank == 0);
         let mut pairs = pairs.flat_map(|first| {
-            let seconds = mistakes(&first.case).into_iter();
-            seconds.filter_map(move |second| self.explained(&second, &first.advice))
+            let seconds: Vec<Mistake> = mistakes(&first.case).collect();
+            seconds.into_iter().filter_map(move |second| self.explained(&second, &first.advice))
         });
         pairs.next().into_iter().collect()
     }
 
     /// The advice, if the request would then be signed, and what else would be wrong with it.
     fn explained(&self, mistake: &Mistake, before: &str) -> Option<String> {
-        let delivery = self.signed(&mistake.case)?;
+        let proved = self.signed(&mistake.case)?;
         let before = if before.is_empty() { String::new() } else { format!("{before} And: ") };
         let advice = format!("The signature would be right: {before}{}", mistake.advice);
         let case = &mistake.case;
@@ -169,41 +168,36 @@ impl Doctor {
         let verifier = builder.allow_weak_secret().build().ok()?;
         match judge(&verifier, case.request.clone()) {
             Err(Rejection::Stale { .. } | Rejection::Future { .. }) => {
-                Some(format!("{advice} Besides, {}", self.about_the_rest(case, &delivery)))
+                Some(format!("{advice} Besides, {}", self.about_the_rest(case, &proved)))
             }
             _ => Some(advice),
         }
     }
 
-    /// The delivery, whatever its time is.
-    fn signed(&self, case: &Case) -> Option<Delivery> {
-        match self.verify_at_any_time(case, &case.scheme)? {
-            Ok(delivery) => Some(delivery),
-            // The signature is right, and the body is not what the identity needs.
-            Err(Rejection::NotJson { .. } | Rejection::IdentityField { .. }) => {
-                let identity = inhook::scheme::Identity::None;
-                let scheme = Scheme { identity, ..case.scheme.clone() };
-                self.verify_at_any_time(case, &scheme)?.ok()
-            }
+    /// What is known once the MAC holds, whatever the time is; `None` if it does not.
+    fn signed(&self, case: &Case) -> Option<Result<Delivery, Rejection>> {
+        let builder =
+            self.receiver.builder(&case.scheme, &case.secrets, case.url.as_deref()).ok()?;
+        let verifier = builder.allow_weak_secret().ignore_sent_at().build().ok()?;
+        match verifier.verify(case.request.clone()) {
+            // The signature is right, and what was signed is not what the scheme says of it.
+            Err(
+                rejection @ (Rejection::NotJson { .. }
+                | Rejection::IdentityField { .. }
+                | Rejection::MalformedTime { .. }
+                | Rejection::WrongDigest),
+            ) => Some(Err(rejection)),
+            Ok(delivery) => Some(Ok(delivery)),
             Err(_) => None,
         }
     }
 
-    fn verify_at_any_time(
-        &self,
-        case: &Case,
-        scheme: &Scheme,
-    ) -> Option<Result<Delivery, Rejection>> {
-        let builder = self.receiver.builder(scheme, &case.secrets, case.url.as_deref()).ok()?;
-        let verifier = builder.allow_weak_secret().ignore_sent_at().build().ok()?;
-        Some(verifier.verify(case.request.clone()))
-    }
-
     /// What is wrong beside the signature: mostly the time.
-    fn about_the_rest(&self, case: &Case, delivery: &Delivery) -> String {
-        if let Some(Err(rejection)) = self.verify_at_any_time(case, &case.scheme) {
-            return sentence(&rejection.to_string());
-        }
+    fn about_the_rest(&self, case: &Case, proved: &Result<Delivery, Rejection>) -> String {
+        let delivery = match proved {
+            Ok(delivery) => delivery,
+            Err(rejection) => return sentence(&rejection.to_string()),
+        };
         let now = self.receiver.now();
         let (Some(signed_at), Some(sent_at)) = (delivery.signed_at(), &case.scheme.sent_at) else {
             return "a server does not take the method or the content encoding, as the reason above says.".into();
@@ -248,18 +242,24 @@ fn sentence(text: &str) -> String {
     format!("{text}{}", if ends { "" } else { "." })
 }
 
-fn mistakes(case: &Case) -> Vec<Mistake> {
-    [body::mistakes(case), secret::mistakes(case), signature::mistakes(case), url::mistakes(case)]
+fn mistakes(case: &Case) -> impl Iterator<Item = Mistake> {
+    let others = [secret::mistakes(case), signature::mistakes(case), url::mistakes(case)];
+    body::mistakes(case)
         .into_iter()
-        .flatten()
-        .collect()
+        .chain(others.into_iter().flatten())
+        // They are made one by one: there are many, of large bodies.
+        .chain(json::mistakes(case))
 }
 
 /// Whether the signature is in this header.
 fn is_signature(scheme: &Scheme, header: &HeaderName) -> bool {
     let names = scheme.signature.field.as_header().into_iter();
     let others = scheme.signature.others.iter().map(|name| &**name);
-    names.chain(others).any(|name| name.eq_ignore_ascii_case(header.as_str()))
+    let numbered = scheme.signature.layout == Layout::Numbered;
+    names.chain(others).any(|name| {
+        let name = name.to_ascii_lowercase();
+        header.as_str() == name || numbered && header.as_str().starts_with(&name)
+    })
 }
 
 /// Says which of several secrets it was.

@@ -14,6 +14,7 @@ mod request;
 mod scheme;
 mod secrets;
 mod send;
+mod sender;
 mod sign;
 mod verify;
 

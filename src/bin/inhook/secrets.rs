@@ -49,7 +49,6 @@ impl Secrets {
         if key_ids.iter().any(String::is_empty) {
             return Err("a `--param key_id=` has no name".into());
         }
-        let given = key_ids.len();
         let mut key_ids = key_ids.into_iter();
         let named = |(at, variable): (usize, &String)| {
             if !is_name(variable) {
@@ -79,9 +78,9 @@ impl Secrets {
         };
         let secrets = self.secret_env.iter().enumerate().map(named).collect();
         if key_ids.len() > 0 {
-            let used = given.saturating_sub(key_ids.len());
+            let unused = key_ids.len();
             eprintln!(
-                "inhook: warning: {given} times `--param key_id=…`, of which {used} are used"
+                "inhook: warning: {unused} of `--param key_id=…` not used: no secret needs it"
             );
         }
         secrets

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::Failed;
 use crate::output::say;
-use crate::sign::{Sender, destination, new_id};
+use crate::sender::{Sender, destination, new_id};
 
 /// How much of an answer is read, and how much of it is shown.
 const MAX_ANSWER: usize = 4 * 1024;

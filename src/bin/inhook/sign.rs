@@ -1,23 +1,13 @@
 //! `inhook sign`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use clap::value_parser;
-use http::{HeaderValue, Request, header};
-use inhook::clock::Clock;
-use inhook::scheme::{Field, Scheme};
-use inhook::sign::{Message, Signer};
-use inhook::{ConfigError, Rejection, Verifier};
-use serde_json::Value;
+use http::Request;
 
+use crate::Failed;
 use crate::output::write;
-use crate::secrets::Secrets;
-use crate::verify::{At, YEAR_9999, wrong};
-use crate::{Failed, request, scheme};
+use crate::sender::{ANYWHERE, Sender, destination, new_id};
 
 /// Prints a signed request, as the partner would send it.
 #[derive(Debug, clap::Args)]
@@ -27,34 +17,6 @@ pub(crate) struct Sign {
     /// As a `curl` command instead of a raw request.
     #[arg(long)]
     curl: bool,
-}
-
-/// What is signed, and how.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Sender {
-    /// A preset (see `inhook presets`), or a scheme file whose name ends in `.toml`.
-    #[arg(long, value_name = "PRESET|FILE.toml")]
-    scheme: String,
-    #[command(flatten)]
-    secrets: Secrets,
-    /// The public URL of the endpoint.
-    #[arg(long)]
-    url: Option<String>,
-    /// The event type; in a JSON body it replaces the one that is there.
-    #[arg(long)]
-    event: Option<String>,
-    /// The id; in a JSON body it replaces the one that is there.
-    #[arg(long)]
-    id: Option<String>,
-    /// The time that is signed, instead of now.
-    #[arg(long, value_name = "UNIX_SECONDS", allow_hyphen_values = true, value_parser = value_parser!(u64).range(..=YEAR_9999))]
-    at: Option<u64>,
-    /// Changes the body after it was signed, by a space at its end.
-    #[arg(long)]
-    tamper: bool,
-    /// The body; `-` is standard input.
-    #[arg(default_value = "-")]
-    body: PathBuf,
 }
 
 impl Sign {
@@ -72,134 +34,6 @@ impl Sign {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// An id that no other run makes. Of digits, since some partners have numbers for ids.
-pub(crate) fn new_id(n: u32) -> String {
-    let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
-    since_1970.wrapping_add(n.into()).to_string()
-}
-
-impl Sender {
-    /// What signs, for an endpoint at this URL.
-    pub(crate) fn prepare(&self, url: Option<&str>) -> Result<Prepared<'_>, Failed> {
-        let scheme = scheme::find(&self.scheme)?;
-        let mut secrets = self.secrets.read(&scheme)?.into_iter();
-        let secret = secrets.next().ok_or(ConfigError::NoSecret)?.secret();
-        let signer = match url {
-            Some(url) => Signer::for_url(scheme.clone(), secret.clone(), url),
-            None => Signer::new(scheme.clone(), secret.clone()),
-        };
-        let signer = signer.map_err(wrong)?;
-        let body = request::bytes(&self.body)
-            .map_err(|error| format!("{}: {error}", self.body.display()))?;
-        let mut receiver = Verifier::builder("inhook", scheme.clone(), secret).allow_weak_secret();
-        if let Some(url) = url {
-            receiver = receiver.url(url);
-        }
-        if let Some(at) = self.at {
-            receiver = receiver.clock(Arc::new(At(at)));
-        }
-        let receiver = receiver.build()?;
-        Ok(Prepared { sender: self, scheme, signer, receiver, body: body.into() })
-    }
-
-    /// The public URL that was given.
-    pub(crate) fn url(&self) -> Option<&str> {
-        self.url.as_deref()
-    }
-}
-
-/// All that it takes to sign a request.
-pub(crate) struct Prepared<'s> {
-    sender: &'s Sender,
-    scheme: Scheme,
-    signer: Signer,
-    receiver: Verifier,
-    body: Bytes,
-}
-
-impl Prepared<'_> {
-    /// How long the partner waits for an answer.
-    pub(crate) fn deadline(&self) -> Duration {
-        self.scheme.deadline
-    }
-
-    /// Why a receiver would refuse it, unless that is on purpose.
-    fn refusal(&self, request: &Request<Bytes>) -> Option<Rejection> {
-        self.receiver.verify(request.clone()).err().filter(|_| !self.sender.tamper)
-    }
-
-    /// Says what the request has no place for, and what was done to the body for it.
-    pub(crate) fn warn(&self, request: &Request<Bytes>) {
-        let Sender { id, event, at, .. } = self.sender;
-        let scheme = &self.scheme;
-        for (option, given, taken) in [
-            ("--id", id.is_some(), scheme.id.is_some()),
-            ("--event", event.is_some(), scheme.event.is_some()),
-            ("--at", at.is_some(), scheme.sent_at.is_some()),
-        ] {
-            if given && !taken {
-                eprintln!(
-                    "inhook: warning: `{option}` is not used: this partner sends no such thing"
-                );
-            }
-        }
-        let is_json = |body: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
-        if *request.body() != self.body && is_json(request.body()) {
-            eprintln!(
-                "inhook: note: values were written into the body, so its JSON was serialised again"
-            );
-        }
-    }
-
-    /// A signed request. It has the id of the command line, or this one where it needs one: in a JSON body
-    /// that has an id already only if all are to be distinct.
-    pub(crate) fn request(&self, id: &str, distinct: bool) -> Result<Request<Bytes>, Failed> {
-        let sender = self.sender;
-        let mut message = Message::new(self.body.clone());
-        let json: Option<Value> = serde_json::from_slice(&self.body).ok();
-        // What is no JSON has nothing to be filled in.
-        if json.as_ref().is_some_and(Value::is_object) {
-            message = message.fill_body();
-        }
-        let is_there = match &self.scheme.id {
-            Some(Field::Pointer(at) | Field::Integer(at)) => {
-                json.as_ref().is_some_and(|json| json.pointer(at).is_some())
-            }
-            _ => false,
-        };
-        let made = Some(id).filter(|_| distinct || !is_there);
-        if let Some(id) = sender.id.as_deref().or(made) {
-            message = message.id(id);
-        }
-        if let Some(event) = &sender.event {
-            message = message.event(event);
-        }
-        if let Some(at) = sender.at {
-            message = message.sent_at(At(at).now());
-        }
-        let mut request = self.signer.request(&message)?;
-        if !request.headers().contains_key(header::CONTENT_TYPE) {
-            let kind = match serde_json::from_slice::<serde::de::IgnoredAny>(request.body()) {
-                Ok(_) => "application/json",
-                Err(_) => "application/octet-stream",
-            };
-            request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        }
-        if sender.tamper {
-            let tampered = [request.body(), b" ".as_slice()].concat();
-            *request.body_mut() = tampered.into();
-        }
-        Ok(request)
-    }
-}
-
-/// Where to send a request: an endpoint, with the query that was made for it.
-pub(crate) fn destination(endpoint: &str, request: &Request<Bytes>) -> String {
-    let base = endpoint.split_once('?').map_or(endpoint, |(base, _)| base);
-    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{base}{query}")
 }
 
 /// The request as it goes over the wire.
@@ -228,7 +62,7 @@ fn as_curl(request: &Request<Bytes>, url: Option<&str>) -> Result<String, Failed
             .map(|text| format!("'{}'", text.replace('\'', r"'\''")))
             .ok_or("it is too long for a command, or has bytes that no command can have: leave `--curl` out")
     };
-    let to = destination(url.unwrap_or("http://127.0.0.1:3000/"), request);
+    let to = destination(url.unwrap_or(ANYWHERE), request);
     let mut curl = format!("curl --globoff {}", text(to.as_bytes())?);
     for (name, value) in request.headers() {
         // A header without a value is one that curl is told to leave out.

@@ -37,12 +37,22 @@ pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
     }
 }
 
-/// Where bytes can be moved from one part to the next one, the time is not between them.
+/// Where bytes can be moved from one part to the next one, nothing that varies stands both before and
+/// behind the time, so it is where its digits must be.
 fn lint_time(scheme: &Scheme) -> Result<(), ConfigError> {
-    let mut parts = scheme.content.iter().skip_while(|part| matches!(part, Part::Literal(_)));
-    let is_first = parts.next() == Some(&Part::SentAt);
-    let is_last = scheme.content.last() == Some(&Part::SentAt) && scheme.optional_end.is_none();
-    if is_first || is_last || !scheme.content.contains(&Part::SentAt) {
+    let constant =
+        |part: &&Part| matches!(part, Part::Literal(_) | Part::Url | Part::Path | Part::Method);
+    let first = scheme.content.iter().find(|part| !constant(part));
+    let last = scheme.content.iter().rev().find(|part| !constant(part));
+    // Digits could be the time's.
+    let ends = scheme
+        .optional_end
+        .as_ref()
+        .is_none_or(|end| end.bytes().any(|byte| !byte.is_ascii_digit()) && !is_rfc3339(scheme));
+    if first == Some(&Part::SentAt)
+        || last == Some(&Part::SentAt) && ends
+        || !scheme.content.contains(&Part::SentAt)
+    {
         return Ok(());
     }
     Err(ConfigError::Content {
@@ -75,32 +85,45 @@ fn lint_parts(scheme: &Scheme) -> Result<(), ConfigError> {
     }
     let may_be_absent =
         |part: &Part| matches!(part, Part::Literal(_) | Part::Query | Part::Field(_));
-    let optional = content.iter().filter_map(|part| match part {
-        Part::Optional(parts) => Some(parts),
-        _ => None,
-    });
-    if optional.flat_map(|parts| parts.iter()).any(|part| !may_be_absent(part)) {
-        return wrong("has an optional part other than a literal, a field or the query");
-    }
-    if scheme.either_port && !content.contains(&Part::Url) {
-        return wrong("does not have the URL, but `either_port` says that it has");
-    }
-    if scheme.digest.as_ref().is_some_and(Field::is_in_body) {
-        return wrong("has a digest of the body that is in the body itself");
-    }
-    if scheme.digest.as_ref().is_some_and(|digest| !scheme.signs(digest)) {
-        return wrong("does not cover `digest`: add the part that it is in");
+    let is_literal = |part: &&Part| matches!(part, Part::Literal(_));
+    for part in content.iter() {
+        let Part::Optional(parts) = part else { continue };
+        if !parts.iter().all(may_be_absent) {
+            return wrong("has an optional part other than a literal, a field or the query");
+        }
+        // Of two, whoever leaves one out would have the other one unsigned.
+        if parts.iter().filter(|part| !is_literal(part)).count() != 1 {
+            return wrong(
+                "has optional parts that have not one value: make each value optional by itself",
+            );
+        }
     }
     let whole = [Part::Id, Part::SentAt, Part::Body, Part::BodySha256, Part::SortedForm];
     if scheme.items.is_some() && whole.iter().any(|part| content.contains(part)) {
         return wrong("is that of an item, so it has only fields and constants");
     }
-    if scheme.optional_end.as_ref().is_some_and(|end| end.is_empty()) {
-        return wrong("has an `optional_end` that is empty");
+    lint_settings(scheme)
+}
+
+/// What belongs to the content, and contradicts it.
+fn lint_settings(scheme: &Scheme) -> Result<(), ConfigError> {
+    let wrong = |key, problem| Err(ConfigError::Setting { key, problem });
+    if scheme.either_port && !scheme.content.contains(&Part::Url) {
+        return wrong("either_port", "is set, but the URL is not in the content");
     }
-    let event = scheme.event.as_ref();
-    if event.is_some_and(|event| matches!(event, Field::FirstOf(fields) if fields.is_empty())) {
-        return wrong("is all there is: `event` is the first of no fields");
+    if let Some(digest) = &scheme.digest {
+        if digest.is_in_body() {
+            return wrong("digest", "is in the body, so it can't be that of the body");
+        }
+        if !scheme.signs(digest) {
+            return wrong("digest", "is not signed: add the part of the content that it is in");
+        }
+    }
+    if scheme.optional_end.as_ref().is_some_and(|end| end.is_empty()) {
+        return wrong("optional_end", "is empty: leave it out");
+    }
+    if matches!(&scheme.event, Some(Field::FirstOf(fields)) if fields.is_empty()) {
+        return wrong("event", "is the first of no fields: leave it out");
     }
     Ok(())
 }
@@ -217,7 +240,8 @@ fn optional_badly(content: &[Part]) -> bool {
             _ => return true,
         }
         match next {
-            Some(Part::Optional(_)) | None => {}
+            None => {}
+            Some(Part::Optional(parts)) if !is_value(parts) => {}
             Some(part) => match literal(Some(part)) {
                 Some(start) => starts.push(start),
                 None => return true,

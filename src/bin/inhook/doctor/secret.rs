@@ -26,7 +26,7 @@ pub(super) fn mistakes(case: &Case) -> Vec<Mistake> {
     if case.secrets.len() > 1 {
         for named in &case.secrets {
             let advice = format!(
-                "with the secret in `{}` alone: another one is not in the notation of the scheme.",
+                "with the secret in `{}` alone: another one can't be used, as the reason above says.",
                 named.variable
             );
             all.push(Mistake::new(advice, Case { secrets: vec![named.clone()], ..case.clone() }));

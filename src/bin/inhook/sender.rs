@@ -1,0 +1,240 @@
+//! What is signed by `inhook sign` and `inhook send`, and how.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use clap::value_parser;
+use http::{HeaderValue, Request, header};
+use inhook::clock::Clock;
+use inhook::scheme::{Danger, Field, Json, Part, Scheme};
+use inhook::sign::{Message, Signer};
+use inhook::{ConfigError, Rejection, Secret, Verifier};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
+use serde_json::Value;
+
+use crate::secrets::Secrets;
+use crate::verify::{At, YEAR_9999, wrong};
+use crate::{Failed, request, scheme};
+
+/// What is signed, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Sender {
+    /// A preset (see `inhook presets`), or a scheme file whose name ends in `.toml`.
+    #[arg(long, value_name = "PRESET|FILE.toml")]
+    scheme: String,
+    #[command(flatten)]
+    secrets: Secrets,
+    /// The public URL of the endpoint.
+    #[arg(long)]
+    url: Option<String>,
+    /// The event type; in a JSON body it replaces the one that is there.
+    #[arg(long)]
+    event: Option<String>,
+    /// The id; in a JSON body it replaces the one that is there.
+    #[arg(long)]
+    id: Option<String>,
+    /// The time that is signed, instead of now.
+    #[arg(long, value_name = "UNIX_SECONDS", allow_hyphen_values = true, value_parser = value_parser!(u64).range(..=YEAR_9999))]
+    at: Option<u64>,
+    /// Changes the body after it was signed, by a space at its end.
+    #[arg(long)]
+    tamper: bool,
+    /// The body; `-` is standard input.
+    #[arg(default_value = "-")]
+    body: PathBuf,
+}
+
+/// An id that no other run makes. Of digits, since some partners have numbers for ids.
+pub(crate) fn new_id(n: u32) -> String {
+    let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+    since_1970.wrapping_add(n.into()).to_string()
+}
+
+impl Sender {
+    /// What signs, for an endpoint at this URL.
+    pub(crate) fn prepare(&self, url: Option<&str>) -> Result<Prepared<'_>, Failed> {
+        let scheme = scheme::find(&self.scheme)?;
+        let mut secrets = self.secrets.read(&scheme)?.into_iter();
+        let secret = secrets.next().ok_or(ConfigError::NoSecret)?.secret();
+        let url = url.map(str::to_owned);
+        signer(&scheme, &secret, url.as_deref())?;
+        let body = request::bytes(&self.body)
+            .map_err(|error| format!("{}: {error}", self.body.display()))?;
+        let body = as_signed_field(&scheme, body);
+        let mut receiver =
+            Verifier::builder("inhook", scheme.clone(), secret.clone()).allow_weak_secret();
+        if let Some(url) = &url {
+            receiver = receiver.url(url);
+        }
+        if let Some(at) = self.at {
+            receiver = receiver.clock(Arc::new(At(at)));
+        }
+        let receiver = receiver.build()?;
+        Ok(Prepared { sender: self, scheme, secret, url, receiver, body: body.into() })
+    }
+
+    /// The public URL that was given.
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.url.as_deref()
+    }
+}
+
+/// An endpoint, where none is given.
+pub(crate) const ANYWHERE: &str = "http://127.0.0.1:3000/";
+
+/// All that it takes to sign a request.
+pub(crate) struct Prepared<'s> {
+    sender: &'s Sender,
+    scheme: Scheme,
+    secret: Secret,
+    url: Option<String>,
+    receiver: Verifier,
+    body: Bytes,
+}
+
+impl Prepared<'_> {
+    /// How long the partner waits for an answer.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.scheme.deadline
+    }
+
+    /// Why a receiver would refuse it, unless that is on purpose.
+    pub(crate) fn refusal(&self, request: &Request<Bytes>) -> Option<Rejection> {
+        self.receiver.verify(request.clone()).err().filter(|_| !self.sender.tamper)
+    }
+
+    /// Says what the request has no place for, and what was done to the body for it.
+    pub(crate) fn warn(&self, request: &Request<Bytes>) {
+        let Sender { id, event, at, .. } = self.sender;
+        let scheme = &self.scheme;
+        for (option, given, taken) in [
+            ("--id", id.is_some(), scheme.id.is_some()),
+            ("--event", event.is_some(), scheme.event.is_some()),
+            ("--at", at.is_some(), scheme.sent_at.is_some()),
+        ] {
+            if given && !taken {
+                eprintln!(
+                    "inhook: warning: `{option}` is not used: this partner sends no such thing"
+                );
+            }
+        }
+        let is_json = |body: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+        let rewritten = !request.body().starts_with(&self.body);
+        if rewritten && is_json(request.body()) {
+            eprintln!(
+                "inhook: note: values were written into the body, so its JSON was serialised again"
+            );
+        }
+    }
+
+    /// The URL, with the first parameter in the query that is signed instead of the body: without any two
+    /// requests could not be told apart.
+    fn with_signed_parameter(&self, id: &str) -> Option<String> {
+        let name = self.scheme.content.iter().find_map(|part| match part {
+            Part::Optional(parts) => parts.iter().find_map(signed_parameter),
+            part => signed_parameter(part),
+        });
+        let unsigned_body = self.scheme.dangerously_allow.contains(&Danger::UnsignedBody);
+        let Some(name) = name.filter(|_| unsigned_body) else { return self.url.clone() };
+        let url = self.url.as_deref().unwrap_or(ANYWHERE);
+        let query = url.split_once('?').map(|(_, query)| query);
+        if query.is_some_and(|query| query.split('&').any(|pair| is_named(pair.as_bytes(), name))) {
+            return Some(url.to_owned());
+        }
+        let separator = if query.is_some() { '&' } else { '?' };
+        Some(format!("{url}{separator}{}", parameter(name, id.as_bytes())))
+    }
+
+    /// A signed request. It has the id of the command line, or this one where it needs one: in a JSON body
+    /// that has an id already only if all are to be distinct.
+    pub(crate) fn request(&self, id: &str, distinct: bool) -> Result<Request<Bytes>, Failed> {
+        let sender = self.sender;
+        let mut message = Message::new(self.body.clone());
+        let json: Option<Value> = serde_json::from_slice(&self.body).ok();
+        // What is no JSON has nothing to be filled in.
+        if json.as_ref().is_some_and(Value::is_object) {
+            message = message.fill_body();
+        }
+        let is_there = match &self.scheme.id {
+            Some(Field::Pointer(at) | Field::Integer(at)) => {
+                json.as_ref().is_some_and(|json| json.pointer(at).is_some())
+            }
+            _ => false,
+        };
+        let made = Some(id).filter(|_| distinct || !is_there);
+        if let Some(id) = sender.id.as_deref().or(made) {
+            message = message.id(id);
+        }
+        if let Some(event) = &sender.event {
+            message = message.event(event);
+        }
+        if let Some(at) = sender.at {
+            message = message.sent_at(At(at).now());
+        }
+        let url = self.with_signed_parameter(sender.id.as_deref().unwrap_or(id));
+        let mut request = signer(&self.scheme, &self.secret, url.as_deref())?.request(&message)?;
+        if !request.headers().contains_key(header::CONTENT_TYPE) {
+            let kind = match serde_json::from_slice::<serde::de::IgnoredAny>(request.body()) {
+                Ok(_) => "application/json",
+                Err(_) => "application/octet-stream",
+            };
+            request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        if sender.tamper {
+            let tampered = [request.body(), b" ".as_slice()].concat();
+            *request.body_mut() = tampered.into();
+        }
+        Ok(request)
+    }
+}
+
+fn signer(scheme: &Scheme, secret: &Secret, url: Option<&str>) -> Result<Signer, Failed> {
+    let (scheme, secret) = (scheme.clone(), secret.clone());
+    let signer = match url {
+        Some(url) => Signer::for_url(scheme, secret, url),
+        None => Signer::new(scheme, secret),
+    };
+    signer.map_err(wrong)
+}
+
+fn signed_parameter(part: &Part) -> Option<&str> {
+    match part {
+        Part::Field(Field::Query(name)) => Some(name),
+        _ => None,
+    }
+}
+
+/// The body, or the form that has it as the one field that is signed: that is what such a partner sends.
+fn as_signed_field(scheme: &Scheme, body: Vec<u8>) -> Vec<u8> {
+    match &*scheme.content {
+        [Part::Field(Field::Form(name))] if scheme.json == Json::Body => {
+            let is_there = body.split(|byte| *byte == b'&').any(|pair| is_named(pair, name));
+            if is_there { body } else { parameter(name, &body).into_bytes() }
+        }
+        _ => body,
+    }
+}
+
+/// `name=value`, encoded.
+fn parameter(name: &str, value: &[u8]) -> String {
+    let (name, value) = (name.as_bytes(), value);
+    format!(
+        "{}={}",
+        percent_encode(name, NON_ALPHANUMERIC),
+        percent_encode(value, NON_ALPHANUMERIC)
+    )
+}
+
+fn is_named(pair: &[u8], name: &str) -> bool {
+    let found = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+    percent_decode(found).eq(name.bytes())
+}
+
+/// Where to send a request: an endpoint, with the query that was made for it.
+pub(crate) fn destination(endpoint: &str, request: &Request<Bytes>) -> String {
+    let base = endpoint.split_once('?').map_or(endpoint, |(base, _)| base);
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{base}{query}")
+}
