@@ -261,9 +261,29 @@ fn line_of_key(text: &str, key: &str) -> Option<usize> {
     find_key(table.get_ref(), key).map(|at| line_of(text, at))
 }
 
-/// The key that this byte belongs to: the last one that begins before it.
+/// The key that this byte belongs to: the one that begins last before it, or has such a one in it.
 fn key_at(text: &str, at: usize) -> Option<String> {
     let table = DeTable::parse(text).ok()?;
-    let before = table.get_ref().keys().filter(|name| name.span().start <= at);
-    before.max_by_key(|name| name.span().start).map(|name| name.get_ref().to_string())
+    let last = |name: &Spanned<_>, value| {
+        let own = Some(name.span().start).filter(|start| *start <= at);
+        own.max(last_key(value, at))
+    };
+    let keys = table.get_ref().iter();
+    let found = keys.max_by_key(|(name, value)| last(name, value.get_ref()))?;
+    Some(found.0.get_ref().to_string())
+}
+
+/// Where the last key begins before this byte, in a value.
+fn last_key(value: &DeValue<'_>, at: usize) -> Option<usize> {
+    match value {
+        DeValue::Table(table) => {
+            let keys = table.iter().map(|(name, value)| {
+                let own = Some(name.span().start).filter(|start| *start <= at);
+                own.max(last_key(value.get_ref(), at))
+            });
+            keys.max().flatten()
+        }
+        DeValue::Array(values) => values.iter().filter_map(|it| last_key(it.get_ref(), at)).max(),
+        _ => None,
+    }
 }

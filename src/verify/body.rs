@@ -186,7 +186,7 @@ impl Source {
     fn form_of_event<'r>(&self, body: &'r [u8]) -> Vec<Parameter<'r>> {
         let in_form = self.event.iter().any(|place| matches!(place, Place::Form(_)));
         // JSON may have a text in it that looks like a parameter.
-        let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
+        let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'"'));
         if !in_form || self.reads_form || is_json {
             return Vec::new();
         }

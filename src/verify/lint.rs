@@ -157,7 +157,9 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
         }
         Identity::IdAndContent | Identity::UnsignedId
             if scheme.allows(Danger::AmbiguousContent)
-                && scheme.id.as_ref().is_some_and(|id| scheme.signs(id)) =>
+                && scheme.id.as_ref().is_some_and(|id| {
+                    scheme.signs(id) || id.is_in_body() && scheme.covers_body_or_form()
+                }) =>
         {
             wrong("has an id that is signed, and bytes can be moved into it: say `Content`")
         }

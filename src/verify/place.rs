@@ -69,10 +69,7 @@ impl Place {
     ) -> Result<Self, ConfigError> {
         let only_sent_at =
             |name: String| Err(ConfigError::Parameter { name, problem: "can only be `sent_at`" });
-        let wrong = |key, problem| Err(ConfigError::Setting { key, problem });
         Ok(match field {
-            Field::Query(name) if name.is_empty() => return wrong("query", "has no name"),
-            Field::Form(name) if name.is_empty() => return wrong("form", "has no name"),
             Field::Header(name) => Self::Header(Header::prepare(scheme, name)?),
             Field::Pointer(pointer) => {
                 Self::Pointer(position(pointer, pointers), Arc::from(&**pointer))
@@ -84,7 +81,10 @@ impl Place {
             Field::Form(name) => Self::Form(Arc::from(&**name)),
             Field::Parameter(name) => return only_sent_at(name.to_string()),
             Field::Entry(entry) => return only_sent_at(entry.to_string()),
-            Field::FirstOf(_) => return wrong("first_of", "is only for `event`"),
+            Field::FirstOf(_) => {
+                let problem = "is only for `event`";
+                return Err(ConfigError::Setting { key: "first_of", problem });
+            }
         })
     }
 

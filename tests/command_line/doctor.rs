@@ -170,6 +170,24 @@ fn the_doctor_reads_what_is_there() {
     let right = "The signature is right, but the signed time at `/webhookTimestamp`";
     assert!(said.contains(right), "{said}");
 
+    // What changed a body of which the digest is signed is found as well.
+    let wide = "{\n    \"id\": 1\n}";
+    let public = ["--url", "https://hooks.example.com/sms"];
+    let twilio = [&["--scheme", "twilio/json-body-sha256"][..], &public].concat();
+    let request = signed(SECRET, "twilio/json-body-sha256", &public, wide);
+    assert!(doctor(SECRET, &twilio, &request).0.contains("valid as it is"));
+    let (said, _) = doctor(SECRET, &twilio, &with_body(&request, b"{\"id\":1}"));
+    assert!(said.contains("four spaces"), "{said}");
+    let (said, _) = doctor(SECRET, &twilio, &with_body(&request, b""));
+    assert!(said.contains("is right, but the body does not have the SHA-256"), "{said}");
+    // Short JSON may become much longer.
+    let nested = (0..14).fold("1".to_owned(), |json, _| format!("{{\"a\":{json}}}"));
+    let value: Value = serde_json::from_str(&nested).unwrap();
+    let wide = serde_json::to_string_pretty(&value).unwrap().replace("  ", "    ");
+    let request = signed_raw(SECRET, "github", &wide);
+    let (said, _) = doctor(SECRET, &github, &with_body(&request, nested.as_bytes()));
+    assert!(said.contains("four spaces"), "{said}");
+
     // Secrets: one of two in the wrong notation, one that is encoded twice, one of another name.
     let svix = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let request = signed(svix, "svix", &["--id", "1"], json);

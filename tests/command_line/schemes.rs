@@ -37,7 +37,7 @@ fn scheme_files_that_can_not_be_used() {
                  sent_at = { field = { header = \"x-time\" }, format = \"unix_seconds\" }\n";
     let deep = format!("{good}content = {}", "[".repeat(10_000));
     let huge = format!("{good}# {}", "x".repeat(10 * 1024 * 1024));
-    let cases: [(usize, &str, String); 32] = [
+    let cases: [(usize, &str, String); 34] = [
         (3, "unknown field `contents`", format!("{good}contents = []")),
         (3, "unknown variant `bodi`", format!("{good}content = [\"bodi\"]")),
         (3, "invalid type", format!("{good}content = 7")),
@@ -80,7 +80,21 @@ fn scheme_files_that_can_not_be_used() {
             "first of no fields",
             format!("{good}content = [\"body\"]\nevent = {{ first_of = [] }}"),
         ),
-        (4, "`query` has no name", format!("{good}content = [\"body\"]\nid = {{ query = \"\" }}")),
+        (
+            4,
+            "`id` is in a parameter that has no name",
+            format!("{good}event = {{ query = \"type\" }}\nid = {{ query = \"\" }}"),
+        ),
+        (
+            4,
+            "`id` can't be the first of several",
+            format!("{good}event = {{ first_of = [{{ query = \"a\" }}] }}\nid = {{ first_of = [{{ query = \"a\" }}] }}"),
+        ),
+        (
+            4,
+            "it is written like `signature",
+            "name = \"acme\"\nsignature.field = { header = \"x-s\" }\ncontent = [\"body\"]\nsignature.layout = 7\n".into(),
+        ),
         (3, "`either_port` is set", format!("{good}either_port = true")),
         (
             5,

@@ -43,6 +43,34 @@ fn sign_puts_what_is_signed_where_it_belongs() {
         "{}",
         text(&output.stdout)
     );
+    // What the signer writes itself, or what is part of a URL, is not written twice.
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("acme.toml");
+    let head = "name = \"acme\"\nsignature = { field = { header = \"x-signature\" } }\n\
+                dangerously_allow = [\"unsigned_body\"]\n";
+    for (scheme, target) in [
+        ("content = [{ field = { query = \"id\" } }]\nid = { query = \"id\" }", "/?id=7 "),
+        ("content = [{ field = { form = \"id\" } }]\nid = { form = \"id\" }", "/ "),
+        (
+            "content = [{ field = { query = \"t\" } }, { literal = \".\" }, { field = { query = \"id\" } }]\n\
+             id = { query = \"id\" }\nevent = { query = \"t\" }",
+            "/?id=7&t=e ",
+        ),
+        ("content = [{ field = { query = \"n\" } }]", "/?n=7 "),
+    ] {
+        std::fs::write(&file, format!("{head}{scheme}")).unwrap();
+        let args = ["--scheme", file.to_str().unwrap(), "--secret-env", "HOOK_SECRET"];
+        let sign = [&["sign"], &args[..], &["--id", "7", "--event", "e", "-"]].concat();
+        let output = inhook(SECRET, &sign, b"");
+        let request = text(&output.stdout);
+        assert!(
+            request.starts_with(&format!("POST {target}")),
+            "{request} {}",
+            text(&output.stderr)
+        );
+        let verified = inhook(SECRET, &[&["verify"], &args[..], &["-"]].concat(), &output.stdout);
+        assert_eq!(code(&verified), 0, "{}", text(&verified.stderr));
+    }
     let braintree = [
         "sign",
         "--scheme",

@@ -147,6 +147,25 @@ fn optional_parts_are_read_in_one_way() {
         let error = built(content.clone()).unwrap_err();
         assert!(matches!(error, ConfigError::Content { .. }), "{content:?}: {error}");
     }
+    // Each is told from what follows it, and from nothing else.
+    let group = |name: &'static str| optional(vec![literal(name), header("x-a"), literal(";")]);
+    for content in [
+        vec![group("a:"), end(), group("b:"), end(), Part::Body],
+        vec![group("a:"), group("b:"), Part::Path, Part::Body],
+        vec![group("a:"), Part::Url, Part::Body],
+    ] {
+        let scheme = Scheme { content: content.clone().into(), ..presets::GITHUB };
+        let built = builder(scheme).url(URL).build();
+        assert!(built.is_ok(), "{content:?}: {built:?}");
+    }
+    for content in [
+        vec![group("a:"), group("a:b"), end(), Part::Body],
+        vec![group("https://"), Part::Url, Part::Body],
+        vec![group("a:"), Part::Body],
+    ] {
+        let scheme = Scheme { content: content.clone().into(), ..presets::GITHUB };
+        builder(scheme).url(URL).build().unwrap_err();
+    }
     // What begins in the value may end in either of what follows it.
     let scheme = Scheme {
         content: vec![

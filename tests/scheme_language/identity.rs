@@ -79,16 +79,36 @@ fn of_ambiguous_content_only_the_whole_identifies() {
     let fields = Identity::Fields(vec![Field::header("x-id")].into());
     let error = builder(scheme.clone()).identity(fields).build().unwrap_err();
     assert!(matches!(error, ConfigError::UncoveredIdentity { .. }), "{error}");
-    for identity in [Identity::IdAndContent, Identity::UnsignedId] {
-        let error = builder(scheme.clone()).identity(identity).build().unwrap_err();
-        assert!(matches!(error, ConfigError::Identity { .. }), "{error}");
+    // An id that bytes can be moved into binds nothing, whether it is a part or in one.
+    let form = Scheme { id: Some(Field::form("Sid")), ..ambiguous(&[Part::SortedForm]) };
+    let body = Scheme {
+        id: Some(Field::pointer("/id")),
+        ..ambiguous(&[Part::Field(Field::Header(Borrowed("x-a"))), Part::Body])
+    };
+    for scheme in [scheme, form, body] {
+        for identity in [Identity::IdAndContent, Identity::UnsignedId] {
+            let error = builder(scheme.clone()).identity(identity).build().unwrap_err();
+            assert!(matches!(error, ConfigError::Identity { .. }), "{error}");
+        }
     }
+    // A URL of two lengths would be found in two places.
+    const URL_BEHIND: &[Part] = &[Part::Id, Part::Url, Part::Body];
+    let behind = Scheme { either_port: true, ..ambiguous(URL_BEHIND) };
+    let error = builder(behind).url(URL).build().unwrap_err();
+    assert!(matches!(error, ConfigError::Content { .. }), "{error}");
 
     // Nor can a time be told from what it touches on both sides.
     let sent_at = || Some(TIME);
     let between = Scheme { sent_at: sent_at(), ..ambiguous(&[Part::Id, Part::SentAt, Part::Body]) };
     let error = builder(between).build().unwrap_err();
     assert!(matches!(error, ConfigError::Content { .. }), "{error}");
+    const METHOD: &[Part] = &[Part::Method, Part::SentAt, Part::Id, Part::Body];
+    const LAST: &[Part] = &[Part::Body, Part::Literal(Borrowed("\n")), Part::SentAt];
+    for (content, optional_end) in [(METHOD, None), (LAST, Some("\n1".into()))] {
+        let scheme = Scheme { sent_at: sent_at(), optional_end, ..ambiguous(content) };
+        let error = builder(scheme).build().unwrap_err();
+        assert!(matches!(error, ConfigError::Content { .. }), "{content:?}: {error}");
+    }
     for content in [
         &[Part::SentAt, Part::Id, Part::Body][..],
         &[Part::Id, Part::Body, Part::SentAt],

@@ -122,10 +122,18 @@ impl Doctor {
 
     /// The likeliest mistakes that explain it, or else the first pair of them.
     fn diagnose(&self, case: &Case, wrong_length: Option<WrongLength>) -> Vec<String> {
-        if let Some(proved) = self.signed(case) {
-            let rest = self.about_the_rest(case, &proved);
-            return vec![format!("The signature is right, but {rest}")];
-        }
+        let right = match self.signed(case) {
+            None => None,
+            Some(proved) => {
+                let rest = self.about_the_rest(case, &proved);
+                let right = format!("The signature is right, but {rest}");
+                // What changed the body, whose digest is signed, can be found.
+                if !matches!(proved, Err(Rejection::WrongDigest)) {
+                    return vec![right];
+                }
+                Some(right)
+            }
+        };
         let declared = wrong_length.and_then(|wrong| wrong.declared);
         let shorter = declared.and_then(|declared| case.request.body().get(..declared));
         let cut = shorter.map(|body| {
@@ -149,6 +157,9 @@ impl Doctor {
         if !found.is_empty() || case.request.body().len() > MAX_FOR_PAIRS {
             return found;
         }
+        if let Some(right) = right {
+            return vec![right];
+        }
         let pairs = mistakes(case).filter(|mistake| mistake.rank == 0);
         let mut pairs = pairs.flat_map(|first| {
             let seconds: Vec<Mistake> = mistakes(&first.case).collect();
@@ -163,13 +174,17 @@ impl Doctor {
         let before = if before.is_empty() { String::new() } else { format!("{before} And: ") };
         let advice = format!("The signature would be right: {before}{}", mistake.advice);
         let case = &mistake.case;
+        let besides = || format!("{advice} Besides, {}", self.about_the_rest(case, &proved));
+        match &proved {
+            Err(Rejection::WrongDigest) => return None,
+            Err(_) => return Some(besides()),
+            Ok(_) => {}
+        }
         let builder =
             self.receiver.builder(&case.scheme, &case.secrets, case.url.as_deref()).ok()?;
         let verifier = builder.allow_weak_secret().build().ok()?;
         match judge(&verifier, case.request.clone()) {
-            Err(Rejection::Stale { .. } | Rejection::Future { .. }) => {
-                Some(format!("{advice} Besides, {}", self.about_the_rest(case, &proved)))
-            }
+            Err(Rejection::Stale { .. } | Rejection::Future { .. }) => Some(besides()),
             _ => Some(advice),
         }
     }

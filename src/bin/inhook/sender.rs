@@ -129,22 +129,30 @@ impl Prepared<'_> {
         }
     }
 
-    /// The URL, with the first parameter in the query that is signed instead of the body: without any two
-    /// requests could not be told apart.
+    /// The URL, with a parameter in the query that is signed and nothing else writes: the first one, or,
+    /// where that is optional, the first one that is signed instead of the body. Without it no two
+    /// requests could be told apart.
     fn with_signed_parameter(&self, id: &str) -> Option<String> {
-        let name = self.scheme.content.iter().find_map(|part| match part {
-            Part::Optional(parts) => parts.iter().find_map(signed_parameter),
-            part => signed_parameter(part),
+        let scheme = &self.scheme;
+        let unsigned_body = scheme.dangerously_allow.contains(&Danger::UnsignedBody);
+        let mut parts = scheme.content.iter().flat_map(|part| match part {
+            Part::Optional(parts) if unsigned_body => parts.iter(),
+            part => std::slice::from_ref(part).iter(),
         });
-        let unsigned_body = self.scheme.dangerously_allow.contains(&Danger::UnsignedBody);
-        let Some(name) = name.filter(|_| unsigned_body) else { return self.url.clone() };
+        let name = parts.find_map(|part| match part {
+            Part::Field(field @ Field::Query(name)) if !is_written(scheme, field) => Some(name),
+            _ => None,
+        });
+        // A parameter of a URL that is signed as a whole is part of that.
+        let name = name.filter(|_| !scheme.content.contains(&Part::Url));
+        let Some(name) = name else { return self.url.clone() };
         let url = self.url.as_deref().unwrap_or(ANYWHERE);
-        let query = url.split_once('?').map(|(_, query)| query);
-        if query.is_some_and(|query| query.split('&').any(|pair| is_named(pair.as_bytes(), name))) {
+        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        if query.split('&').any(|pair| is_named(pair.as_bytes(), name)) {
             return Some(url.to_owned());
         }
-        let separator = if query.is_some() { '&' } else { '?' };
-        Some(format!("{url}{separator}{}", parameter(name, id.as_bytes())))
+        let query = if query.is_empty() { String::new() } else { format!("{query}&") };
+        Some(format!("{base}?{query}{}", parameter(name, id.as_bytes())))
     }
 
     /// A signed request. It has the id of the command line, or this one where it needs one: in a JSON body
@@ -199,17 +207,22 @@ fn signer(scheme: &Scheme, secret: &Secret, url: Option<&str>) -> Result<Signer,
     signer.map_err(wrong)
 }
 
-fn signed_parameter(part: &Part) -> Option<&str> {
-    match part {
-        Part::Field(Field::Query(name)) => Some(name),
-        _ => None,
-    }
+/// Whether the signer writes this field itself, as the id, the event type, the time or the digest.
+fn is_written(scheme: &Scheme, field: &Field) -> bool {
+    let event = match &scheme.event {
+        Some(Field::FirstOf(fields)) => fields.first(),
+        event => event.as_ref(),
+    };
+    let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
+    [scheme.id.as_ref(), event, sent_at, scheme.digest.as_ref()].contains(&Some(field))
 }
 
 /// The body, or the form that has it as the one field that is signed: that is what such a partner sends.
 fn as_signed_field(scheme: &Scheme, body: Vec<u8>) -> Vec<u8> {
     match &*scheme.content {
-        [Part::Field(Field::Form(name))] if scheme.json == Json::Body => {
+        [Part::Field(field @ Field::Form(name))]
+            if scheme.json == Json::Body && !is_written(scheme, field) =>
+        {
             let is_there = body.split(|byte| *byte == b'&').any(|pair| is_named(pair, name));
             if is_there { body } else { parameter(name, &body).into_bytes() }
         }
@@ -219,12 +232,8 @@ fn as_signed_field(scheme: &Scheme, body: Vec<u8>) -> Vec<u8> {
 
 /// `name=value`, encoded.
 fn parameter(name: &str, value: &[u8]) -> String {
-    let (name, value) = (name.as_bytes(), value);
-    format!(
-        "{}={}",
-        percent_encode(name, NON_ALPHANUMERIC),
-        percent_encode(value, NON_ALPHANUMERIC)
-    )
+    let encode = |text| percent_encode(text, NON_ALPHANUMERIC);
+    format!("{}={}", encode(name.as_bytes()), encode(value))
 }
 
 fn is_named(pair: &[u8], name: &str) -> bool {

@@ -1,7 +1,7 @@
 //! The signed content: whether it covers the body, and whether its parts can be told apart.
 
 use crate::error::ConfigError;
-use crate::scheme::{Danger, Field, Part, Scheme, SentAt, TimeFormat};
+use crate::scheme::{Danger, Field, Identity, Part, Scheme, SentAt, TimeFormat};
 
 use super::signs;
 
@@ -32,32 +32,34 @@ pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
         (None, true) if !scheme.content.iter().any(varies) => {
             Err(ConfigError::NeedlessDanger { danger: "AmbiguousContent" })
         }
-        (_, true) => lint_time(scheme),
+        (_, true) => lint_ambiguous(scheme),
         (None, false) => Ok(()),
     }
 }
 
-/// Where bytes can be moved from one part to the next one, nothing that varies stands both before and
-/// behind the time, so it is where its digits must be.
-fn lint_time(scheme: &Scheme) -> Result<(), ConfigError> {
-    let constant =
-        |part: &&Part| matches!(part, Part::Literal(_) | Part::Url | Part::Path | Part::Method);
+/// Where bytes can be moved from one part to the next one, nothing that varies stands before the time or
+/// nothing behind it, so it is where its digits must be; and nothing before a URL of two lengths.
+fn lint_ambiguous(scheme: &Scheme) -> Result<(), ConfigError> {
+    let wrong = |problem| Err(ConfigError::Content { problem });
+    let constant = |part: &&Part| matches!(part, Part::Literal(_) | Part::Url | Part::Path);
     let first = scheme.content.iter().find(|part| !constant(part));
     let last = scheme.content.iter().rev().find(|part| !constant(part));
     // Digits could be the time's.
     let ends = scheme
         .optional_end
         .as_ref()
-        .is_none_or(|end| end.bytes().any(|byte| !byte.is_ascii_digit()) && !is_rfc3339(scheme));
-    if first == Some(&Part::SentAt)
-        || last == Some(&Part::SentAt) && ends
-        || !scheme.content.contains(&Part::SentAt)
-    {
-        return Ok(());
+        .is_none_or(|end| !end.bytes().any(|byte| byte.is_ascii_digit()) && !is_rfc3339(scheme));
+    let is_found = first == Some(&Part::SentAt) || last == Some(&Part::SentAt) && ends;
+    if scheme.content.contains(&Part::SentAt) && !is_found {
+        return wrong(
+            "is ambiguous, and has the time between other parts, so nobody could say where that begins: leave `sent_at` out",
+        );
     }
-    Err(ConfigError::Content {
-        problem: "is ambiguous, and has the time between other parts, so nobody could say where that begins: leave `sent_at` out",
-    })
+    let before_url = scheme.content.iter().take_while(|part| **part != Part::Url);
+    if scheme.either_port && before_url.into_iter().any(|part| !constant(&part)) {
+        return wrong("is ambiguous, so with `either_port` only constants stand before the URL");
+    }
+    Ok(())
 }
 
 /// What can't be, whatever is allowed.
@@ -122,8 +124,52 @@ fn lint_settings(scheme: &Scheme) -> Result<(), ConfigError> {
     if scheme.optional_end.as_ref().is_some_and(|end| end.is_empty()) {
         return wrong("optional_end", "is empty: leave it out");
     }
-    if matches!(&scheme.event, Some(Field::FirstOf(fields)) if fields.is_empty()) {
-        return wrong("event", "is the first of no fields: leave it out");
+    lint_fields(scheme)
+}
+
+/// Each field can be one.
+fn lint_fields(scheme: &Scheme) -> Result<(), ConfigError> {
+    let events = match &scheme.event {
+        Some(Field::FirstOf(fields)) if fields.is_empty() => {
+            let problem = "is the first of no fields: leave it out";
+            return Err(ConfigError::Setting { key: "event", problem });
+        }
+        Some(Field::FirstOf(fields)) => fields,
+        Some(field) => std::slice::from_ref(field),
+        None => &[],
+    };
+    let identity: &[Field] = match &scheme.identity {
+        Identity::Fields(fields) => fields,
+        _ => &[],
+    };
+    let keys = [
+        ("signature", std::slice::from_ref(&scheme.signature.field)),
+        ("id", scheme.id.as_slice()),
+        ("event", events),
+        ("digest", scheme.digest.as_slice()),
+        ("identity", identity),
+    ];
+    let sent_at = scheme.sent_at.iter().map(|sent_at| ("sent_at", &sent_at.field));
+    let content = scheme.content.iter().flat_map(|part| match part {
+        Part::Optional(parts) => parts.iter(),
+        part => std::slice::from_ref(part).iter(),
+    });
+    let content = content.filter_map(|part| match part {
+        Part::Field(field) => Some(("content", field)),
+        _ => None,
+    });
+    let fields = keys.into_iter().flat_map(|(key, fields)| fields.iter().map(move |it| (key, it)));
+    for (key, field) in fields.chain(sent_at).chain(content) {
+        let problem = match field {
+            Field::Query(name) | Field::Form(name) if name.is_empty() => {
+                "is in a parameter that has no name"
+            }
+            Field::FirstOf(_) => {
+                "can't be the first of several: only `event` can, and of single ones"
+            }
+            _ => continue,
+        };
+        return Err(ConfigError::Setting { key, problem });
     }
     Ok(())
 }
@@ -148,7 +194,7 @@ fn ambiguity(scheme: &Scheme) -> Option<&'static str> {
     }
     if optional_badly(content) {
         return Some(
-            "is ambiguous: optional parts must begin with a literal, unless they are one value, and unlike what may follow; and end with one, unless they are the last",
+            "is ambiguous: an optional part must begin with a literal, unlike whatever may follow it, which is another literal, the URL or the path; and end with one, unless it is the last; or be a value alone",
         );
     }
     let touches = |part: &Part, rest: &[Part]| match (part, rest.first()) {
@@ -222,34 +268,42 @@ fn ends_badly(content: &[Part]) -> bool {
     !after_body.into_iter().all(fixed)
 }
 
+/// Whether it can't be told if an optional part is there.
 fn optional_badly(content: &[Part]) -> bool {
-    let literal = |part: Option<&Part>| match part {
-        Some(Part::Literal(text)) => Some(text.clone()),
+    // What a part begins with, always.
+    let beginning = |part: Option<&Part>| match part {
+        Some(Part::Literal(text)) if !text.is_empty() => Some(text.to_string()),
+        Some(Part::Url) => Some("http".to_owned()),
+        Some(Part::Path) => Some("/".to_owned()),
         _ => None,
     };
-    let mut starts = Vec::new();
+    // The optional parts that follow each other, and what follows the last of them.
+    let mut starts: Vec<String> = Vec::new();
     for (at, part) in content.iter().enumerate() {
         let next = content.get(at.saturating_add(1));
         let Part::Optional(parts) = part else { continue };
         if is_value(parts) {
             continue;
         }
-        let ends = next.is_none() || literal(parts.last()).is_some();
-        match literal(parts.first()) {
-            Some(start) if ends && !start.is_empty() => starts.push(start),
-            _ => return true,
-        }
+        let ends = next.is_none() || matches!(parts.last(), Some(Part::Literal(_)));
+        let Some(start) = beginning(parts.first()).filter(|_| ends) else { return true };
+        starts.push(start);
         match next {
+            Some(Part::Optional(parts)) if !is_value(parts) => continue,
             None => {}
-            Some(Part::Optional(parts)) if !is_value(parts) => {}
-            Some(part) => match literal(Some(part)) {
+            next => match beginning(next) {
                 Some(start) => starts.push(start),
                 None => return true,
             },
         }
+        let alike = starts.iter().enumerate().any(|(at, start)| {
+            let mut others = starts.iter().enumerate().filter(|(other, _)| *other != at);
+            others.any(|(_, other)| other.starts_with(start.as_str()))
+        });
+        if alike {
+            return true;
+        }
+        starts.clear();
     }
-    starts.iter().enumerate().any(|(at, start)| {
-        let mut others = starts.iter().enumerate().filter(|(other, _)| *other != at);
-        others.any(|(_, other)| other.starts_with(&**start))
-    })
+    false
 }

@@ -10,20 +10,22 @@ use super::{Case, Mistake};
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// No deeper: what is indented grows with the depth of each line.
 const MAX_DEPTH: usize = 64;
-/// Nor does any style make JSON this many times as long.
+/// Nor longer than this many times what there is, unless that is short.
 const MAX_GROWTH: usize = 8;
+const SHORT: usize = 64 * 1024;
 
 /// The body in each style that is known.
 pub(super) fn mistakes(case: &Case) -> impl Iterator<Item = Mistake> + use<> {
     let body = case.request.body().clone();
     let styles = Style::ALL.into_iter().flat_map(|style| Escapes::ALL.map(|it| (style, it)));
     let styles = styles.filter({
-        let is_json = body.len() <= MAX_BYTES && text_of_json(&body).is_some();
+        let is_json = body.len() <= MAX_BYTES && is_json(&body);
         move |_| is_json
     });
     let (case, mut known) = (case.clone(), HashSet::from([Sha256::digest(&body)]));
     styles.flat_map(move |(style, escapes)| {
-        let written = text_of_json(&body).and_then(|json| rewrite(json, style, escapes));
+        let json = std::str::from_utf8(&body).ok();
+        let written = json.and_then(|json| rewrite(json, style, escapes));
         let ended = written.as_ref().map(|written| [&written[..], b"\n"].concat());
         let both = [(written, ""), (ended, ", with a line break at its end")];
         let (style, escapes) = (style.name, escapes.name());
@@ -38,9 +40,8 @@ pub(super) fn mistakes(case: &Case) -> impl Iterator<Item = Mistake> + use<> {
     .flatten()
 }
 
-fn text_of_json(body: &[u8]) -> Option<&str> {
-    serde_json::from_slice::<serde::de::IgnoredAny>(body).ok()?;
-    std::str::from_utf8(body).ok()
+fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }
 
 /// What stands between the tokens of JSON.
@@ -143,7 +144,7 @@ fn rewrite(text: &str, style: Style, escapes: Escapes) -> Option<Vec<u8>> {
         }
     };
     while let Some(first) = rest.chars().next() {
-        if out.len() > text.len().saturating_mul(MAX_GROWTH) {
+        if out.len() > text.len().saturating_mul(MAX_GROWTH).max(SHORT) {
             return None;
         }
         let token = match first {
