@@ -20,6 +20,7 @@ mod forms;
 mod identity;
 mod items;
 mod keys;
+mod one_reading;
 mod signatures;
 mod times;
 mod url;
