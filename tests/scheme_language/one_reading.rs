@@ -6,7 +6,7 @@ use super::*;
 
 /// A header that is signed, or that may be.
 const NAMES: [&str; 2] = ["x-a", "x-b"];
-const LITERALS: [&str; 4] = ["|", "|x", "x|", ";"];
+const LITERALS: [&str; 5] = ["|", "|x", "x|", "x;", ";"];
 
 /// The parts that schemes are made of, which begin and end as badly as they can.
 fn parts() -> Vec<Part> {
