@@ -160,8 +160,8 @@ pub enum Danger {
     UnsignedBody,
     /// Signed values touch, or may contain what separates them. Whoever captures a request can move
     /// characters from one value to the next one. That is no new delivery where the identity is the
-    /// content, of which all counts as one; so the identity can't be `Fields`, and the time, if any, is
-    /// the first or the last of what varies.
+    /// content, of which all counts as one; so the identity can't be `Fields`, nor have an id that is
+    /// signed, and the time, if any, is the first or the last of what varies.
     AmbiguousContent,
     /// Each of the [items](super::Scheme::items) is signed alone. Whoever captures requests can put
     /// their items together in another way, and that is a new delivery.
