@@ -34,6 +34,8 @@ mod capture;
 mod dedup;
 mod json;
 mod mutation;
+#[cfg(feature = "toml")]
+mod scheme;
 mod time;
 
 use capture::Capture;
@@ -103,6 +105,32 @@ pub fn json_pointers(data: &[u8]) -> bool {
 #[cfg(feature = "moka")]
 pub fn dedup_operations(data: &[u8]) -> bool {
     dedup::operations(data)
+}
+
+/// Any text as a scheme file: it is refused with a message that names the file and a line of it, or what
+/// is printed of it is the same scheme, and what that signs it accepts: with other headers and in another
+/// order too, and with another body only where the scheme says that this is not signed, as the same
+/// delivery.
+///
+/// The data is the file, a zero byte, and the body of a message. Returns whether there was a request that
+/// the scheme accepted.
+///
+/// # Panics
+///
+/// A property is broken.
+#[cfg(feature = "toml")]
+pub fn scheme_files(data: &[u8]) -> bool {
+    scheme::check(data)
+}
+
+/// The same for a scheme that the data chooses key by key.
+///
+/// # Panics
+///
+/// A property is broken.
+#[cfg(feature = "toml")]
+pub fn schemes(data: &[u8]) -> bool {
+    scheme::chosen(data)
 }
 
 /// [`sign_mutate_verify_with`] for one of six schemes, which the first byte chooses: [`GITHUB`],

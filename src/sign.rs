@@ -92,7 +92,7 @@ impl Signer {
         }
         let mut draft = Draft::new(&self.scheme, &self.source, self.url.as_deref(), message)?;
         draft.sign(&self.label, &self.key)?;
-        let mut request = Request::new(draft.body.into());
+        let mut request = Request::new(draft.body().into());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = draft.uri;
         *request.headers_mut() = draft.headers;

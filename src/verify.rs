@@ -35,7 +35,7 @@ use crate::secret::{KeyRing, Secret};
 mod body;
 mod builder;
 mod content;
-mod form;
+pub(crate) mod form;
 mod headers;
 pub(crate) mod identity;
 mod lint;

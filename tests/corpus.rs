@@ -48,6 +48,31 @@ fn dedup_operations() {
     replay("dedup_operations", fuzzing::dedup_operations);
 }
 
+#[cfg(feature = "toml")]
+#[test]
+fn scheme_files() {
+    replay("scheme_files", fuzzing::scheme_files);
+}
+
+#[cfg(feature = "toml")]
+#[test]
+fn schemes() {
+    replay("schemes", fuzzing::schemes);
+    // Most of what is chosen is no scheme, so many are, in one order.
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut accepted = 0;
+    for _ in 0..30_000 {
+        let data: [u8; 64] = std::array::from_fn(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_be_bytes()[3]
+        });
+        accepted += usize::from(fuzzing::schemes(&data));
+    }
+    assert!(accepted >= 10, "only {accepted} of the schemes accepted anything");
+}
+
 #[test]
 fn sign_mutate_verify() {
     replay("sign_mutate_verify", fuzzing::sign_mutate_verify);

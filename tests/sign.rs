@@ -291,7 +291,43 @@ fn what_can_not_be_signed_is_an_error() {
         let error = signer.sign(&Message::new("{}").id(id)).unwrap_err();
         assert!(matches!(error, SignError::Unverifiable { .. }), "{id}: {error}");
     }
+    // A parameter that is there already would be there twice.
+    let scheme = Scheme { event: Some(Field::query("type")), ..presets::GITHUB };
+    let signer = Signer::for_url(scheme, SECRET, "https://example.com/x?type=a").unwrap();
+    let error = signer.request(&Message::new("{}").event("b")).unwrap_err();
+    assert!(matches!(error, SignError::Unverifiable { .. }), "{error}");
     // Where the id is not signed it may be left out.
     let signer = Signer::new(presets::GITHUB, SECRET).unwrap();
     assert!(!signer.sign(&Message::new("{}")).unwrap().contains_key("x-github-delivery"));
+}
+
+/// JSON in a field of a form that has more than that, with a digest of it all or the signature in it.
+#[test]
+fn a_form_has_its_json_and_what_is_beside_it() {
+    let form = Scheme {
+        json: inhook::scheme::Json::Form("payload".into()),
+        id: Some(Field::form("id")),
+        event: Some(Field::pointer("/type")),
+        ..presets::GITHUB
+    };
+    let digest = Scheme {
+        digest: Some(Field::query("sha256")),
+        content: vec![Part::Query].into(),
+        ..form.clone()
+    };
+    let inside = Scheme {
+        signature: Signature { field: Field::form("signature"), ..Signature::BASE },
+        content: vec![Part::Field(Field::pointer("/n"))].into(),
+        dangerously_allow: vec![inhook::scheme::Danger::UnsignedBody].into(),
+        ..form.clone()
+    };
+    for scheme in [form, digest, inside] {
+        let signer = Signer::new(scheme.clone(), SECRET).unwrap();
+        let message = Message::new(r#"{"type":"t","n":1}"#).id("7");
+        let request = signer.request(&message).unwrap();
+        assert!(request.body().starts_with(b"payload=%7B"), "{request:?}");
+        let verifier = Verifier::new("acme", scheme, SECRET).unwrap();
+        let delivery = verifier.verify(request).unwrap();
+        assert_eq!((delivery.id(), delivery.event()), (Some("7"), Some("t")));
+    }
 }

@@ -1,6 +1,7 @@
 //! A request that is being signed.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
@@ -10,6 +11,7 @@ use serde_json::Value;
 use super::{Message, SignError};
 use crate::scheme::{Field, Json, KeyId, Layout, Part, Scheme, SentAt, TimeFormat};
 use crate::timestamp;
+use crate::verify::form;
 use crate::verify::mac::{self, Key};
 use crate::verify::source::Source;
 use crate::verify::{Envelope, Incoming, Reading, Rejection, sha256_hex, signed};
@@ -20,7 +22,10 @@ pub(super) struct Draft<'s> {
     source: &'s Source,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+    /// The message's body, or the JSON in it.
+    body: Vec<u8>,
+    /// The parameters that are added to a form.
+    parameters: Vec<u8>,
     /// The JSON, where the scheme writes into it; [`Self::write_json`] puts it into the body.
     json: Option<Value>,
     id: String,
@@ -44,6 +49,7 @@ impl<'s> Draft<'s> {
             uri: url.map_or(Ok(Uri::from_static("/")), path_of).map_err(|_| SignError::Json)?,
             headers: HeaderMap::new(),
             body: message.body.to_vec(),
+            parameters: Vec::new(),
             json: None,
             id: message.id.clone().unwrap_or_default(),
             time: time.clone().unwrap_or_default(),
@@ -65,7 +71,8 @@ impl<'s> Draft<'s> {
         }
         for (field, value) in [
             (scheme.id.as_ref(), message.id.as_deref()),
-            (event, message.event.as_deref()),
+            // Where the id is the event type, it is the id.
+            (event.filter(|event| scheme.id.as_ref() != Some(event)), message.event.as_deref()),
             (sent_at, time.as_deref()),
         ] {
             if let (Some(field), Some(value)) = (field, value) {
@@ -74,7 +81,7 @@ impl<'s> Draft<'s> {
         }
         draft.write_json();
         if let Some(digest) = &scheme.digest {
-            let value = sha256_hex(&draft.body);
+            let value = sha256_hex(&draft.body());
             draft.put(digest, &value)?;
         }
         Ok(draft)
@@ -105,7 +112,7 @@ impl<'s> Draft<'s> {
             }
         }
         self.write_json();
-        self.wrap_json();
+        self.name_form();
         Ok(())
     }
 
@@ -116,15 +123,12 @@ impl<'s> Draft<'s> {
             let id = Some(self.id.as_bytes()).filter(|id| !id.is_empty());
             self.source.read_id(header, id).map_err(unverifiable)?;
         }
-        let mut wrapped = self.body.clone();
-        if let Json::Form(name) = &self.scheme.json {
-            wrapped = pair(name, &self.body);
-        }
+        let body = self.body();
         let incoming = Incoming {
             method: &Method::POST,
             query: self.uri.query(),
             headers: &self.headers,
-            body: &wrapped,
+            body: &body,
         };
         let mut reading = Reading::new(incoming);
         reading.parse(self.source).map_err(unverifiable)?;
@@ -136,7 +140,7 @@ impl<'s> Draft<'s> {
             .map_err(unverifiable)?;
         let content = self.source.contents.first().map(Vec::as_slice).unwrap_or_default();
         let tag = |values: &[Cow<'_, [u8]>]| {
-            let tag = key.mac(signed(content, values, &envelope, &wrapped));
+            let tag = key.mac(signed(content, values, &envelope, &body));
             mac::encode(self.scheme.signature.encoding, &tag)
         };
         Ok(match messages {
@@ -186,6 +190,7 @@ impl<'s> Draft<'s> {
                 }
             }
             Field::Query(name) => {
+                self.is_new(name, self.uri.query().unwrap_or_default().as_bytes())?;
                 let pair = pair(name, value.as_bytes());
                 let pair = String::from_utf8(pair).map_err(|_| SignError::Json)?;
                 let separator = if self.uri.query().is_some() { '&' } else { '?' };
@@ -194,14 +199,23 @@ impl<'s> Draft<'s> {
                 Ok(())
             }
             Field::Form(name) => {
-                if !self.body.is_empty() {
-                    self.body.push(b'&');
-                }
-                self.body.extend(pair(name, value.as_bytes()));
+                self.is_new(name, &self.body())?;
+                self.parameters = joined(&self.parameters, &pair(name, value.as_bytes()));
                 Ok(())
             }
             // The first two are part of the signature header; the last one is never written.
             Field::Parameter(_) | Field::Entry(_) | Field::FirstOf(_) => Ok(()),
+        }
+    }
+
+    /// Twice in a query or a form, a parameter is refused.
+    fn is_new(&self, name: &str, parameters: &[u8]) -> Result<(), SignError> {
+        let parameters = form::url_encoded(parameters).unwrap_or_default();
+        match form::value(&parameters, name) {
+            Ok(None) => Ok(()),
+            _ => Err(SignError::Unverifiable {
+                reason: Rejection::SignedField { field: Arc::from(name) },
+            }),
         }
     }
 
@@ -231,11 +245,16 @@ impl<'s> Draft<'s> {
         }
     }
 
-    /// Puts the JSON into the form, and says of a form that it is one.
-    fn wrap_json(&mut self) {
-        if let Json::Form(name) = &self.scheme.json {
-            self.body = pair(name, &self.body);
+    /// The body as it is sent: with the JSON in the form that it belongs into, and what is added to that.
+    pub(super) fn body(&self) -> Vec<u8> {
+        match &self.scheme.json {
+            Json::Form(name) => joined(&pair(name, &self.body), &self.parameters),
+            _ => joined(&self.body, &self.parameters),
         }
+    }
+
+    /// Says of a form that it is one.
+    fn name_form(&mut self) {
         if self.source.reads_form || self.scheme.content.contains(&Part::SortedForm) {
             let form = HeaderValue::from_static("application/x-www-form-urlencoded");
             self.headers.insert(header::CONTENT_TYPE, form);
@@ -250,6 +269,12 @@ fn path_of(url: &str) -> Result<Uri, http::Error> {
     let mut parts = http::uri::Parts::default();
     parts.path_and_query = path;
     Uri::from_parts(parts).map_err(http::Error::from)
+}
+
+/// Two forms as one.
+fn joined(one: &[u8], other: &[u8]) -> Vec<u8> {
+    let separator: &[u8] = if one.is_empty() || other.is_empty() { b"" } else { b"&" };
+    [one, separator, other].concat()
 }
 
 /// `name=value`, encoded.

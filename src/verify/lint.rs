@@ -28,6 +28,8 @@ pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
     content::lint(scheme)?;
     signature::lint(scheme)?;
     lint_headers(scheme)?;
+    lint_places(scheme)?;
+    lint_body(scheme)?;
     if let Some(SentAt { field, .. }) = &scheme.sent_at
         && !scheme.content.contains(&Part::SentAt)
         && !scheme.covers(field)
@@ -89,6 +91,47 @@ impl Scheme {
             _ => false,
         })
     }
+}
+
+/// The body is JSON or a form. The event type, of which nothing depends, may be in either.
+fn lint_body(scheme: &Scheme) -> Result<(), ConfigError> {
+    let identity: &[Field] = match &scheme.identity {
+        Identity::Fields(fields) => fields,
+        _ => &[],
+    };
+    let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
+    let named = [Some(&scheme.signature.field), scheme.id.as_ref(), sent_at];
+    let has = |is: fn(&Field) -> bool| {
+        let mut fields = named.into_iter().flatten().chain(identity);
+        fields.any(is)
+            || signs(&scheme.content, &|part| matches!(part, Part::Field(field) if is(field)))
+    };
+    let form =
+        scheme.content.contains(&Part::SortedForm) || has(|field| matches!(field, Field::Form(_)));
+    if scheme.json == Json::Body && form && has(Field::is_in_json) {
+        let problem = "is the body, which is a form as well: say which field has the JSON";
+        return Err(ConfigError::Setting { key: "json", problem });
+    }
+    Ok(())
+}
+
+/// What each of these says is said in a place of its own. A signature may be the id.
+fn lint_places(scheme: &Scheme) -> Result<(), ConfigError> {
+    let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
+    let (id, digest) = (scheme.id.as_ref(), scheme.digest.as_ref());
+    // In an item, a pointer is another one.
+    let signature = Some(&scheme.signature.field).filter(|_| scheme.items.is_none());
+    let alike = |one: Option<&Field>, other: Option<&Field>| {
+        one.zip(other).is_some_and(|(one, other)| one.is_at(other))
+    };
+    let problem = "is where the signature, the id or the time is: each has a place of its own";
+    if alike(sent_at, id) || alike(sent_at, signature) {
+        return Err(ConfigError::Setting { key: "sent_at", problem });
+    }
+    if [signature, id, sent_at].into_iter().any(|other| alike(digest, other)) {
+        return Err(ConfigError::Setting { key: "digest", problem });
+    }
+    Ok(())
 }
 
 /// Each header is looked for once, so it can't mean two things.

@@ -128,6 +128,23 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         ("Content", content(&[Part::Id, dot(), Part::SentAt])),
         ("Setting", build(Scheme { digest: Some(Field::query("sha256")), ..presets::GITHUB })),
         ("Setting", build(Scheme { digest: Some(Field::pointer("/sha256")), ..presets::GITHUB })),
+        // One place for two things, and a body of two kinds.
+        (
+            "Setting",
+            build(Scheme {
+                id: Some(Field::form("a")),
+                sent_at: Some(SentAt { field: Field::form("a"), format: TimeFormat::UnixSeconds }),
+                ..presets::GITHUB
+            }),
+        ),
+        (
+            "Setting",
+            build(Scheme {
+                id: Some(Field::form("a")),
+                identity: Identity::Fields(vec![Field::pointer("/b")].into()),
+                ..presets::GITHUB
+            }),
+        ),
         ("Setting", build(Scheme { either_port: true, ..presets::GITHUB })),
         // The end of the method would be the beginning of what follows.
         ("Content", content(&[Part::Method, Part::Body])),
