@@ -228,6 +228,9 @@ async fn a_connection_that_leads_nowhere_is_replaced() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}/", listener.local_addr().unwrap());
     let (swallow, swallowing) = tokio::sync::watch::channel(0);
+    // How many connections there are, and how many of them are silent.
+    let (opened, open) = tokio::sync::watch::channel(0);
+    let (silenced, mut silent) = tokio::sync::watch::channel(0);
     let address = server.url().replace("redis://", "").replace('/', "");
     let proxy = tokio::spawn(async move {
         loop {
@@ -236,12 +239,15 @@ async fn a_connection_that_leads_nowhere_is_replaced() {
             let mut swallowing = swallowing.clone();
             // Connections from before the change go silent; they are never closed.
             swallowing.mark_unchanged();
+            opened.send_modify(|count| *count += 1);
+            let silenced = silenced.clone();
             tokio::spawn(async move {
                 let (mut client, mut server) = (client, server);
                 tokio::select! {
                     _ = tokio::io::copy_bidirectional(&mut client, &mut server) => return,
                     _ = swallowing.changed() => {}
                 }
+                silenced.send_modify(|count| *count += 1);
                 std::future::pending::<()>().await;
                 drop((client, server));
             });
@@ -250,7 +256,9 @@ async fn a_connection_that_leads_nowhere_is_replaced() {
     let runs = Arc::new(AtomicU32::new(0));
     let service = guarded(Arc::new(RedisDedup::connect(&url).await.unwrap()), &runs);
     assert_eq!(service.clone().oneshot(request("before")).await.unwrap().status(), 200);
+    let connections = *open.borrow();
     swallow.send_replace(1);
+    silent.wait_for(|count| *count == connections).await.unwrap();
     assert_eq!(service.clone().oneshot(request("swallowed")).await.unwrap().status(), 503);
     let took = recovery(&service, "after").await;
     assert!(took <= Duration::from_secs(3), "{took:?}");
