@@ -312,15 +312,11 @@ fn id_text(scheme: &Scheme, data: &[u8]) -> String {
 
 /// The payload as it is, or inside JSON that has the fields which the scheme needs.
 fn body(scheme: &Scheme, id: &str, sent_at: SystemTime, payload: &[u8]) -> Vec<u8> {
-    let identity = match &scheme.identity {
-        Identity::Fields(fields) => fields.as_ref(),
-        _ => &[],
-    };
     let time = scheme
         .sent_at
         .as_ref()
         .map(|SentAt { field, format }| (field, timestamp::write(*format, sent_at)));
-    let ids = identity.iter().chain(&scheme.id).map(|field| (field, id.to_owned()));
+    let ids = scheme.identity.fields().iter().chain(&scheme.id).map(|field| (field, id.to_owned()));
     let mut fields =
         ids.chain(time).filter(|(field, _)| matches!(field, Field::Pointer(_))).peekable();
     if fields.peek().is_none() {

@@ -154,6 +154,14 @@ impl Scheme {
         retry_horizon: Duration::from_secs(72 * 60 * 60),
         deadline: Duration::from_secs(10),
     };
+
+    /// Where the event type may be.
+    pub(crate) fn events(&self) -> &[Field] {
+        match &self.event {
+            Some(Field::FirstOf(fields)) => fields,
+            event => event.as_slice(),
+        }
+    }
 }
 
 impl Default for Scheme {

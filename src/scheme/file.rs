@@ -231,18 +231,9 @@ fn line_about(text: &str, cause: &ConfigError) -> Option<usize> {
     quoted.or_else(key).map(|at| line_of(text, at))
 }
 
-/// Where a key is, in a table or in what that has.
+/// Where a key of the file is.
 fn find_key(table: &DeTable<'_>, key: &str) -> Option<usize> {
-    let own = table.keys().find(|name| name.get_ref() == key).map(|name| name.span().start);
-    own.or_else(|| table.values().find_map(|value| find_key_in(value.get_ref(), key)))
-}
-
-fn find_key_in(value: &DeValue<'_>, key: &str) -> Option<usize> {
-    match value {
-        DeValue::Table(table) => find_key(table, key),
-        DeValue::Array(values) => values.iter().find_map(|value| find_key_in(value.get_ref(), key)),
-        _ => None,
-    }
+    table.keys().find(|name| name.get_ref() == key).map(|name| name.span().start)
 }
 
 /// Where a text is, in a value or in what that has.
@@ -264,26 +255,24 @@ fn line_of_key(text: &str, key: &str) -> Option<usize> {
 /// The key that this byte belongs to: the one that begins last before it, or has such a one in it.
 fn key_at(text: &str, at: usize) -> Option<String> {
     let table = DeTable::parse(text).ok()?;
-    let last = |name: &Spanned<_>, value| {
-        let own = Some(name.span().start).filter(|start| *start <= at);
-        own.max(last_key(value, at))
-    };
     let keys = table.get_ref().iter();
-    let found = keys.max_by_key(|(name, value)| last(name, value.get_ref()))?;
+    let found =
+        keys.max_by_key(|(name, value)| last_key(name.span().start, value.get_ref(), at))?;
     Some(found.0.get_ref().to_string())
 }
 
-/// Where the last key begins before this byte, in a value.
-fn last_key(value: &DeValue<'_>, at: usize) -> Option<usize> {
-    match value {
+/// Where the last key begins before this byte: this one, or one in its value.
+fn last_key(start: usize, value: &DeValue<'_>, at: usize) -> Option<usize> {
+    let own = Some(start).filter(|start| *start <= at);
+    let inner = match value {
         DeValue::Table(table) => {
-            let keys = table.iter().map(|(name, value)| {
-                let own = Some(name.span().start).filter(|start| *start <= at);
-                own.max(last_key(value.get_ref(), at))
-            });
-            keys.max().flatten()
+            let keys = table.iter();
+            keys.map(|(name, value)| last_key(name.span().start, value.get_ref(), at)).max()
         }
-        DeValue::Array(values) => values.iter().filter_map(|it| last_key(it.get_ref(), at)).max(),
+        DeValue::Array(values) => {
+            values.iter().map(|value| last_key(start, value.get_ref(), at)).max()
+        }
         _ => None,
-    }
+    };
+    own.max(inner.flatten())
 }

@@ -31,3 +31,13 @@ pub enum Identity {
     /// Nothing: every verified request is a delivery of its own.
     None,
 }
+
+impl Identity {
+    /// The fields, where it is that.
+    pub(crate) fn fields(&self) -> &[Field] {
+        match self {
+            Identity::Fields(fields) => fields,
+            _ => &[],
+        }
+    }
+}

@@ -55,10 +55,7 @@ impl<'s> Draft<'s> {
             time: time.clone().unwrap_or_default(),
         };
         let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
-        let event = match &scheme.event {
-            Some(Field::FirstOf(fields)) => fields.first(),
-            event => event.as_ref(),
-        };
+        let event = scheme.events().first();
         let fills = message.fills_body
             && (message.id.is_some() && scheme.id.as_ref().is_some_and(Field::is_in_json)
                 || message.event.is_some() && event.is_some_and(Field::is_in_json)

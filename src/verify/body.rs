@@ -185,12 +185,14 @@ impl Source {
     /// The form in the body, where nothing but the event may be in one: a body that is none has none.
     fn form_of_event<'r>(&self, body: &'r [u8]) -> Vec<Parameter<'r>> {
         let in_form = self.event.iter().any(|place| matches!(place, Place::Form(_)));
-        // JSON may have a text in it that looks like a parameter.
-        let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'"'));
-        if !in_form || self.reads_form || is_json {
+        if !in_form || self.reads_form {
             return Vec::new();
         }
-        form::url_encoded(body).unwrap_or_default()
+        match body.trim_ascii_start().first() {
+            // JSON may have a text in it that looks like a parameter.
+            Some(b'{' | b'[' | b'"') => Vec::new(),
+            _ => form::url_encoded(body).unwrap_or_default(),
+        }
     }
 
     fn not_json(&self) -> Rejection {

@@ -40,6 +40,14 @@ pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
 }
 
 impl Scheme {
+    /// Whether any field but the event is so.
+    pub(super) fn has_field(&self, is: fn(&Field) -> bool) -> bool {
+        let named = self.id.iter().chain(&self.digest).chain(self.identity.fields());
+        let sent_at = self.sent_at.iter().map(|sent_at| &sent_at.field);
+        named.chain(sent_at).chain([&self.signature.field]).any(is)
+            || signs(&self.content, &|part| matches!(part, Part::Field(field) if is(field)))
+    }
+
     pub(super) fn allows(&self, danger: Danger) -> bool {
         self.dangerously_allow.contains(&danger)
     }
@@ -95,20 +103,9 @@ impl Scheme {
 
 /// The body is JSON or a form. The event type, of which nothing depends, may be in either.
 fn lint_body(scheme: &Scheme) -> Result<(), ConfigError> {
-    let identity: &[Field] = match &scheme.identity {
-        Identity::Fields(fields) => fields,
-        _ => &[],
-    };
-    let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
-    let named = [Some(&scheme.signature.field), scheme.id.as_ref(), sent_at];
-    let has = |is: fn(&Field) -> bool| {
-        let mut fields = named.into_iter().flatten().chain(identity);
-        fields.any(is)
-            || signs(&scheme.content, &|part| matches!(part, Part::Field(field) if is(field)))
-    };
-    let form =
-        scheme.content.contains(&Part::SortedForm) || has(|field| matches!(field, Field::Form(_)));
-    if scheme.json == Json::Body && form && has(Field::is_in_json) {
+    let form = scheme.content.contains(&Part::SortedForm)
+        || scheme.has_field(|field| matches!(field, Field::Form(_)));
+    if scheme.json == Json::Body && form && scheme.has_field(Field::is_in_json) {
         let problem = "is the body, which is a form as well: say which field has the JSON";
         return Err(ConfigError::Setting { key: "json", problem });
     }

@@ -1,9 +1,8 @@
 //! What a scheme needs to be read of each request.
 
-use super::content;
 use super::identity::IdentitySpec;
 use super::place::Place;
-use crate::scheme::{Field, Identity, Json, Part, Scheme, TimeFormat};
+use crate::scheme::{Field, Json, Scheme, TimeFormat};
 
 /// What a request has to be asked for.
 pub(crate) struct Needs<'s> {
@@ -16,23 +15,6 @@ pub(crate) struct Needs<'s> {
 }
 
 impl Needs<'_> {
-    /// Whether any field of the scheme but the event is so.
-    pub(crate) fn any(&self, is: fn(&Field) -> bool) -> bool {
-        let scheme = self.scheme;
-        let fields: &[Field] = match &scheme.identity {
-            Identity::Fields(fields) => fields,
-            _ => &[],
-        };
-        let named = scheme.id.iter().chain(&scheme.digest);
-        let sent_at = scheme.sent_at.iter().map(|sent_at| &sent_at.field);
-        let mut all = named.chain(sent_at).chain(fields).chain([&scheme.signature.field]);
-        all.any(is)
-            || content::signs(
-                &scheme.content,
-                &|part| matches!(part, Part::Field(field) if is(field)),
-            )
-    }
-
     /// Whether something has to be read after the MAC. The event alone is no reason to parse JSON or a
     /// form.
     pub(crate) fn fields(&self, reads_form: bool) -> bool {
@@ -42,7 +24,7 @@ impl Needs<'_> {
             Field::Form(_) => reads_form,
             field => field.as_header().is_none(),
         };
-        events(self.scheme).iter().any(event)
+        self.scheme.events().iter().any(event)
             || self.id.as_ref().is_some_and(elsewhere)
             || self.sent_at.as_ref().is_some_and(|(place, _)| elsewhere(place))
             || matches!(self.identity, IdentitySpec::Fields(_))
@@ -59,14 +41,5 @@ impl Needs<'_> {
                 }
                 IdentitySpec::Content | IdentitySpec::IdAndContent | IdentitySpec::None => false,
             }
-    }
-}
-
-/// Where the event type may be.
-pub(crate) fn events(scheme: &Scheme) -> &[Field] {
-    match &scheme.event {
-        Some(Field::FirstOf(fields)) => fields,
-        Some(field) => std::slice::from_ref(field),
-        None => &[],
     }
 }

@@ -10,7 +10,7 @@ use super::content::{self, Ends, Piece, Unproved};
 use super::identity::IdentitySpec;
 use super::judge;
 use super::lint::lint;
-use super::needs::{Needs, events};
+use super::needs::Needs;
 use super::place::{Header, Place};
 use super::rejection::Rejection;
 use super::signatures::SignatureSpec;
@@ -103,7 +103,7 @@ impl Source {
             Some(SentAt { field, format }) => Some((place(field)?, *format)),
         };
         let identity = IdentitySpec::prepare(scheme, &mut place)?;
-        let event = events(scheme).iter().map(&mut place).collect::<Result<_, _>>()?;
+        let event = scheme.events().iter().map(&mut place).collect::<Result<_, _>>()?;
         let digest = scheme.digest.as_ref().map(&mut place).transpose()?;
 
         let signature = SignatureSpec::prepare(scheme, signature)?;
@@ -118,13 +118,13 @@ impl Source {
             Some(tolerance) => (Some(tolerance), scheme.sent_at.is_some()),
             None => (None, false),
         };
-        let reads_query = needs.any(|field| matches!(field, Field::Query(_)))
-            || events(scheme).iter().any(|event| matches!(event, Field::Query(_)));
+        let reads_query = scheme.has_field(|field| matches!(field, Field::Query(_)))
+            || scheme.events().iter().any(|event| matches!(event, Field::Query(_)));
         // An event alone is no reason to refuse what is no form, unless it takes the headers to read one.
-        let in_form = |field: &Field| matches!(field, Field::Form(_));
+        let in_form: fn(&Field) -> bool = |field| matches!(field, Field::Form(_));
         let reads_form = scheme.json != Json::Body
-            || needs.any(in_form)
-            || scheme.multipart && events(scheme).iter().any(in_form);
+            || scheme.has_field(in_form)
+            || scheme.multipart && scheme.events().iter().any(in_form);
         // Nothing but headers has to be read before the MAC holds.
         let ordinary = !(reads_query || reads_form || works_out)
             && scheme.items.is_none()

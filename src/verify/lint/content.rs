@@ -1,7 +1,7 @@
 //! The signed content: whether it covers the body, and whether its parts can be told apart.
 
 use crate::error::ConfigError;
-use crate::scheme::{Danger, Field, Identity, Part, Scheme, SentAt, TimeFormat};
+use crate::scheme::{Danger, Field, Part, Scheme, SentAt, TimeFormat};
 
 use super::signs;
 
@@ -129,25 +129,16 @@ fn lint_settings(scheme: &Scheme) -> Result<(), ConfigError> {
 
 /// Each field can be one.
 fn lint_fields(scheme: &Scheme) -> Result<(), ConfigError> {
-    let events = match &scheme.event {
-        Some(Field::FirstOf(fields)) if fields.is_empty() => {
-            let problem = "is the first of no fields: leave it out";
-            return Err(ConfigError::Setting { key: "event", problem });
-        }
-        Some(Field::FirstOf(fields)) => fields,
-        Some(field) => std::slice::from_ref(field),
-        None => &[],
-    };
-    let identity: &[Field] = match &scheme.identity {
-        Identity::Fields(fields) => fields,
-        _ => &[],
-    };
+    if scheme.event.is_some() && scheme.events().is_empty() {
+        let problem = "is the first of no fields: leave it out";
+        return Err(ConfigError::Setting { key: "event", problem });
+    }
     let keys = [
         ("signature", std::slice::from_ref(&scheme.signature.field)),
         ("id", scheme.id.as_slice()),
-        ("event", events),
+        ("event", scheme.events()),
         ("digest", scheme.digest.as_slice()),
-        ("identity", identity),
+        ("identity", scheme.identity.fields()),
     ];
     let sent_at = scheme.sent_at.iter().map(|sent_at| ("sent_at", &sent_at.field));
     let content = scheme.content.iter().flat_map(|part| match part {
