@@ -129,7 +129,8 @@ impl Alive {
     const NONE: Alive = Alive(0);
 
     fn with(self, path: usize) -> Self {
-        Self(self.0 | 1u16.checked_shl(u32::try_from(path).unwrap_or(u32::MAX)).unwrap_or(0))
+        // There are no more of them than bits.
+        Self(self.0 | 1u16.rotate_left(u32::try_from(path).unwrap_or_default()))
     }
 
     fn has(self, path: usize) -> bool {

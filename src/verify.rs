@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{HeaderMap, Request, request};
+use http::{HeaderMap, Request};
 
 use crate::clock::Clock;
 use crate::delivery::Delivery;
@@ -118,23 +118,18 @@ impl Verifier {
     /// Why the request is refused, and with which status: see [`Rejection`].
     #[inline(never)] // Inlined into a large caller it is slower.
     pub fn verify(&self, request: Request<Bytes>) -> Result<Delivery, Rejection> {
-        let (parts, body) = request.into_parts();
         let now = self.clock.now();
-        let Proof { secret, signed_at, fields } = self.prove(&parts, &body, now)?;
+        let Proof { secret, signed_at, fields } = self.prove(&request, now)?;
+        let (parts, body) = request.into_parts();
         Ok(Delivery::new(&self.source, parts.headers, body, fields, signed_at, now, secret))
     }
 
-    fn prove(
-        &self,
-        request: &request::Parts,
-        body: &[u8],
-        now: SystemTime,
-    ) -> Result<Proof, Rejection> {
+    fn prove(&self, request: &Request<Bytes>, now: SystemTime) -> Result<Proof, Rejection> {
         let keys = self.keys.load();
-        let envelope = self.source.read(&request.headers, now)?;
-        let (method, headers) = (&request.method, &request.headers);
-        let incoming = Incoming { method, query: request.uri.query(), headers, body };
-        let mut reading = Reading::new(incoming);
+        let (headers, body) = (request.headers(), request.body());
+        let envelope = self.source.read(headers, now)?;
+        let (method, query) = (request.method(), request.uri().query());
+        let mut reading = Reading::new(Incoming { method, query, headers, body });
         let messages = match &self.source.unproved {
             None => None,
             Some(unproved) => Some(self.source.messages(unproved, &mut reading)?),

@@ -57,6 +57,7 @@ impl Source {
         }
     }
 
+    #[inline(never)] // It is rare, and would be in the way of the usual case.
     fn read_all(
         &self,
         reading: &Reading<'_>,
@@ -160,6 +161,7 @@ impl Source {
     }
 
     /// Refuses a body that is not the one whose digest was signed.
+    #[inline(never)] // As `read_all`.
     pub(crate) fn check_digest(&self, reading: &Reading<'_>) -> Result<(), Rejection> {
         let Some(place) = &self.digest else { return Ok(()) };
         let digest = reading.value(place, &Found::default())?;
