@@ -93,9 +93,9 @@ pub enum ConfigError {
         /// The name.
         name: String,
     },
-    /// A JSON pointer that RFC 6901 does not allow.
+    /// A JSON pointer that RFC 6901 does not allow, or that leads too far down.
     #[error(
-        "`{pointer}` is not a JSON pointer: it must begin with `/`, and `~` must be followed by 0 or 1"
+        "`{pointer:.200}` is not a JSON pointer: it must begin with `/`, `~` must be followed by 0 or 1, and it leads down 60 levels at most"
     )]
     Pointer {
         /// The pointer.
@@ -190,7 +190,7 @@ pub enum ConfigError {
     },
     /// A time outside the signed content would be used for freshness.
     #[error(
-        "`sent_at` is where the MAC does not cover it: add `Part::SentAt` to the content, or leave `sent_at` out"
+        "`sent_at` is where the MAC does not cover it, or is in ambiguous content, where bytes can be moved into it: add `Part::SentAt` to the content if the partner signs it there, or leave `sent_at` out"
     )]
     UncoveredTime,
     /// A part of the identity is outside the signed content.

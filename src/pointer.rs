@@ -1,14 +1,18 @@
 //! The JSON pointers that a scheme needs, found in one pass over the body without building a tree.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::error::ConfigError;
 
 /// How many pointers one pass looks for: as many as fit the set of those still alive.
 pub(crate) const MAX_POINTERS: usize = 16;
+/// How many levels a pointer leads down. The parser goes down 127, and to items there are two pointers.
+const MAX_LEVELS: usize = 60;
 
 /// A set of JSON pointers.
 #[derive(Debug)]
@@ -44,22 +48,32 @@ impl<'de> Found<'de> {
 
 /// A pointer to an array.
 #[derive(Debug)]
-pub(crate) struct Path(Box<str>);
+pub(crate) struct Path(Vec<Token>);
 
 impl Path {
     pub(crate) fn parse(pointer: &str) -> Result<Self, ConfigError> {
-        parse(pointer)?;
-        Ok(Self(pointer.into()))
+        parse(pointer).map(Self)
     }
 
-    /// The items of the array, each as JSON; `None` if there is none, or more than `max`.
-    pub(crate) fn items(&self, body: &[u8], max: usize) -> Option<Vec<Vec<u8>>> {
-        let tree: Value = serde_json::from_slice(body).ok()?;
-        let items = tree.pointer(&self.0)?.as_array()?;
-        if !(1..=max).contains(&items.len()) {
-            return None;
+    /// The items of the array, each as the JSON that it is written in; `None` if there is none, or more
+    /// than `max`. Of repeated keys the last one counts.
+    pub(crate) fn items<'de>(&self, body: &'de [u8], max: usize) -> Option<Vec<&'de str>> {
+        let mut json: &RawValue = serde_json::from_slice(body).ok()?;
+        for Token { key, index } in &self.0 {
+            json = match (json.get().starts_with('{'), index) {
+                (true, _) => {
+                    let members = serde_json::from_str::<HashMap<Cow<'_, str>, _>>(json.get());
+                    members.ok()?.remove(&**key)?
+                }
+                (false, index) => {
+                    let items = serde_json::from_str::<Vec<&RawValue>>(json.get());
+                    items.ok()?.get((*index)?).copied()?
+                }
+            };
         }
-        items.iter().map(|item| serde_json::to_vec(item).ok()).collect()
+        let items: Vec<&RawValue> = serde_json::from_str(json.get()).ok()?;
+        let items = Some(items).filter(|items| (1..=max).contains(&items.len()))?;
+        Some(items.into_iter().map(RawValue::get).collect())
     }
 }
 
@@ -105,6 +119,9 @@ impl Pointers {
 fn parse(pointer: &str) -> Result<Vec<Token>, ConfigError> {
     let malformed = || ConfigError::Pointer { pointer: pointer.into() };
     let tokens = pointer.strip_prefix('/').ok_or_else(malformed)?;
+    if tokens.split('/').count() > MAX_LEVELS {
+        return Err(malformed());
+    }
     tokens
         .split('/')
         .map(|token| {
@@ -321,6 +338,28 @@ mod tests {
     fn escapes_are_decoded_and_told_apart() {
         let found = find(&["/a"], r#"{"a":"\u0031"}"#).unwrap();
         assert_eq!(found, [Some(Scalar::Escaped("1".into()))]);
+    }
+
+    #[test]
+    fn items_are_those_of_the_last_key_as_they_are_written() {
+        let items = |body: &str| {
+            let path = Path::parse("/a/1/b").unwrap();
+            path.items(body.as_bytes(), 2)
+                .map(|items| items.into_iter().map(str::to_owned).collect())
+        };
+        let body = r#" {"a":[0,{"b":[9]}],"\u0061":[7,{"b":0,"b": [ {"x" : 1}, "y" ]}]} "#;
+        assert_eq!(items(body), Some(vec![r#"{"x" : 1}"#.to_owned(), r#""y""#.to_owned()]));
+        for none in [
+            r#"{"a":[0,{"b":[]}]}"#,
+            r#"{"a":[0,{"b":[1,2,3]}]}"#,
+            r#"{"a":[0,{"b":{}}]}"#,
+            r#"{"a":{"1":7}}"#,
+            r#"{"a":[0]}"#,
+            r#"{"a":[0,{"b":[1]}]} x"#,
+            "",
+        ] {
+            assert_eq!(items(none), None::<Vec<String>>, "{none}");
+        }
     }
 
     #[test]

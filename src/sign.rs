@@ -176,8 +176,10 @@ pub enum SignError {
     /// The scheme signs an id, and the message has none.
     #[error("the scheme signs an id in a header; set one with `Message::id`")]
     MissingId,
-    /// A value has bytes that no header can hold.
-    #[error("the value for header `{header}` has bytes that no header can hold")]
+    /// A value has bytes, or spaces at an end, that no header can hold.
+    #[error(
+        "the value for header `{header}` has bytes, or spaces at an end, that no header can hold"
+    )]
     HeaderValue {
         /// The header.
         header: String,
@@ -185,6 +187,9 @@ pub enum SignError {
     /// The scheme signs fields of the JSON, or writes into it, and the body is none with room for them.
     #[error("the body needs to be a JSON object, and where items are signed to have at least one")]
     Json,
+    /// The scheme signs the time with its digits beside something else, and this one has too few.
+    #[error("the time needs as many digits as those of this century; is it a wrong unit?")]
+    Time,
     /// The request could not be verified for another reason than its signature.
     #[error("no request with this message is ever accepted: {reason}")]
     Unverifiable {

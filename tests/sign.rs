@@ -291,6 +291,16 @@ fn what_can_not_be_signed_is_an_error() {
         let error = signer.sign(&Message::new("{}").id(id)).unwrap_err();
         assert!(matches!(error, SignError::Unverifiable { .. }), "{id}: {error}");
     }
+    let signer = Signer::new(presets::GITHUB, SECRET).unwrap();
+    let error = signer.request(&Message::new("{}").id("")).unwrap_err();
+    assert!(matches!(error, SignError::Unverifiable { .. }), "{error}");
+    // On its way it would lose its spaces, or be another one with fewer digits.
+    let error = signer.sign(&Message::new("{}").event(" push ")).unwrap_err();
+    assert_eq!(error, SignError::HeaderValue { header: "x-github-event".into() });
+    let scheme = Scheme { content: vec![Part::SentAt, Part::Body].into(), ..presets::SLACK };
+    let signer = Signer::new(scheme, SECRET).unwrap();
+    assert_eq!(signer.sign(&Message::new("").sent_at(at(5))).unwrap_err(), SignError::Time);
+    signer.sign(&Message::new("").sent_at(at(NOW))).unwrap();
     // A parameter that is there already would be there twice.
     let scheme = Scheme { event: Some(Field::query("type")), ..presets::GITHUB };
     let signer = Signer::for_url(scheme, SECRET, "https://example.com/x?type=a").unwrap();
@@ -330,4 +340,15 @@ fn a_form_has_its_json_and_what_is_beside_it() {
         let delivery = verifier.verify(request).unwrap();
         assert_eq!((delivery.id(), delivery.event()), (Some("7"), Some("t")));
     }
+}
+
+/// Of items, the id is in the first one of them, and signed there.
+#[test]
+fn an_id_is_written_into_an_item() {
+    let signer = Signer::new(presets::ADYEN, "6b".repeat(32)).unwrap();
+    let body = r#"{"notificationItems":[{"NotificationRequestItem":{"pspReference":"old"}}]}"#;
+    let request = signer.request(&Message::new(body).id("new")).unwrap();
+    let verifier = Verifier::new("acme", presets::ADYEN, "6b".repeat(32)).unwrap();
+    assert!(!String::from_utf8_lossy(request.body()).contains("old"));
+    verifier.verify(request).unwrap();
 }

@@ -159,9 +159,11 @@ pub enum Danger {
     /// and fetch the rest from the partner.
     UnsignedBody,
     /// Signed values touch, or may contain what separates them. Whoever captures a request can move
-    /// characters from one value to the next one. That is no new delivery where the identity is the
-    /// content, of which all counts as one; so the identity can't be `Fields`, nor have an id that is
-    /// signed, and the time, if any, is the first or the last of what varies.
+    /// characters from one value to the next one, and with values on both sides of the body, make that
+    /// any part of all that was signed. That is no new delivery where the identity is the content, of
+    /// which all counts as one; so the identity can't be `Fields`, nor have an id that is signed. The
+    /// time, if any, is the first or the last of what varies, and so is a digest of the body, or the
+    /// body counts as unsigned.
     AmbiguousContent,
     /// Each of the [items](super::Scheme::items) is signed alone. Whoever captures requests can put
     /// their items together in another way, and that is a new delivery.

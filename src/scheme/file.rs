@@ -90,13 +90,14 @@ impl Scheme {
             let right = key_at(text, at).and_then(|key| written(&key)).unwrap_or_default();
             error(Some(line_of(text, at)), format!("{}{right}", cause.message()))
         })?;
-        let tolerance = line_of_key(text, "tolerance").filter(|_| scheme.sent_at.is_none());
-        if let Some(line) = tolerance {
+        // One that is written, even if it is that of `Scheme::BASE`.
+        let judged = scheme.sent_at.is_some() || scheme.tolerance.is_none();
+        if let Some(line) = line_of_key(text, "tolerance").filter(|_| !judged) {
             return Err(error(Some(line), in_toml(&ConfigError::NeedlessTolerance.to_string())));
         }
         match Source::prepare("scheme".into(), &scheme, Some(ANY_URL), true, None) {
             Ok(_) => Ok(scheme),
-            Err(cause) => Err(error(line_about(text, &cause), in_toml(&cause.to_string()))),
+            Err(cause) => Err(error(Some(line_about(text, &cause)), in_toml(&cause.to_string()))),
         }
     }
 
@@ -191,16 +192,17 @@ fn line_of(text: &str, at: usize) -> usize {
 }
 
 /// The line that a contradiction is about: that of the name which it quotes, or of the first of these
-/// keys that the file has.
-fn line_about(text: &str, cause: &ConfigError) -> Option<usize> {
+/// keys that the file has, or the first one, where what is wrong is that it has none of them.
+fn line_about(text: &str, cause: &ConfigError) -> usize {
     let keys: &[&str] = match cause {
         ConfigError::SchemeName => &["name"],
         ConfigError::HeaderTwice { .. } => &["signature"],
-        ConfigError::UncoveredIdentity { .. } | ConfigError::Identity { .. } => &["identity"],
-        ConfigError::Alias { .. } => &["aliases"],
-        ConfigError::Content { .. } | ConfigError::TooManyPointers { .. } => {
-            &["content", "items", "optional_end"]
+        ConfigError::UncoveredIdentity { .. } | ConfigError::Identity { .. } => {
+            &["identity", "sent_at", "id"]
         }
+        ConfigError::Alias { .. } => &["aliases"],
+        ConfigError::Content { .. } => &["content", "items", "optional_end"],
+        ConfigError::TooManyPointers { .. } => &["event", "identity", "content"],
         ConfigError::Setting { key, .. } => &[key],
         ConfigError::Parameter { .. } => &["sent_at", "id", "event"],
         ConfigError::Signature { .. } | ConfigError::Separator => &["signature", "requires"],
@@ -211,7 +213,9 @@ fn line_about(text: &str, cause: &ConfigError) -> Option<usize> {
         ConfigError::Answer { .. } => &["answer"],
         _ => &[],
     };
-    let table = DeTable::parse(text).ok()?;
+    // What it is about may be as in `Scheme::BASE`, and one of these contradicts that.
+    let others = ["id", "sent_at", "identity", "event", "content", "signature"];
+    let Ok(table) = DeTable::parse(text) else { return 1 };
     let quoted = match cause {
         ConfigError::HeaderName { name: quoted }
         | ConfigError::Parameter { name: quoted, .. }
@@ -227,8 +231,8 @@ fn line_about(text: &str, cause: &ConfigError) -> Option<usize> {
             values.partition(|(name, _)| keys.contains(&&**name.get_ref()));
         about.into_iter().chain(others).find_map(|(_, value)| find(value, quoted))
     });
-    let key = || keys.iter().find_map(|key| find_key(table.get_ref(), key));
-    quoted.or_else(key).map(|at| line_of(text, at))
+    let key = || keys.iter().chain(&others).find_map(|key| find_key(table.get_ref(), key));
+    line_of(text, quoted.or_else(key).unwrap_or_default())
 }
 
 /// Where a key of the file is.

@@ -28,7 +28,7 @@ pub(super) struct Draft<'s> {
     parameters: Vec<u8>,
     /// The JSON, where the scheme writes into it; [`Self::write_json`] puts it into the body.
     json: Option<Value>,
-    id: String,
+    id: Option<String>,
     time: String,
 }
 
@@ -51,7 +51,7 @@ impl<'s> Draft<'s> {
             body: message.body.to_vec(),
             parameters: Vec::new(),
             json: None,
-            id: message.id.clone().unwrap_or_default(),
+            id: message.id.clone(),
             time: time.clone().unwrap_or_default(),
         };
         let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
@@ -116,9 +116,15 @@ impl<'s> Draft<'s> {
     /// The right tag, of the request or of each item.
     fn tags(&self, key: &Key) -> Result<Vec<String>, SignError> {
         let unverifiable = |reason: Rejection| SignError::Unverifiable { reason };
+        let id = self.id.as_deref().map(str::as_bytes);
         if let Some(header) = self.source.id_header() {
-            let id = Some(self.id.as_bytes()).filter(|id| !id.is_empty());
             self.source.read_id(header, id).map_err(unverifiable)?;
+        }
+        let time = self.time.as_bytes();
+        if let Some(SentAt { format, .. }) = &self.scheme.sent_at
+            && !self.source.time_fits(*format, time)
+        {
+            return Err(SignError::Time);
         }
         let body = self.body();
         let incoming = Incoming {
@@ -129,7 +135,7 @@ impl<'s> Draft<'s> {
         };
         let mut reading = Reading::new(incoming);
         reading.parse(self.source).map_err(unverifiable)?;
-        let envelope = Envelope::unsigned(self.id.as_bytes(), self.time.as_bytes());
+        let envelope = Envelope::unsigned(id.unwrap_or_default(), time);
         let unproved = self.source.unproved.as_ref();
         let messages = unproved
             .map(|unproved| self.source.read_messages(unproved, &reading, false))
@@ -182,8 +188,8 @@ impl<'s> Draft<'s> {
             Field::Header(name) => self.insert(name, value),
             Field::Pointer(pointer) | Field::Integer(pointer) => {
                 match (self.as_json(field, value), &mut self.json) {
-                    (value, Some(json)) if self.scheme.items.is_none() => set(json, pointer, value),
-                    _ => Ok(()),
+                    (value, Some(json)) => set(json, pointer, value),
+                    (_, None) => Ok(()),
                 }
             }
             Field::Query(name) => {
@@ -232,6 +238,10 @@ impl<'s> Draft<'s> {
     fn insert(&mut self, name: &str, value: &str) -> Result<(), SignError> {
         let unusable = || SignError::HeaderValue { header: name.into() };
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
+        // On their way they would be lost: RFC 9110, section 5.5.
+        if value.starts_with([' ', '\t']) || value.ends_with([' ', '\t']) {
+            return Err(unusable());
+        }
         self.headers.insert(header, HeaderValue::from_str(value).map_err(|_| unusable())?);
         Ok(())
     }

@@ -25,6 +25,11 @@ pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
     {
         return Err(ConfigError::SchemeName);
     }
+    if scheme.sent_at.is_none()
+        && scheme.tolerance.is_some_and(|tolerance| Some(tolerance) != Scheme::BASE.tolerance)
+    {
+        return Err(ConfigError::NeedlessTolerance);
+    }
     content::lint(scheme)?;
     signature::lint(scheme)?;
     lint_headers(scheme)?;
@@ -202,6 +207,16 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
                 }) =>
         {
             wrong("has an id that is signed, and bytes can be moved into it: say `Content`")
+        }
+        // In the other encoding it would be another one, or none.
+        Identity::IdAndContent | Identity::UnsignedId
+            if scheme.multipart
+                && scheme.covers_body()
+                && matches!(scheme.id, Some(Field::Form(_))) =>
+        {
+            wrong(
+                "has an id in a form of two encodings, of which nothing signed says which: say `Content`",
+            )
         }
         Identity::Content if !signs(&scheme.content, &tells_apart) => wrong(
             "is the content, but nothing in that tells two deliveries apart: all but the first would be duplicates",

@@ -130,8 +130,9 @@ impl Source {
         if let Some(path) = &unproved.items {
             let items = path.items(json()?, MAX_ITEMS);
             let items = items.ok_or(Rejection::SignedItems { max: MAX_ITEMS })?;
-            let message = |item: &Vec<u8>| {
-                let found = unproved.pointers.find(item).map_err(|_| Rejection::SignedJson)?;
+            let message = |item: &&str| {
+                let found = unproved.pointers.find(item.as_bytes());
+                let found = found.map_err(|_| Rejection::SignedJson)?;
                 self.message(reading, &found, signature)
             };
             return items.iter().map(message).collect();

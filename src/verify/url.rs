@@ -15,7 +15,7 @@ pub(crate) struct PublicUrl {
 
 impl PublicUrl {
     pub(crate) fn parse(text: &str, either_port: bool) -> Result<Self, ConfigError> {
-        let wrong = || ConfigError::Url { url: text.into() };
+        let wrong = || ConfigError::Url { url: without_password(text) };
         let url: Uri = text.parse().map_err(|_| wrong())?;
         let default_port = match url.scheme() {
             Some(scheme) if *scheme == UriScheme::HTTPS => ":443",
@@ -49,6 +49,15 @@ impl PublicUrl {
             spellings.push(format!("{scheme}{other}{rest}"));
         }
         Ok(Self { spellings, path: url.path().to_owned() })
+    }
+}
+
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rfind('@') {
+        Some(at) => format!("{scheme}://…{}", rest.get(at..).unwrap_or_default()),
+        None => url.to_owned(),
     }
 }
 

@@ -97,6 +97,9 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         ("Pointer", pointers(&["webhook_id"])),
         ("Pointer", pointers(&["/a~2b"])),
         ("Pointer", pointers(&["/a~"])),
+        // Deeper than JSON is read.
+        ("Pointer", pointers(&[&"/a".repeat(61)])),
+        ("Pointer", pointers(&[&"/a".repeat(30_000)])),
         ("TooManyPointers", {
             let many: Vec<String> = (0..17).map(|n| format!("/{n}")).collect();
             pointers(&many.iter().map(|pointer| &**pointer).collect::<Vec<_>>())
@@ -174,6 +177,35 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
             let day = Duration::from_secs(60);
             builder(presets::GITHUB).tolerance(day, day).build().unwrap_err()
         }),
+        ("NeedlessTolerance", {
+            let hour = Duration::from_secs(3600);
+            let tolerance = Some(Tolerance { past: hour, future: hour });
+            build(Scheme { tolerance, ..presets::GITHUB })
+        }),
+        // A text that varies could become the digest.
+        ("Content", {
+            let digest = Field::header("x-digest");
+            let content = [Field::header("x-a"), digest.clone(), Field::header("x-b")];
+            build(Scheme {
+                digest: Some(digest),
+                content: content.map(Part::Field).to_vec().into(),
+                dangerously_allow: vec![Danger::AmbiguousContent].into(),
+                ..presets::GITHUB
+            })
+        }),
+        ("Content", {
+            let value = |name| Part::Field(Field::header(name));
+            build(Scheme {
+                content: vec![value("x-a"), Part::BodySha256, value("x-b")].into(),
+                dangerously_allow: vec![Danger::AmbiguousContent].into(),
+                ..presets::GITHUB
+            })
+        }),
+        // In the other encoding it would be another one.
+        (
+            "Identity",
+            build(Scheme { id: Some(Field::form("id")), multipart: true, ..presets::GITHUB }),
+        ),
         // As the time it would not count, as a field it would.
         ("Identity", {
             let content = vec![Part::Field(Field::header("X-Time")), dot(), Part::Body].into();
@@ -248,6 +280,14 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         ("Parameter", parameter("t ", unix, comma, "v1=")),
         ("Parameter", parameter("t=", unix, comma, "v1=")),
         ("Parameter", parameter("zeit·", unix, comma, "v1=")),
+        // As many signatures are compared.
+        (
+            "Parameter",
+            build(Scheme {
+                sent_at: Some(SentAt { field: Field::Entry(16), format: unix }),
+                ..presets::STRIPE
+            }),
+        ),
         // Entries that could be the time or a signature.
         ("Parameter", parameter("v1", unix, comma, "v1=")),
         ("Parameter", parameter("v1", unix, comma, "v1")),

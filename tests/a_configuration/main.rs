@@ -14,7 +14,7 @@ use inhook::inbox::{Inbox, LeaseOptions, Ledger, Record};
 use inhook::layer::BodyBudget;
 use inhook::scheme::{
     Answer, Danger, Encoding, Field, Identity, KeyFormat, KeyId, Layout, Part, Scheme, SentAt,
-    Signature, TimeFormat,
+    Signature, TimeFormat, Tolerance,
 };
 use inhook::sign::{Message, Signer};
 use inhook::testing::FakeClock;

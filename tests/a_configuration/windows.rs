@@ -18,7 +18,7 @@ fn a10_a_tolerance_is_between_one_second_and_a_day() {
             for (past, future) in [(value, ok), (ok, value)] {
                 let built = builder(scheme.clone()).tolerance(past, future).build();
                 assert_eq!(built.unwrap_err(), ConfigError::Tolerance { value });
-                let tolerance = inhook::scheme::Tolerance { past, future };
+                let tolerance = Tolerance { past, future };
                 let built =
                     builder(Scheme { tolerance: Some(tolerance), ..scheme.clone() }).build();
                 assert_eq!(built.unwrap_err(), ConfigError::Tolerance { value });

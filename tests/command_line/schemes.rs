@@ -37,7 +37,7 @@ fn scheme_files_that_can_not_be_used() {
                  sent_at = { field = { header = \"x-time\" }, format = \"unix_seconds\" }\n";
     let deep = format!("{good}content = {}", "[".repeat(10_000));
     let huge = format!("{good}# {}", "x".repeat(10 * 1024 * 1024));
-    let cases: [(usize, &str, String); 34] = [
+    let cases: [(usize, &str, String); 38] = [
         (3, "unknown field `contents`", format!("{good}contents = []")),
         (3, "unknown variant `bodi`", format!("{good}content = [\"bodi\"]")),
         (3, "invalid type", format!("{good}content = 7")),
@@ -101,6 +101,30 @@ fn scheme_files_that_can_not_be_used() {
             "it is written like `signature",
             "name = \"acme\"\n\n[signature]\nprefix = \"v1=\"\nfield = \"x-signature\"\n".into(),
         ),
+        // What it contradicts is not written.
+        (
+            3,
+            "the content, but that has the time",
+            format!("{good}sent_at = {{ field = {{ pointer = \"/t\" }}, format = \"unix_seconds\" }}"),
+        ),
+        (
+            3,
+            "`json` is the body",
+            format!("{good}id = {{ pointer = \"/id\" }}\ncontent = [{{ field = {{ form = \"a\" }} }}, {{ literal = \".\" }}, \"body\"]"),
+        ),
+        (
+            3,
+            "20 JSON pointers",
+            format!(
+                "{good}event = {{ first_of = [{}] }}",
+                (0..20).map(|n| format!("{{ pointer = \"/{n}\" }}, ")).collect::<String>()
+            ),
+        ),
+        (
+            3,
+            "60 levels",
+            format!("{good}id = {{ pointer = \"{}\" }}", "/a".repeat(30_000)),
+        ),
         (3, "", format!("{good}= 1")),
         (0, "longer than", huge),
         (3, "", deep),
@@ -120,6 +144,8 @@ fn scheme_files_that_can_not_be_used() {
     assert!(text(&output.stderr).contains("longer than"), "{}", text(&output.stderr));
     std::fs::write(&file, [0xff, 0xfe]).unwrap();
     assert_eq!(code(&inhook(SECRET, &["check", file.to_str().unwrap()], b"")), 2);
+    std::fs::write(&file, format!("{good}tolerance = \"any\"")).unwrap();
+    assert_eq!(code(&inhook(SECRET, &["check", file.to_str().unwrap()], b"")), 0);
     std::fs::write(&file, good).unwrap();
     assert_eq!(code(&inhook(SECRET, &["check", file.to_str().unwrap()], b"")), 0);
 }

@@ -141,3 +141,40 @@ fn send_waits_and_reads_no_longer_than_it_should() {
     assert_eq!(code(&output), 2);
     assert!(text(&output.stderr).contains("99999"), "{}", text(&output.stderr));
 }
+
+/// An endpoint has its own query; what was made for the request is added to it.
+#[test]
+fn send_keeps_the_query_of_the_endpoint() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let received = std::thread::spawn(move || {
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let lines = listener.incoming().take(4).map(|connection| {
+            let mut connection = connection.unwrap();
+            let mut request = Vec::new();
+            while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+                let mut bytes = [0; 256];
+                let read = connection.read(&mut bytes).unwrap();
+                request.extend_from_slice(&bytes[..read]);
+            }
+            connection.write_all(answer).unwrap();
+            text(&request).lines().next().unwrap().to_owned()
+        });
+        lines.collect::<Vec<_>>()
+    });
+    let url = ["--url", "https://hooks.example.com/in?e=1"];
+    for (scheme, to, url) in [
+        ("github", "/hook?token=abc", &url[..]),
+        ("github", "/hook", &url[..]),
+        ("mercadopago", "/hook?token=abc", &[]),
+        ("github", "/hook", &[]),
+    ] {
+        let to = format!("{base}{to}");
+        let args = ["send", &to, "--scheme", scheme, "--secret-env", "HOOK_SECRET", "--id", "7"];
+        let output = inhook(SECRET, &[&args[..], url, &["-"]].concat(), b"{}");
+        assert_eq!(code(&output), 0, "{} {}", text(&output.stdout), text(&output.stderr));
+    }
+    let targets = ["/hook?token=abc", "/hook?e=1", "/hook?token=abc&data%2Eid=7", "/hook"];
+    let lines = targets.map(|target| format!("POST {target} HTTP/1.1"));
+    assert_eq!(received.join().unwrap(), lines);
+}

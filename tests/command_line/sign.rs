@@ -129,3 +129,47 @@ fn a_curl_command_sends_no_file_and_nothing_else_by_accident() {
         assert!(text(&output.stderr).contains("leave `--curl` out"), "{}", text(&output.stderr));
     }
 }
+
+/// What is asked for and can't be had is said.
+#[test]
+fn sign_says_what_it_does_not_sign() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("acme.toml");
+    let sign = |scheme: &str, more: &[&str], body: &str| {
+        let head = "name = \"acme\"\nsignature = { field = { header = \"x-signature\" } }\n";
+        std::fs::write(&file, format!("{head}{scheme}")).unwrap();
+        let args = ["sign", "--scheme", file.to_str().unwrap(), "--secret-env", "HOOK_SECRET"];
+        let output = inhook(SECRET, &[&args[..], more, &["-"]].concat(), body.as_bytes());
+        (code(&output), text(&output.stdout).to_owned(), text(&output.stderr).to_owned())
+    };
+    let id = "id = { pointer = \"/id\" }";
+    for (scheme, more, body, warning) in [
+        (id, ["--id", "7"], "plain text", "`--id` is not used: the body has no place for it"),
+        (id, ["--id", "7"], "[{\"id\":1}]", "`--id` is not used: the body has no place for it"),
+        ("", ["--id", "7"], "{}", "`--id` is not used: this partner sends no such thing"),
+        ("id = { header = \"x-id\" }", ["--id", "a b"], "{}", "a receiver refuses this request"),
+        ("event = { pointer = \"/a\" }", ["--event", "e"], "[]", "`--event` is not used"),
+    ] {
+        let (code, _, said) = sign(scheme, &more, body);
+        // What is refused altogether may end with 2.
+        assert!(said.contains(warning) || code == 2, "{scheme} {more:?} {body}: {code} {said}");
+    }
+    let (code, _, said) = sign(id, &["--id", "7"], "{\"id\":1}");
+    assert!(code == 0 && !said.contains("warning"), "{said}");
+    let (code, _, said) = sign("event = { form = \"type\" }", &["--event", "push"], "{}");
+    assert!(code == 0 && said.contains("it is no JSON any more"), "{said}");
+    // Who asks is not in the host.
+    let url = ["--url", "https://user:s3cret@hooks.example.com:8443/in"];
+    let (code, request, said) = sign("", &url, "{}");
+    assert!(request.contains("host: hooks.example.com:8443\r\n"), "{request}");
+    assert!(code == 0 && !request.contains("s3cret") && !said.contains("s3cret"), "{said}");
+}
+
+#[test]
+fn a_password_in_a_url_is_not_shown() {
+    let args = ["sign", "--scheme", "square", "--secret-env", "HOOK_SECRET"];
+    let url = ["--url", "https://user:s3cret@hooks.example.com/in#fragment", "-"];
+    let output = inhook(SECRET, &[&args[..], &url].concat(), b"{}");
+    let said = text(&output.stderr);
+    assert!(said.contains("https://…@hooks.example.com/in") && !said.contains("s3cret"), "{said}");
+}

@@ -60,7 +60,7 @@ fn no_two_requests_are_signed_alike() {
     let bodies = ["", "q", "|", ";", "x|", "|x;", "|q;", ";q"];
     let (mut built, mut alike) = (0, 0);
     // Every so manieth of the sequences of four, so that all kinds of neighbours are among them.
-    for number in (0..parts.len().pow(4)).step_by(13) {
+    for number in (0..parts.len().pow(4)).step_by(11) {
         let mut number = number;
         let mut chosen: Vec<Part> = Vec::new();
         for _ in 0..4 {

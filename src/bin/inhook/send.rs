@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::Failed;
 use crate::output::say;
-use crate::sender::{Sender, destination, new_id};
+use crate::sender::{Sender, new_id};
 
 /// How much of an answer is read, and how much of it is shown.
 const MAX_ANSWER: usize = 4 * 1024;
@@ -79,10 +79,12 @@ impl Send {
             let mut slot = Some(slots.clone().acquire_owned().await?);
             let request = prepared.request(&new_id(n), self.repeat > 1)?;
             if n == 0 {
-                prepared.warn(&request);
+                prepared.check(&request);
             }
+            let to = prepared.destination(&self.to, &request);
+            let request = prepared.tampered(request);
             let post = client
-                .post(destination(&self.to, &request))
+                .post(to)
                 .headers(request.headers().clone())
                 .body::<Bytes>(request.into_body());
             for _ in 0..copies {

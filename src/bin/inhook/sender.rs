@@ -10,7 +10,7 @@ use http::{HeaderValue, Request, header};
 use inhook::clock::Clock;
 use inhook::scheme::{Danger, Field, Json, Part, Scheme};
 use inhook::sign::{Message, Signer};
-use inhook::{ConfigError, Rejection, Secret, Verifier};
+use inhook::{ConfigError, Delivery, Secret, Verifier};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 use serde_json::Value;
 
@@ -100,33 +100,44 @@ impl Prepared<'_> {
         self.scheme.deadline
     }
 
-    /// Why a receiver would refuse it, unless that is on purpose.
-    pub(crate) fn refusal(&self, request: &Request<Bytes>) -> Option<Rejection> {
-        self.receiver.verify(request.clone()).err().filter(|_| !self.sender.tamper)
-    }
-
-    /// Says what the request has no place for, and what was done to the body for it.
-    pub(crate) fn warn(&self, request: &Request<Bytes>) {
+    /// Says what a receiver refuses, or does not find of what was asked for, and what was done to the
+    /// body.
+    pub(crate) fn check(&self, request: &Request<Bytes>) {
         let Sender { id, event, at, .. } = self.sender;
         let scheme = &self.scheme;
-        for (option, given, taken) in [
-            ("--id", id.is_some(), scheme.id.is_some()),
-            ("--event", event.is_some(), scheme.event.is_some()),
-            ("--at", at.is_some(), scheme.sent_at.is_some()),
+        let received = self.receiver.verify(request.clone());
+        if let Err(rejection) = &received {
+            eprintln!("inhook: warning: a receiver refuses this request: {rejection}");
+        }
+        let found = |is_found: &dyn Fn(&Delivery) -> bool| received.as_ref().map_or(true, is_found);
+        let id_found = |found: &Delivery| found.id() == id.as_deref();
+        let event_found = |found: &Delivery| found.event() == event.as_deref();
+        let at_found = |found: &Delivery| found.signed_at() == at.map(|at| At(at).now());
+        for (option, given, has_place, is_found) in [
+            ("--id", id.is_some(), scheme.id.is_some(), found(&id_found)),
+            ("--event", event.is_some(), scheme.event.is_some(), found(&event_found)),
+            ("--at", at.is_some(), scheme.sent_at.is_some(), found(&at_found)),
         ] {
-            if given && !taken {
-                eprintln!(
-                    "inhook: warning: `{option}` is not used: this partner sends no such thing"
-                );
+            let problem = match (has_place, is_found) {
+                (false, _) => "is not used: this partner sends no such thing",
+                (true, false) => "is not used: the body has no place for it",
+                (true, true) => continue,
+            };
+            if given {
+                eprintln!("inhook: warning: `{option}` {problem}");
             }
         }
         let is_json = |body: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
-        let rewritten = !request.body().starts_with(&self.body);
-        if rewritten && is_json(request.body()) {
-            eprintln!(
-                "inhook: note: values were written into the body, so its JSON was serialised again"
-            );
-        }
+        let note = match (is_json(&self.body), is_json(request.body())) {
+            (_, true) if !request.body().starts_with(&self.body) => {
+                "values were written into the body, so its JSON was serialised again"
+            }
+            (true, false) if request.body().starts_with(&self.body) => {
+                "parameters were added to the body, as to a form, so it is no JSON any more"
+            }
+            _ => return,
+        };
+        eprintln!("inhook: note: {note}");
     }
 
     /// The URL, with a parameter in the query that is signed and nothing else writes: the first one, or,
@@ -190,11 +201,29 @@ impl Prepared<'_> {
             };
             request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         }
-        if sender.tamper {
+        Ok(request)
+    }
+
+    /// With what `--tamper` changes.
+    pub(crate) fn tampered(&self, mut request: Request<Bytes>) -> Request<Bytes> {
+        if self.sender.tamper {
             let tampered = [request.body(), b" ".as_slice()].concat();
             *request.body_mut() = tampered.into();
         }
-        Ok(request)
+        request
+    }
+
+    /// Where to send a request: an endpoint with its own query, or else that of the URL that is signed,
+    /// and with what was added to that.
+    pub(crate) fn destination(&self, endpoint: &str, request: &Request<Bytes>) -> String {
+        let signed = self.url.as_deref().and_then(|url| url.split_once('?'));
+        let signed = signed.map_or("", |(_, query)| query);
+        let all = request.uri().query().unwrap_or_default();
+        let added = all.strip_prefix(signed).unwrap_or(all).trim_start_matches('&');
+        let (base, query) = endpoint.split_once('?').unwrap_or((endpoint, signed));
+        let pairs = [query, added].into_iter().filter(|pairs| !pairs.is_empty());
+        let query = pairs.collect::<Vec<_>>().join("&");
+        if query.is_empty() { base.to_owned() } else { format!("{base}?{query}") }
     }
 }
 
@@ -239,11 +268,4 @@ fn parameter(name: &str, value: &[u8]) -> String {
 fn is_named(pair: &[u8], name: &str) -> bool {
     let found = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
     percent_decode(found).eq(name.bytes())
-}
-
-/// Where to send a request: an endpoint, with the query that was made for it.
-pub(crate) fn destination(endpoint: &str, request: &Request<Bytes>) -> String {
-    let base = endpoint.split_once('?').map_or(endpoint, |(base, _)| base);
-    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{base}{query}")
 }

@@ -7,7 +7,7 @@ use http::Request;
 
 use crate::Failed;
 use crate::output::write;
-use crate::sender::{ANYWHERE, Sender, destination, new_id};
+use crate::sender::{ANYWHERE, Sender, new_id};
 
 /// Prints a signed request, as the partner would send it.
 #[derive(Debug, clap::Args)]
@@ -24,12 +24,11 @@ impl Sign {
         let url = self.sender.url();
         let prepared = self.sender.prepare(url)?;
         let request = prepared.request(&new_id(0), false)?;
-        prepared.warn(&request);
-        if let Some(rejection) = prepared.refusal(&request) {
-            eprintln!("inhook: warning: a receiver refuses this request: {rejection}");
-        }
+        prepared.check(&request);
+        let to = prepared.destination(url.unwrap_or(ANYWHERE), &request);
+        let request = prepared.tampered(request);
         match self.curl {
-            true => write(as_curl(&request, url)?.as_bytes())?,
+            true => write(as_curl(&request, &to)?.as_bytes())?,
             false => write(&as_http(&request, url))?,
         }
         Ok(ExitCode::SUCCESS)
@@ -40,8 +39,9 @@ impl Sign {
 fn as_http(request: &Request<Bytes>, url: Option<&str>) -> Vec<u8> {
     let mut raw = format!("{} {} HTTP/1.1\r\n", request.method(), request.uri()).into_bytes();
     let url = url.and_then(|url| url.parse::<http::Uri>().ok());
-    let host =
-        url.as_ref().and_then(|url| url.authority()).map_or("localhost", |host| host.as_str());
+    let host = url.as_ref().and_then(|url| url.authority()).map_or("localhost", |it| it.as_str());
+    // Who asks is no part of it: RFC 9110, section 7.2.
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     raw.extend(format!("host: {host}\r\n").bytes());
     for (name, value) in request.headers() {
         raw.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
@@ -52,7 +52,7 @@ fn as_http(request: &Request<Bytes>, url: Option<&str>) -> Vec<u8> {
 }
 
 /// The request as a command for a POSIX shell.
-fn as_curl(request: &Request<Bytes>, url: Option<&str>) -> Result<String, Failed> {
+fn as_curl(request: &Request<Bytes>, to: &str) -> Result<String, Failed> {
     // Linux takes no longer argument.
     const MAX_ARGUMENT: usize = 100 * 1024;
     let text = |bytes: &[u8]| {
@@ -62,7 +62,6 @@ fn as_curl(request: &Request<Bytes>, url: Option<&str>) -> Result<String, Failed
             .map(|text| format!("'{}'", text.replace('\'', r"'\''")))
             .ok_or("it is too long for a command, or has bytes that no command can have: leave `--curl` out")
     };
-    let to = destination(url.unwrap_or(ANYWHERE), request);
     let mut curl = format!("curl --globoff {}", text(to.as_bytes())?);
     for (name, value) in request.headers() {
         // A header without a value is one that curl is told to leave out.

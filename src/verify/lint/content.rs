@@ -8,10 +8,11 @@ use super::signs;
 pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
     let wrong = |problem| Err(ConfigError::Content { problem });
     lint_parts(scheme)?;
-    match (scheme.covers_body_or_form(), scheme.allows(Danger::UnsignedBody)) {
+    let covered = scheme.covers_body_or_form() && !digest_moves(scheme);
+    match (covered, scheme.allows(Danger::UnsignedBody)) {
         (false, false) => {
             return wrong(
-                "covers neither the body nor a digest of it: add `Part::Body`; where the partner signs only some fields, allow `Danger::UnsignedBody` and believe nothing else",
+                "covers neither the body nor a digest of it, or that is ambiguous and not at an end: add `Part::Body`; where the partner signs only some fields, allow `Danger::UnsignedBody` and believe nothing else",
             );
         }
         (true, true) => return Err(ConfigError::NeedlessDanger { danger: "UnsignedBody" }),
@@ -41,9 +42,7 @@ pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
 /// nothing behind it, so it is where its digits must be; and nothing before a URL of two lengths.
 fn lint_ambiguous(scheme: &Scheme) -> Result<(), ConfigError> {
     let wrong = |problem| Err(ConfigError::Content { problem });
-    let constant = |part: &&Part| matches!(part, Part::Literal(_) | Part::Url | Part::Path);
-    let first = scheme.content.iter().find(|part| !constant(part));
-    let last = scheme.content.iter().rev().find(|part| !constant(part));
+    let [first, last] = outermost(&scheme.content);
     // Digits could be the time's.
     let ends = scheme
         .optional_end
@@ -56,10 +55,30 @@ fn lint_ambiguous(scheme: &Scheme) -> Result<(), ConfigError> {
         );
     }
     let before_url = scheme.content.iter().take_while(|part| **part != Part::Url);
-    if scheme.either_port && before_url.into_iter().any(|part| !constant(&part)) {
+    if scheme.either_port && !before_url.into_iter().all(is_constant) {
         return wrong("is ambiguous, so with `either_port` only constants stand before the URL");
     }
     Ok(())
+}
+
+/// Whether what another value says could become the digest of the body: one that is ambiguous has its
+/// place only at an end.
+fn digest_moves(scheme: &Scheme) -> bool {
+    let whole = [Part::Body, Part::SortedForm];
+    scheme.allows(Danger::AmbiguousContent)
+        && !whole.iter().any(|part| scheme.content.contains(part))
+        && !outermost(&scheme.content).contains(&Some(&Part::BodySha256))
+}
+
+/// The first part and the last one that are not the same in every request.
+fn outermost(content: &[Part]) -> [Option<&Part>; 2] {
+    let mut parts = content.iter().filter(|part| !is_constant(part));
+    let first = parts.next();
+    [first, parts.next_back().or(first)]
+}
+
+fn is_constant(part: &Part) -> bool {
+    matches!(part, Part::Literal(_) | Part::Url | Part::Path)
 }
 
 /// What can't be, whatever is allowed.

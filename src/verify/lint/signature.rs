@@ -3,6 +3,7 @@
 use super::is_list;
 use crate::error::ConfigError;
 use crate::scheme::{Encoding, Field, KeyId, Layout, Part, Scheme, SentAt, TimeFormat};
+use crate::verify::signatures::MAX_CANDIDATES;
 
 pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
     lint_place(scheme)?;
@@ -120,6 +121,11 @@ fn lint_parameter(scheme: &Scheme) -> Result<(), ConfigError> {
     };
     if *format == TimeFormat::Rfc3339 && "+-.:TZ".contains(separator) {
         return wrong("contains the list separator: choose another one");
+    }
+    if matches!(field, Field::Entry(entry) if *entry >= MAX_CANDIDATES) {
+        return wrong(
+            "is behind more signatures than are compared: it is one of the first 16, from 0",
+        );
     }
     let Field::Parameter(name) = field else { return Ok(()) };
     let (start, prefix) = (format!("{name}="), &*scheme.signature.prefix);

@@ -18,7 +18,7 @@ pub(super) fn mistakes(case: &Case) -> Vec<Mistake> {
     let mut known: HashSet<String> = case.url.iter().map(|url| signed(url)).collect();
     let mut add = |url: String, advice: &str| {
         if known.insert(signed(&url)) {
-            let advice = format!("for the URL {url:.200}: {advice}");
+            let advice = format!("for the URL {:.200}: {advice}", shown(&url));
             all.push(Mistake::new(advice, Case { url: Some(url), ..case.clone() }));
         }
     };
@@ -32,6 +32,16 @@ pub(super) fn mistakes(case: &Case) -> Vec<Mistake> {
         add(seen, "that is the one in the request; configure it if it is the public one.");
     }
     all
+}
+
+/// A URL without the password that may be in it.
+fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    match authority.rfind('@') {
+        Some(at) => format!("{scheme}://…{}", rest.get(at..).unwrap_or_default()),
+        None => url.to_owned(),
+    }
 }
 
 /// The URL by the request's own headers. The library never believes them; here they are a hint.
