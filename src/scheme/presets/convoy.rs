@@ -25,13 +25,16 @@ pub const CONVOY: Scheme = Scheme {
     ..Scheme::BASE
 };
 
-/// As [`CONVOY`], in base64.
+/// As [`CONVOY`] of [Convoy](https://www.getconvoy.io/docs/product-manual/signatures),
+/// in base64.
 pub const CONVOY_BASE64: Scheme = Scheme { signature: ADVANCED_BASE64, ..CONVOY };
 
-/// As [`CONVOY`], by HMAC-SHA512.
+/// As [`CONVOY`] of [Convoy](https://www.getconvoy.io/docs/product-manual/signatures),
+/// by HMAC-SHA512.
 pub const CONVOY_SHA512: Scheme = Scheme { algorithm: Algorithm::HmacSha512, ..CONVOY };
 
-/// As [`CONVOY`], by HMAC-SHA512 and in base64.
+/// As [`CONVOY`] of [Convoy](https://www.getconvoy.io/docs/product-manual/signatures),
+/// by HMAC-SHA512 and in base64.
 pub const CONVOY_SHA512_BASE64: Scheme =
     Scheme { algorithm: Algorithm::HmacSha512, signature: ADVANCED_BASE64, ..CONVOY };
 
@@ -48,14 +51,17 @@ pub const CONVOY_SIMPLE: Scheme = Scheme {
     ..Scheme::BASE
 };
 
-/// As [`CONVOY_SIMPLE`], in base64.
+/// As [`CONVOY_SIMPLE`] of [Convoy](https://www.getconvoy.io/docs/product-manual/signatures),
+/// in base64.
 pub const CONVOY_SIMPLE_BASE64: Scheme = Scheme { signature: SIMPLE_BASE64, ..CONVOY_SIMPLE };
 
-/// As [`CONVOY_SIMPLE`], by HMAC-SHA512.
+/// As [`CONVOY_SIMPLE`] of [Convoy](https://www.getconvoy.io/docs/product-manual/signatures),
+/// by HMAC-SHA512.
 pub const CONVOY_SIMPLE_SHA512: Scheme =
     Scheme { algorithm: Algorithm::HmacSha512, ..CONVOY_SIMPLE };
 
-/// As [`CONVOY_SIMPLE`], by HMAC-SHA512 and in base64.
+/// As [`CONVOY_SIMPLE`] of [Convoy](https://www.getconvoy.io/docs/product-manual/signatures),
+/// by HMAC-SHA512 and in base64.
 pub const CONVOY_SIMPLE_SHA512_BASE64: Scheme =
     Scheme { algorithm: Algorithm::HmacSha512, signature: SIMPLE_BASE64, ..CONVOY_SIMPLE };
 
