@@ -217,7 +217,7 @@ pub enum ConfigError {
     },
     /// A tolerance where nothing is judged by it.
     #[error(
-        "a tolerance is set, but the scheme has no `sent_at`: no time is judged, and a captured request never goes stale; say where the time is, or leave the tolerance out"
+        "a tolerance is set, but the scheme has no `sent_at`: no time is judged, and a captured request never goes stale; say where the time is, or leave the tolerance out, which in a scheme built upon another one is `tolerance: None`"
     )]
     NeedlessTolerance,
     /// A dedup window that ends while a replay is still fresh.

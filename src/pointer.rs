@@ -1,18 +1,19 @@
 //! The JSON pointers that a scheme needs, found in one pass over the body without building a tree.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::error::ConfigError;
+
+mod items;
+
+pub(crate) use items::Path;
 
 /// How many pointers one pass looks for: as many as fit the set of those still alive.
 pub(crate) const MAX_POINTERS: usize = 16;
 /// How many levels a pointer leads down. The parser goes down 127, and to items there are two pointers.
-const MAX_LEVELS: usize = 60;
+pub(crate) const MAX_LEVELS: usize = 60;
 
 /// A set of JSON pointers.
 #[derive(Debug)]
@@ -46,37 +47,6 @@ impl<'de> Found<'de> {
     }
 }
 
-/// A pointer to an array.
-#[derive(Debug)]
-pub(crate) struct Path(Vec<Token>);
-
-impl Path {
-    pub(crate) fn parse(pointer: &str) -> Result<Self, ConfigError> {
-        parse(pointer).map(Self)
-    }
-
-    /// The items of the array, each as the JSON that it is written in; `None` if there is none, or more
-    /// than `max`. Of repeated keys the last one counts.
-    pub(crate) fn items<'de>(&self, body: &'de [u8], max: usize) -> Option<Vec<&'de str>> {
-        let mut json: &RawValue = serde_json::from_slice(body).ok()?;
-        for Token { key, index } in &self.0 {
-            json = match (json.get().starts_with('{'), index) {
-                (true, _) => {
-                    let members = serde_json::from_str::<HashMap<Cow<'_, str>, _>>(json.get());
-                    members.ok()?.remove(&**key)?
-                }
-                (false, index) => {
-                    let items = serde_json::from_str::<Vec<&RawValue>>(json.get());
-                    items.ok()?.get((*index)?).copied()?
-                }
-            };
-        }
-        let items: Vec<&RawValue> = serde_json::from_str(json.get()).ok()?;
-        let items = Some(items).filter(|items| (1..=max).contains(&items.len()))?;
-        Some(items.into_iter().map(RawValue::get).collect())
-    }
-}
-
 /// The body is not one JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotJson;
@@ -105,13 +75,17 @@ impl Pointers {
     /// Looks all of them up. The body has to be one JSON value, to its last byte. What no pointer
     /// leads to is skipped: numbers there have no range, and text need not be UTF-8.
     pub(crate) fn find<'de>(&self, body: &'de [u8]) -> Result<Found<'de>, NotJson> {
+        let mut json = serde_json::Deserializer::from_slice(body);
+        let found = self.find_in(&mut json).map_err(|_| NotJson)?;
+        json.end().map_err(|_| NotJson)?;
+        Ok(found)
+    }
+
+    /// The same in a value that is being read.
+    fn find_in<'de, D: Deserializer<'de>>(&self, json: D) -> Result<Found<'de>, D::Error> {
         let mut found = Found::default();
         let alive = (0..self.paths.len()).fold(Alive(0), |alive, path| alive.with(path));
-        let mut json = serde_json::Deserializer::from_slice(body);
-        Node { paths: &self.paths, alive, depth: 0, found: &mut found }
-            .deserialize(&mut json)
-            .and_then(|()| json.end())
-            .map_err(|_| NotJson)?;
+        Node { paths: &self.paths, alive, depth: 0, found: &mut found }.deserialize(json)?;
         Ok(found)
     }
 }
@@ -282,7 +256,8 @@ impl<'de> DeserializeSeed<'de> for Key<'_, '_, '_, '_> {
     type Value = Alive;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Alive, D::Error> {
-        json.deserialize_str(self)
+        // As what is skipped, a key need not be UTF-8.
+        json.deserialize_bytes(self)
     }
 }
 
@@ -293,8 +268,8 @@ impl Visitor<'_> for Key<'_, '_, '_, '_> {
         f.write_str("a key")
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<Alive, E> {
-        Ok(self.0.step(|token| &*token.key == key))
+    fn visit_bytes<E>(self, key: &[u8]) -> Result<Alive, E> {
+        Ok(self.0.step(|token| token.key.as_bytes() == key))
     }
 }
 
@@ -338,28 +313,6 @@ mod tests {
     fn escapes_are_decoded_and_told_apart() {
         let found = find(&["/a"], r#"{"a":"\u0031"}"#).unwrap();
         assert_eq!(found, [Some(Scalar::Escaped("1".into()))]);
-    }
-
-    #[test]
-    fn items_are_those_of_the_last_key_as_they_are_written() {
-        let items = |body: &str| {
-            let path = Path::parse("/a/1/b").unwrap();
-            path.items(body.as_bytes(), 2)
-                .map(|items| items.into_iter().map(str::to_owned).collect())
-        };
-        let body = r#" {"a":[0,{"b":[9]}],"\u0061":[7,{"b":0,"b": [ {"x" : 1}, "y" ]}]} "#;
-        assert_eq!(items(body), Some(vec![r#"{"x" : 1}"#.to_owned(), r#""y""#.to_owned()]));
-        for none in [
-            r#"{"a":[0,{"b":[]}]}"#,
-            r#"{"a":[0,{"b":[1,2,3]}]}"#,
-            r#"{"a":[0,{"b":{}}]}"#,
-            r#"{"a":{"1":7}}"#,
-            r#"{"a":[0]}"#,
-            r#"{"a":[0,{"b":[1]}]} x"#,
-            "",
-        ] {
-            assert_eq!(items(none), None::<Vec<String>>, "{none}");
-        }
     }
 
     #[test]

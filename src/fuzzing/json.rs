@@ -4,7 +4,7 @@
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::pointer::{MAX_POINTERS, Pointers, Scalar};
+use crate::pointer::{MAX_LEVELS, MAX_POINTERS, Pointers, Scalar};
 
 pub(super) fn check(data: &[u8]) -> bool {
     let end = data.windows(2).position(|pair| pair == b"\n\n").unwrap_or(data.len());
@@ -38,10 +38,11 @@ pub(super) fn check(data: &[u8]) -> bool {
     !pointers.is_empty() && pointers.iter().all(|pointer| tree.pointer(pointer).is_some())
 }
 
-/// RFC 6901, section 3, without the pointer to the whole document.
+/// RFC 6901, section 3, without the pointer to the whole document, and not too deep.
 fn is_pointer(text: &str) -> bool {
     let escaped = |rest: &str| rest.starts_with(['0', '1']);
-    text.starts_with('/') && text.split('~').skip(1).all(escaped)
+    let levels = text.matches('/').count();
+    text.starts_with('/') && levels <= MAX_LEVELS && text.split('~').skip(1).all(escaped)
 }
 
 fn compare(expected: Option<&Value>, found: Option<&Scalar<'_>>, body: &[u8], pointer: &str) {

@@ -1,6 +1,7 @@
 //! Schemes as TOML files.
 
 use std::borrow::Cow::Borrowed;
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
@@ -171,6 +172,7 @@ fn in_toml(message: &str) -> String {
         ("`IdAndContent`", "`\"id_and_content\"`"),
         ("`UnsignedId`", "`\"unsigned_id\"`"),
         ("`Fields`", "`{ fields = […] }`"),
+        (", which in a scheme built upon another one is `tolerance: None`", ""),
         ("call `ignore_sent_at`", "set `tolerance = \"any\"`"),
     ];
     let names = names.into_iter();
@@ -202,7 +204,6 @@ fn line_about(text: &str, cause: &ConfigError) -> usize {
         }
         ConfigError::Alias { .. } => &["aliases"],
         ConfigError::Content { .. } => &["content", "items", "optional_end"],
-        ConfigError::TooManyPointers { .. } => &["event", "identity", "content"],
         ConfigError::Setting { key, .. } => &[key],
         ConfigError::Parameter { .. } => &["sent_at", "id", "event"],
         ConfigError::Signature { .. } | ConfigError::Separator => &["signature", "requires"],
@@ -213,8 +214,6 @@ fn line_about(text: &str, cause: &ConfigError) -> usize {
         ConfigError::Answer { .. } => &["answer"],
         _ => &[],
     };
-    // What it is about may be as in `Scheme::BASE`, and one of these contradicts that.
-    let others = ["id", "sent_at", "identity", "event", "content", "signature"];
     let Ok(table) = DeTable::parse(text) else { return 1 };
     let quoted = match cause {
         ConfigError::HeaderName { name: quoted }
@@ -231,8 +230,32 @@ fn line_about(text: &str, cause: &ConfigError) -> usize {
             values.partition(|(name, _)| keys.contains(&&**name.get_ref()));
         about.into_iter().chain(others).find_map(|(_, value)| find(value, quoted))
     });
-    let key = || keys.iter().chain(&others).find_map(|key| find_key(table.get_ref(), key));
-    line_of(text, quoted.or_else(key).unwrap_or_default())
+    let key = || keys.iter().find_map(|key| find_key(table.get_ref(), key));
+    // What is not written is contradicted where most of these are.
+    let kinds: &[&str] = match cause {
+        ConfigError::TooManyPointers { .. } => &["pointer", "integer"],
+        ConfigError::Setting { key: "json", .. } => &["pointer", "integer", "form"],
+        _ => &[],
+    };
+    let most = || {
+        let counted = table.get_ref().iter();
+        let counted = counted.map(|(name, value)| (count(value, kinds), name.span().start));
+        let (most, at) = counted.max_by_key(|(count, at)| (*count, Reverse(*at)))?;
+        (most > 0).then_some(at)
+    };
+    line_of(text, quoted.or_else(key).or_else(most).unwrap_or_default())
+}
+
+/// How many keys of these names a value has in it.
+fn count(value: &Spanned<DeValue<'_>>, names: &[&str]) -> usize {
+    match value.get_ref() {
+        DeValue::Array(values) => values.iter().map(|value| count(value, names)).sum(),
+        DeValue::Table(table) => {
+            let own = table.keys().filter(|name| names.contains(&&**name.get_ref())).count();
+            table.values().fold(own, |sum, value| sum.saturating_add(count(value, names)))
+        }
+        _ => 0,
+    }
 }
 
 /// Where a key of the file is.
@@ -258,6 +281,10 @@ fn line_of_key(text: &str, key: &str) -> Option<usize> {
 
 /// The key that this byte belongs to: the one that begins last before it, or has such a one in it.
 fn key_at(text: &str, at: usize) -> Option<String> {
+    // That of a table begins behind its bracket.
+    let rest = text.get(at..).unwrap_or_default();
+    let brackets = rest.len().saturating_sub(rest.trim_start_matches('[').len());
+    let at = at.saturating_add(brackets);
     let table = DeTable::parse(text).ok()?;
     let keys = table.get_ref().iter();
     let found =

@@ -290,10 +290,11 @@ fn pair(name: &str, value: &[u8]) -> Vec<u8> {
     format!("{}={}", utf8_percent_encode(name, NON_ALPHANUMERIC), encode(value)).into_bytes()
 }
 
-/// Writes a value into JSON, with the objects that lead to it.
+/// Writes a value into JSON, with the objects that lead to it, and the first items of arrays.
 fn set(json: &mut Value, pointer: &str, value: Value) -> Result<(), SignError> {
     let mut at = json;
-    for token in pointer.split('/').skip(1) {
+    let mut tokens = pointer.split('/').skip(1).peekable();
+    while let Some(token) = tokens.next() {
         let key = token.replace("~1", "/").replace("~0", "~");
         at = match at {
             Value::Array(items) => {
@@ -301,7 +302,11 @@ fn set(json: &mut Value, pointer: &str, value: Value) -> Result<(), SignError> {
                 items.get_mut(index).ok_or(SignError::Json)?
             }
             Value::Object(members) => {
-                members.entry(key).or_insert(Value::Object(Default::default()))
+                let leads_on = match tokens.peek() {
+                    Some(&"0") => Value::Array(vec![Value::Object(Default::default())]),
+                    _ => Value::Object(Default::default()),
+                };
+                members.entry(key).or_insert(leads_on)
             }
             _ => return Err(SignError::Json),
         };

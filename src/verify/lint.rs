@@ -212,7 +212,7 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
         Identity::IdAndContent | Identity::UnsignedId
             if scheme.multipart
                 && scheme.covers_body()
-                && matches!(scheme.id, Some(Field::Form(_))) =>
+                && scheme.id.as_ref().is_some_and(|id| id.is_in_body() && !scheme.covers(id)) =>
         {
             wrong(
                 "has an id in a form of two encodings, of which nothing signed says which: say `Content`",

@@ -128,14 +128,9 @@ impl Source {
     ) -> Result<Vec<Message<'r>>, Rejection> {
         let json = || reading.json(&self.json).ok_or(Rejection::NotForm);
         if let Some(path) = &unproved.items {
-            let items = path.items(json()?, MAX_ITEMS);
+            let items = path.find(&unproved.pointers, json()?, MAX_ITEMS);
             let items = items.ok_or(Rejection::SignedItems { max: MAX_ITEMS })?;
-            let message = |item: &&str| {
-                let found = unproved.pointers.find(item.as_bytes());
-                let found = found.map_err(|_| Rejection::SignedJson)?;
-                self.message(reading, &found, signature)
-            };
-            return items.iter().map(message).collect();
+            return items.iter().map(|found| self.message(reading, found, signature)).collect();
         }
         let found = match unproved.pointers.is_empty() {
             true => Found::default(),

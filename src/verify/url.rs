@@ -52,13 +52,9 @@ impl PublicUrl {
     }
 }
 
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    match authority.rfind('@') {
-        Some(at) => format!("{scheme}://…{}", rest.get(at..).unwrap_or_default()),
-        None => url.to_owned(),
-    }
+/// A text that is no URL, without the password that may be in it: nobody knows where that begins.
+fn without_password(text: &str) -> String {
+    text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("…@{rest}"))
 }
 
 /// Without the query.

@@ -206,6 +206,15 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
             "Identity",
             build(Scheme { id: Some(Field::form("id")), multipart: true, ..presets::GITHUB }),
         ),
+        (
+            "Identity",
+            build(Scheme {
+                id: Some(Field::pointer("/id")),
+                json: Json::Form("payload".into()),
+                multipart: true,
+                ..presets::GITHUB
+            }),
+        ),
         // As the time it would not count, as a field it would.
         ("Identity", {
             let content = vec![Part::Field(Field::header("X-Time")), dot(), Part::Body].into();

@@ -13,8 +13,8 @@ use http_body_util::Full;
 use inhook::inbox::{Inbox, LeaseOptions, Ledger, Record};
 use inhook::layer::BodyBudget;
 use inhook::scheme::{
-    Answer, Danger, Encoding, Field, Identity, KeyFormat, KeyId, Layout, Part, Scheme, SentAt,
-    Signature, TimeFormat, Tolerance,
+    Answer, Danger, Encoding, Field, Identity, Json, KeyFormat, KeyId, Layout, Part, Scheme,
+    SentAt, Signature, TimeFormat, Tolerance,
 };
 use inhook::sign::{Message, Signer};
 use inhook::testing::FakeClock;

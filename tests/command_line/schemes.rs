@@ -37,7 +37,7 @@ fn scheme_files_that_can_not_be_used() {
                  sent_at = { field = { header = \"x-time\" }, format = \"unix_seconds\" }\n";
     let deep = format!("{good}content = {}", "[".repeat(10_000));
     let huge = format!("{good}# {}", "x".repeat(10 * 1024 * 1024));
-    let cases: [(usize, &str, String); 38] = [
+    let cases: [(usize, &str, String); 41] = [
         (3, "unknown field `contents`", format!("{good}contents = []")),
         (3, "unknown variant `bodi`", format!("{good}content = [\"bodi\"]")),
         (3, "invalid type", format!("{good}content = 7")),
@@ -124,6 +124,22 @@ fn scheme_files_that_can_not_be_used() {
             3,
             "60 levels",
             format!("{good}id = {{ pointer = \"{}\" }}", "/a".repeat(30_000)),
+        ),
+        (
+            5,
+            "17 JSON pointers",
+            format!(
+                "{good}id = {{ header = \"x-id\" }}\nevent = {{ pointer = \"/e\" }}\ncontent = [{} \"body\"]",
+                (0..17)
+                    .map(|n| format!("{{ field = {{ pointer = \"/{n}\" }} }}, {{ literal = \"|\" }},"))
+                    .collect::<String>()
+            ),
+        ),
+        (1, "the signature is nowhere", "name = \"acme\"\n\n\nid = { header = \"x-id\" }\n".into()),
+        (
+            6,
+            "it is written like `tolerance",
+            format!("{good}{timed}\n[tolerance]\npast = \"1h\"\n"),
         ),
         (3, "", format!("{good}= 1")),
         (0, "longer than", huge),

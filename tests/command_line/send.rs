@@ -1,5 +1,7 @@
 //! `inhook send`, over real HTTP.
 
+use sha2::{Digest, Sha256};
+
 use super::*;
 
 /// Over real HTTP, for every preset: accepted once, and the copy answered like it.
@@ -149,7 +151,7 @@ fn send_keeps_the_query_of_the_endpoint() {
     let base = format!("http://{}", listener.local_addr().unwrap());
     let received = std::thread::spawn(move || {
         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-        let lines = listener.incoming().take(4).map(|connection| {
+        let lines = listener.incoming().take(6).map(|connection| {
             let mut connection = connection.unwrap();
             let mut request = Vec::new();
             while !request.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -168,13 +170,25 @@ fn send_keeps_the_query_of_the_endpoint() {
         ("github", "/hook", &url[..]),
         ("mercadopago", "/hook?token=abc", &[]),
         ("github", "/hook", &[]),
+        // What is signed is sent, and nothing that would change it.
+        ("mercadopago", "/hook?token=abc", &["--url", "https://hooks.example.com/in?data.id=5"]),
+        ("twilio/json-body-sha256", "/hook?token=abc", &url),
     ] {
         let to = format!("{base}{to}");
         let args = ["send", &to, "--scheme", scheme, "--secret-env", "HOOK_SECRET", "--id", "7"];
         let output = inhook(SECRET, &[&args[..], url, &["-"]].concat(), b"{}");
         assert_eq!(code(&output), 0, "{} {}", text(&output.stdout), text(&output.stderr));
     }
-    let targets = ["/hook?token=abc", "/hook?e=1", "/hook?token=abc&data%2Eid=7", "/hook"];
+    let digest = const_hex::encode(Sha256::digest(br#"{}"#));
+    let signed = format!("/hook?e=1&bodySHA256={digest}");
+    let targets = [
+        "/hook?token=abc&e=1",
+        "/hook?e=1",
+        "/hook?token=abc&data%2Eid=7",
+        "/hook",
+        "/hook?token=abc&data.id=5",
+        &signed,
+    ];
     let lines = targets.map(|target| format!("POST {target} HTTP/1.1"));
     assert_eq!(received.join().unwrap(), lines);
 }

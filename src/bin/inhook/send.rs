@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::Failed;
-use crate::output::say;
+use crate::output::{say, without_password};
 use crate::sender::{Sender, new_id};
 
 /// How much of an answer is read, and how much of it is shown.
@@ -61,7 +61,8 @@ impl Send {
     async fn send(&self) -> Result<ExitCode, Failed> {
         let signed_url = self.sender.url().unwrap_or(&self.to);
         let prepared = self.sender.prepare(Some(signed_url))?;
-        self.to.parse::<reqwest::Url>().map_err(|error| format!("`{:.200}`: {error}", self.to))?;
+        let to = self.to.parse::<reqwest::Url>();
+        to.map_err(|error| format!("`{:.200}`: {error}", without_password(&self.to)))?;
         let client = reqwest::Client::builder()
             .timeout(self.timeout.map_or(prepared.deadline(), Duration::from_secs))
             .redirect(Policy::none())
@@ -79,7 +80,7 @@ impl Send {
             let mut slot = Some(slots.clone().acquire_owned().await?);
             let request = prepared.request(&new_id(n), self.repeat > 1)?;
             if n == 0 {
-                prepared.check(&request);
+                prepared.check(&self.to, &request);
             }
             let to = prepared.destination(&self.to, &request);
             let request = prepared.tampered(request);

@@ -102,30 +102,42 @@ impl Prepared<'_> {
 
     /// Says what a receiver refuses, or does not find of what was asked for, and what was done to the
     /// body.
-    pub(crate) fn check(&self, request: &Request<Bytes>) {
+    pub(crate) fn check(&self, endpoint: &str, request: &Request<Bytes>) {
         let Sender { id, event, at, .. } = self.sender;
         let scheme = &self.scheme;
         let received = self.receiver.verify(request.clone());
         if let Err(rejection) = &received {
             eprintln!("inhook: warning: a receiver refuses this request: {rejection}");
         }
-        let found = |is_found: &dyn Fn(&Delivery) -> bool| received.as_ref().map_or(true, is_found);
-        let id_found = |found: &Delivery| found.id() == id.as_deref();
-        let event_found = |found: &Delivery| found.event() == event.as_deref();
-        let at_found = |found: &Delivery| found.signed_at() == at.map(|at| At(at).now());
-        for (option, given, has_place, is_found) in [
-            ("--id", id.is_some(), scheme.id.is_some(), found(&id_found)),
-            ("--event", event.is_some(), scheme.event.is_some(), found(&event_found)),
-            ("--at", at.is_some(), scheme.sent_at.is_some(), found(&at_found)),
+        let found = received.as_ref().ok();
+        let at = at.map(|at| at.to_string());
+        for (option, given, has_place, found) in [
+            ("--id", id, scheme.id.is_some(), found.map(Delivery::id)),
+            ("--event", event, scheme.event.is_some(), found.map(Delivery::event)),
+            // Where it can't be written, the request is refused.
+            ("--at", &at, scheme.sent_at.is_some(), None),
         ] {
-            let problem = match (has_place, is_found) {
-                (false, _) => "is not used: this partner sends no such thing",
-                (true, false) => "is not used: the body has no place for it",
-                (true, true) => continue,
-            };
-            if given {
-                eprintln!("inhook: warning: `{option}` {problem}");
+            match (given, has_place, found) {
+                (Some(_), false, _) => eprintln!(
+                    "inhook: warning: `{option}` is not used: this partner sends no such thing"
+                ),
+                (Some(given), true, Some(found)) if found != Some(given) => {
+                    let found = found.map_or("none".to_owned(), |found| format!("`{found}`"));
+                    eprintln!("inhook: warning: `{option}`: what a receiver finds is {found}");
+                }
+                _ => {}
             }
+        }
+        if self.sender.tamper && self.receiver.verify(self.tampered(request.clone())).is_ok() {
+            eprintln!(
+                "inhook: warning: a receiver accepts it although it was tampered with: the body is not what is signed"
+            );
+        }
+        let own = endpoint.split_once('?').map_or("", |(_, own)| own);
+        if !self.destination(endpoint, request).contains(own) {
+            eprintln!(
+                "inhook: warning: the query of the endpoint is left out: another one is signed"
+            );
         }
         let is_json = |body: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
         let note = match (is_json(&self.body), is_json(request.body())) {
@@ -172,18 +184,27 @@ impl Prepared<'_> {
         let sender = self.sender;
         let mut message = Message::new(self.body.clone());
         let json: Option<Value> = serde_json::from_slice(&self.body).ok();
-        // What is no JSON has nothing to be filled in.
-        if json.as_ref().is_some_and(Value::is_object) {
-            message = message.fill_body();
-        }
-        let is_there = match &self.scheme.id {
-            Some(Field::Pointer(at) | Field::Integer(at)) => {
-                json.as_ref().is_some_and(|json| json.pointer(at).is_some())
+        let is_there = |field: Option<&Field>| match (field, &json) {
+            (Some(Field::Pointer(at) | Field::Integer(at)), Some(json)) => {
+                json.pointer(at).is_some()
             }
             _ => false,
         };
-        let made = Some(id).filter(|_| distinct || !is_there);
-        if let Some(id) = sender.id.as_deref().or(made) {
+        let made = Some(id).filter(|_| distinct || !is_there(self.scheme.id.as_ref()));
+        let given = sender.id.as_deref();
+        let written_id = given.or(made);
+        // What is neither an object nor has room for them has nothing to be filled in.
+        let is_object = json.as_ref().is_some_and(Value::is_object);
+        let written = [
+            self.scheme.id.as_ref().filter(|_| written_id.is_some()),
+            first(&self.scheme.event).filter(|_| sender.event.is_some()),
+            self.scheme.sent_at.as_ref().map(|sent_at| &sent_at.field),
+        ];
+        let mut in_json = written.into_iter().filter(|field| field.is_some_and(is_in_json));
+        if is_object || json.is_some() && in_json.all(is_there) {
+            message = message.fill_body();
+        }
+        if let Some(id) = written_id {
             message = message.id(id);
         }
         if let Some(event) = &sender.event {
@@ -192,7 +213,7 @@ impl Prepared<'_> {
         if let Some(at) = sender.at {
             message = message.sent_at(At(at).now());
         }
-        let url = self.with_signed_parameter(sender.id.as_deref().unwrap_or(id));
+        let url = self.with_signed_parameter(given.unwrap_or(id));
         let mut request = signer(&self.scheme, &self.secret, url.as_deref())?.request(&message)?;
         if !request.headers().contains_key(header::CONTENT_TYPE) {
             let kind = match serde_json::from_slice::<serde::de::IgnoredAny>(request.body()) {
@@ -213,16 +234,29 @@ impl Prepared<'_> {
         request
     }
 
-    /// Where to send a request: an endpoint with its own query, or else that of the URL that is signed,
-    /// and with what was added to that.
+    /// Where to send a request: an endpoint with the query of the request, and with its own before that
+    /// where a receiver does not mind.
     pub(crate) fn destination(&self, endpoint: &str, request: &Request<Bytes>) -> String {
-        let signed = self.url.as_deref().and_then(|url| url.split_once('?'));
-        let signed = signed.map_or("", |(_, query)| query);
-        let all = request.uri().query().unwrap_or_default();
-        let added = all.strip_prefix(signed).unwrap_or(all).trim_start_matches('&');
-        let (base, query) = endpoint.split_once('?').unwrap_or((endpoint, signed));
-        let pairs = [query, added].into_iter().filter(|pairs| !pairs.is_empty());
-        let query = pairs.collect::<Vec<_>>().join("&");
+        let (base, own) = endpoint.split_once('?').unwrap_or((endpoint, ""));
+        let query = request.uri().query().unwrap_or_default();
+        let query = match own {
+            own if own.is_empty() || query == own || query.starts_with(&format!("{own}&")) => {
+                query.to_owned()
+            }
+            own if query.is_empty() => own.to_owned(),
+            own => format!("{own}&{query}"),
+        };
+        let mut sent = request.clone();
+        let uri = format!("{}?{query}", request.uri().path()).parse();
+        if let Ok(uri) = uri {
+            *sent.uri_mut() = uri;
+        }
+        let query = match self.receiver.verify(sent) {
+            Err(_) if self.receiver.verify(request.clone()).is_ok() => {
+                request.uri().query().unwrap_or_default().to_owned()
+            }
+            _ => query,
+        };
         if query.is_empty() { base.to_owned() } else { format!("{base}?{query}") }
     }
 }
@@ -236,12 +270,21 @@ fn signer(scheme: &Scheme, secret: &Secret, url: Option<&str>) -> Result<Signer,
     signer.map_err(wrong)
 }
 
-/// Whether the signer writes this field itself, as the id, the event type, the time or the digest.
-fn is_written(scheme: &Scheme, field: &Field) -> bool {
-    let event = match &scheme.event {
+/// The place that an event type is written to.
+fn first(event: &Option<Field>) -> Option<&Field> {
+    match event {
         Some(Field::FirstOf(fields)) => fields.first(),
         event => event.as_ref(),
-    };
+    }
+}
+
+fn is_in_json(field: &Field) -> bool {
+    matches!(field, Field::Pointer(_) | Field::Integer(_))
+}
+
+/// Whether the signer writes this field itself, as the id, the event type, the time or the digest.
+fn is_written(scheme: &Scheme, field: &Field) -> bool {
+    let event = first(&scheme.event);
     let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
     [scheme.id.as_ref(), event, sent_at, scheme.digest.as_ref()].contains(&Some(field))
 }

@@ -24,8 +24,9 @@ impl Sign {
         let url = self.sender.url();
         let prepared = self.sender.prepare(url)?;
         let request = prepared.request(&new_id(0), false)?;
-        prepared.check(&request);
-        let to = prepared.destination(url.unwrap_or(ANYWHERE), &request);
+        let endpoint = url.unwrap_or(ANYWHERE);
+        prepared.check(endpoint, &request);
+        let to = prepared.destination(endpoint, &request);
         let request = prepared.tampered(request);
         match self.curl {
             true => write(as_curl(&request, &to)?.as_bytes())?,

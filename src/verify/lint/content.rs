@@ -65,9 +65,14 @@ fn lint_ambiguous(scheme: &Scheme) -> Result<(), ConfigError> {
 /// place only at an end.
 fn digest_moves(scheme: &Scheme) -> bool {
     let whole = [Part::Body, Part::SortedForm];
+    let is_digest = |part: &Part| match part {
+        Part::BodySha256 => true,
+        Part::Field(field) => scheme.digest.as_ref().is_some_and(|digest| digest.is_at(field)),
+        _ => false,
+    };
     scheme.allows(Danger::AmbiguousContent)
         && !whole.iter().any(|part| scheme.content.contains(part))
-        && !outermost(&scheme.content).contains(&Some(&Part::BodySha256))
+        && !outermost(&scheme.content).into_iter().flatten().any(is_digest)
 }
 
 /// The first part and the last one that are not the same in every request.

@@ -7,6 +7,7 @@ use http::uri::Scheme as UriScheme;
 use inhook::scheme::Part;
 
 use super::{Case, Mistake};
+use crate::output::without_password;
 
 pub(super) fn mistakes(case: &Case) -> Vec<Mistake> {
     let mut all: Vec<Mistake> = Vec::new();
@@ -18,7 +19,7 @@ pub(super) fn mistakes(case: &Case) -> Vec<Mistake> {
     let mut known: HashSet<String> = case.url.iter().map(|url| signed(url)).collect();
     let mut add = |url: String, advice: &str| {
         if known.insert(signed(&url)) {
-            let advice = format!("for the URL {:.200}: {advice}", shown(&url));
+            let advice = format!("for the URL {:.200}: {advice}", without_password(&url));
             all.push(Mistake::new(advice, Case { url: Some(url), ..case.clone() }));
         }
     };
@@ -32,16 +33,6 @@ pub(super) fn mistakes(case: &Case) -> Vec<Mistake> {
         add(seen, "that is the one in the request; configure it if it is the public one.");
     }
     all
-}
-
-/// A URL without the password that may be in it.
-fn shown(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    match authority.rfind('@') {
-        Some(at) => format!("{scheme}://…{}", rest.get(at..).unwrap_or_default()),
-        None => url.to_owned(),
-    }
 }
 
 /// The URL by the request's own headers. The library never believes them; here they are a hint.
