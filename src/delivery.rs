@@ -68,14 +68,16 @@ impl Delivery {
     }
 
     /// The partner's id of the delivery. Information: what tells deliveries apart is
-    /// [`key`](Self::key), and an id in a header that the MAC does not cover may be forged.
+    /// [`key`](Self::key), and an id that the MAC does not cover may be forged: in a header, in the body of
+    /// a scheme that allows [`Danger::UnsignedBody`](crate::scheme::Danger::UnsignedBody), or in a form
+    /// that may be [multipart](crate::scheme::Scheme::multipart), since the content type is not signed.
     pub fn id(&self) -> Option<&str> {
         let in_body = self.fields.as_ref().and_then(|fields| fields.id.as_deref());
         in_body.or_else(|| self.source.header_id(&self.headers))
     }
 
-    /// The type of the event, if the request has a usable one (a string of 1 to 255 bytes). Where
-    /// the scheme says that it is in a header which the MAC does not cover, it may be forged.
+    /// The type of the event, if the request has a usable one (a string of 1 to 255 bytes). Where the MAC
+    /// does not cover it, it may be forged, as an [`id`](Self::id) may.
     pub fn event(&self) -> Option<&str> {
         let elsewhere = || {
             let event = match &self.fields {

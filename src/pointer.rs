@@ -256,8 +256,7 @@ impl<'de> DeserializeSeed<'de> for Key<'_, '_, '_, '_> {
     type Value = Alive;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Alive, D::Error> {
-        // As what is skipped, a key need not be UTF-8.
-        json.deserialize_bytes(self)
+        json.deserialize_str(self)
     }
 }
 
@@ -268,8 +267,8 @@ impl Visitor<'_> for Key<'_, '_, '_, '_> {
         f.write_str("a key")
     }
 
-    fn visit_bytes<E>(self, key: &[u8]) -> Result<Alive, E> {
-        Ok(self.0.step(|token| token.key.as_bytes() == key))
+    fn visit_str<E>(self, key: &str) -> Result<Alive, E> {
+        Ok(self.0.step(|token| &*token.key == key))
     }
 }
 

@@ -323,7 +323,8 @@ impl Case<'_> {
         assert!(loose, "another body was accepted: {changed:?}: {:?}", self.scheme);
         let binds_id =
             matches!(self.scheme.identity, Identity::IdAndContent | Identity::UnsignedId);
-        let moves_id = binds_id && self.scheme.id.as_ref().is_some_and(in_body);
+        let id = self.scheme.id.as_ref();
+        let moves_id = binds_id && id.is_some_and(|id| in_body(id) && !self.scheme.signs(id));
         if self.has_identity() && !moves_id && !allows(Danger::LooseItems) {
             assert_eq!(delivery.key(), self.signed.key(), "{changed:?}: {:?}", self.scheme);
         }

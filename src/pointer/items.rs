@@ -16,8 +16,8 @@ impl Path {
         parse(pointer).map(Self)
     }
 
-    /// What the pointers find in each item; `None` if there is no array, no item, or more than `max`.
-    /// Of repeated keys the last one counts.
+    /// What the pointers find in each item; `None` if there is no array, no item, or more than `max`, or
+    /// if a key that leads there is repeated.
     pub(crate) fn find<'de>(
         &self,
         pointers: &Pointers,
@@ -58,14 +58,15 @@ impl<'de> Visitor<'de> for Items<'_> {
         let Some((token, path)) = self.path.split_first() else {
             return Err(A::Error::custom("no array"));
         };
-        let mut items = Vec::new();
+        let mut items = None;
         while let Some(leads) = map.next_key_seed(Leads(token))? {
-            match leads {
-                true => items = map.next_value_seed(Items { path, ..self })?,
-                false => drop(map.next_value::<IgnoredAny>()?),
+            if !leads {
+                map.next_value::<IgnoredAny>()?;
+            } else if items.replace(map.next_value_seed(Items { path, ..self })?).is_some() {
+                return Err(A::Error::custom("a key is repeated"));
             }
         }
-        Ok(items)
+        Ok(items.unwrap_or_default())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
@@ -100,7 +101,7 @@ impl<'de> DeserializeSeed<'de> for Leads<'_> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<bool, D::Error> {
-        json.deserialize_bytes(self)
+        json.deserialize_str(self)
     }
 }
 
@@ -111,8 +112,8 @@ impl Visitor<'_> for Leads<'_> {
         f.write_str("a key")
     }
 
-    fn visit_bytes<E>(self, key: &[u8]) -> Result<bool, E> {
-        Ok(self.0.key.as_bytes() == key)
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+        Ok(&*self.0.key == key)
     }
 }
 
@@ -133,19 +134,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn items_are_those_of_the_last_key() {
+    fn items_are_where_the_path_leads() {
         let pointers = Pointers::new(["/x"]).unwrap();
         let find = |body: &'static str| {
             let found = Path::parse("/a/1/b").unwrap().find(&pointers, body.as_bytes(), 2)?;
             Some(found.iter().map(|found| found.get(0).cloned()).collect::<Vec<_>>())
         };
-        let body = r#" {"a":[0,{"b":[9]}],"\u0061":[7,{"b":[],"b": [ {"x" : 1}, "y" ]}]} "#;
+        let body = r#" {"\u0061":[{"b":[9]},{"c":[],"b": [ {"x" : 1}, "y" ]}, 7]} "#;
         assert_eq!(find(body), Some(vec![Some(Scalar::Integer(1)), None]));
         for none in [
             r#"{"a":[0,{"b":[]}]}"#,
             r#"{"a":[0,{"b":[1,2,3]}]}"#,
             r#"{"a":[0,{"b":{}}]}"#,
             r#"{"a":[0,{"b":[1]}],"a":[]}"#,
+            r#"{"a":[],"\u0061":[0,{"b":[1]}]}"#,
+            "{\"a\":[0,{\"b\":[1],\"\u{1}\":1}]}",
             r#"{"a":{"1":7}}"#,
             r#"{"a":[0]}"#,
             r#"{"a":[0,{"b":[1]}]} x"#,

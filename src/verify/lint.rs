@@ -83,7 +83,7 @@ impl Scheme {
     }
 
     /// Whether a field is itself a part of the signed content.
-    fn signs(&self, field: &Field) -> bool {
+    pub(crate) fn signs(&self, field: &Field) -> bool {
         // In an item, a pointer is another one.
         let elsewhere = field.is_in_json() && self.items.is_some();
         let is = |other: &Field| !elsewhere && field.is_at(other);
@@ -207,6 +207,17 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
                 }) =>
         {
             wrong("has an id that is signed, and bytes can be moved into it: say `Content`")
+        }
+        // Signed is the text, which a string and a number may have, and only one of them is the id.
+        Identity::IdAndContent
+            if scheme
+                .id
+                .as_ref()
+                .is_some_and(|id| id.is_in_json() && scheme.signs(id) && !scheme.covers_body()) =>
+        {
+            wrong(
+                "has an id in JSON that is signed as a text, of which a string or a number could be made: say `Content`, or `Fields` with the id",
+            )
         }
         // In the other encoding it would be another one, or none.
         Identity::IdAndContent | Identity::UnsignedId

@@ -201,6 +201,27 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
                 ..presets::GITHUB
             })
         }),
+        ("Content", {
+            let value = |name| Part::Field(Field::header(name));
+            build(Scheme {
+                content: vec![value("x-a"), Part::BodySha256].into(),
+                optional_end: Some(
+                    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".into(),
+                ),
+                dangerously_allow: vec![Danger::AmbiguousContent].into(),
+                ..presets::GITHUB
+            })
+        }),
+        // As a number it would be signed alike, and be no id.
+        (
+            "Identity",
+            build(Scheme {
+                content: vec![Part::Id].into(),
+                id: Some(Field::pointer("/id")),
+                dangerously_allow: vec![Danger::UnsignedBody].into(),
+                ..presets::GITHUB
+            }),
+        ),
         // In the other encoding it would be another one.
         (
             "Identity",

@@ -70,9 +70,12 @@ fn digest_moves(scheme: &Scheme) -> bool {
         Part::Field(field) => scheme.digest.as_ref().is_some_and(|digest| digest.is_at(field)),
         _ => false,
     };
+    let [first, last] = outermost(&scheme.content);
+    // An end could be the end of a digest.
+    let last = last.filter(|_| scheme.optional_end.is_none());
     scheme.allows(Danger::AmbiguousContent)
         && !whole.iter().any(|part| scheme.content.contains(part))
-        && !outermost(&scheme.content).into_iter().flatten().any(is_digest)
+        && !first.into_iter().chain(last).any(is_digest)
 }
 
 /// The first part and the last one that are not the same in every request.
