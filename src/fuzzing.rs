@@ -1,8 +1,12 @@
-//! The logic of fuzz targets: functions that take a fuzzer's bytes and panic if a property is broken.
+//! Attacks on receivers of webhooks: on yours, and on this crate's own.
 //!
-//! The targets in `fuzz/` are one line each, so that the properties are compiled with the crate and
-//! `tests/corpus.rs` replays them without a fuzzer. A target for your own scheme is three lines:
-//! see [`sign_mutate_verify_with`].
+//! [`Attack`] is for your tests and your fuzz targets. It signs requests as the partner does, makes
+//! something of them that nobody may believe, and reports what your [`Receiver`] got wrong as a
+//! [`Finding`]. What it asserts is what [`Oracle`] lists.
+//!
+//! The functions are the logic of this crate's own targets in `fuzz/`: they take a fuzzer's bytes and
+//! panic if a property is broken. The targets are one line each, so that the properties are compiled
+//! with the crate, and `tests/corpus.rs` replays them without a fuzzer.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
@@ -13,7 +17,7 @@
 )]
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
@@ -21,25 +25,32 @@ use serde_json::Value;
 use crate::clock::Clock;
 use crate::scheme::presets::{GITHUB, SHOPIFY, SLACK, STANDARD_WEBHOOKS, STRIPE};
 use crate::scheme::{
-    Algorithm, Encoding, Field, Identity, Layout, Part, Scheme, SentAt, Signature, TimeFormat,
-    Tolerance,
+    Algorithm, Encoding, Field, Identity, KeyFormat, Layout, Part, Scheme, SentAt, Signature,
+    TimeFormat, Tolerance,
 };
 use crate::secret::Secret;
 use crate::sign::{Message, Signer};
 use crate::timestamp;
 use crate::verify::{Rejection, Verifier};
 
+mod attack;
 mod capture;
+mod choices;
 #[cfg(feature = "moka")]
 mod dedup;
+mod finding;
 mod json;
 mod mutation;
+mod receiver;
 #[cfg(feature = "toml")]
 mod scheme;
 mod time;
 
+pub use attack::Attack;
 use capture::Capture;
+pub use finding::{Finding, Oracle};
 use mutation::Mutation;
+pub use receiver::{Receiver, Verdict};
 
 /// Any headers: accepted is exactly what an independent computation accepts.
 ///
@@ -133,9 +144,38 @@ pub fn schemes(data: &[u8]) -> bool {
     scheme::chosen(data)
 }
 
-/// [`sign_mutate_verify_with`] for one of six schemes, which the first byte chooses: [`GITHUB`],
-/// [`STANDARD_WEBHOOKS`], one that has everything inside the JSON body, [`STRIPE`], [`SLACK`] and
-/// [`SHOPIFY`].
+/// An [`Attack`] on a [`Verifier`] of each preset, which the first byte chooses. Returns whether there was
+/// something to try.
+///
+/// # Panics
+///
+/// A property is broken.
+pub fn attacks(data: &[u8]) -> bool {
+    static ATTACKS: LazyLock<Vec<(Attack, Verifier)>> = LazyLock::new(|| {
+        let attacked = |preset: &crate::presets::Preset| {
+            let scheme = &preset.scheme;
+            let secret = secret(scheme);
+            let attack = Attack::for_url(scheme.clone(), secret.clone(), URL);
+            let builder = Verifier::builder("attacked", scheme.clone(), secret).url(URL);
+            (
+                attack.expect("a preset"),
+                builder.clock(Arc::new(Standing)).build().expect("a preset"),
+            )
+        };
+        crate::presets::all().map(attacked).collect()
+    });
+    let (choice, data) = data.split_first().unwrap_or((&0, &[]));
+    let (attack, verifier) = &ATTACKS[usize::from(*choice) % ATTACKS.len()];
+    attack.check(verifier, data).expect("what holds of a receiver")
+}
+
+/// What a partner signs is accepted, and what somebody changed on its way is not.
+///
+/// From the data come one of six schemes ([`GITHUB`], [`STANDARD_WEBHOOKS`], one that has everything inside
+/// the JSON body, [`STRIPE`], [`SLACK`] and [`SHOPIFY`]), a time, an id, a body and one mutation. A request
+/// that is signed in time has to be accepted with its id; after the mutation it has to be refused, unless
+/// that changed neither a signed byte nor the spelling of the tag. Returns whether the mutated request
+/// was accepted.
 ///
 /// # Panics
 ///
@@ -143,30 +183,7 @@ pub fn schemes(data: &[u8]) -> bool {
 pub fn sign_mutate_verify(data: &[u8]) -> bool {
     let (choice, data) = data.split_first().unwrap_or((&0, &[]));
     let schemes = [GITHUB, STANDARD_WEBHOOKS, IN_BODY, STRIPE, SLACK, SHOPIFY];
-    sign_mutate_verify_with(&schemes[usize::from(*choice) % 6], &Secret::new(SECRETS[0]), data)
-}
-
-/// What a partner signs is accepted, and what somebody changed on its way is not.
-///
-/// From the data come a time, an id, a body and one mutation. A request that is signed in time has
-/// to be accepted with its id; after the mutation it has to be refused, unless that changed neither
-/// a signed byte nor the spelling of the tag. Returns whether the mutated request was accepted.
-///
-/// Point it at your own scheme before you trust it:
-///
-/// ```
-/// use inhook::{Secret, fuzzing, presets};
-///
-/// # let data: &[u8] = b"\0\0\x03\0\0\0\x05hello";
-/// // Inside `fuzz_target!(|data: &[u8]| { … })`, with your scheme in place of this one:
-/// let secret = Secret::new("a secret of at least sixteen bytes");
-/// fuzzing::sign_mutate_verify_with(&presets::GITHUB, &secret, data);
-/// ```
-///
-/// # Panics
-///
-/// A property is broken, or no [`Verifier`] can be built from the scheme and the secret.
-pub fn sign_mutate_verify_with(scheme: &Scheme, secret: &Secret, data: &[u8]) -> bool {
+    let (scheme, secret) = (&schemes[usize::from(*choice) % 6], Secret::new(SECRETS[0]));
     let mut controls = [0; 7];
     let (front, rest) = data.split_at(data.len().min(controls.len()));
     controls[..front.len()].copy_from_slice(front);
@@ -174,7 +191,7 @@ pub fn sign_mutate_verify_with(scheme: &Scheme, secret: &Secret, data: &[u8]) ->
     let (id, payload) = rest.split_at(rest.len().min(id_len.into()));
 
     let signer = Signer::new(scheme.clone(), secret.clone()).expect("a scheme that builds");
-    let verifier = verifier(scheme, [secret.clone()]);
+    let verifier = verifier(scheme, [secret]);
     let (sent_at, in_time) = sent_at(scheme, time.cast_signed());
     let id = id_text(scheme, id);
     let body = body(scheme, &id, sent_at, payload);
@@ -249,6 +266,21 @@ const IN_BODY: Scheme = Scheme {
 /// The new secret and the old one, usable as text and as base64.
 const SECRETS: [&str; 2] =
     ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"];
+
+/// One that has all that is signed of a URL.
+const URL: &str = "https://hooks.example.com/fuzzed?e=1&data.id=5";
+
+/// A secret in the notation of the scheme, with a name that a request of it may have.
+fn secret(scheme: &Scheme) -> Secret {
+    let text = match &scheme.key {
+        KeyFormat::Hex => "6b".repeat(32),
+        KeyFormat::Base64 { prefix } | KeyFormat::Base64If { prefix } => {
+            format!("{prefix}MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+        }
+        _ => "a secret of at least sixteen bytes".into(),
+    };
+    Secret::new(text).label("key1")
+}
 
 /// The oracles know schemes whose signature is in a header.
 fn signature_header(scheme: &Scheme) -> &str {
@@ -326,20 +358,25 @@ fn body(scheme: &Scheme, id: &str, sent_at: SystemTime, payload: &[u8]) -> Vec<u
     json["payload"] = String::from_utf8_lossy(payload).into();
     for (field, text) in fields {
         if let Field::Pointer(pointer) = field {
-            set(&mut json, pointer, text);
+            set(&mut json, pointer, text.into());
         }
     }
     serde_json::to_vec(&json).expect("a JSON value can be written")
 }
 
-/// Puts a text where a pointer points, in new objects where there are none.
-fn set(json: &mut Value, pointer: &str, text: String) {
+/// Puts a value where a pointer points, in new objects where there are none.
+fn set(json: &mut Value, pointer: &str, new: Value) {
     let mut value = json;
     for token in pointer.split('/').skip(1) {
+        let index = token.parse().ok().filter(|at: &usize| value.get(at).is_some());
+        if let Some(index) = index {
+            value = &mut value[index];
+            continue;
+        }
         if !value.is_object() {
             *value = Value::Object(serde_json::Map::new());
         }
         value = &mut value[token.replace("~1", "/").replace("~0", "~")];
     }
-    *value = text.into();
+    *value = new;
 }

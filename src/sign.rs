@@ -114,6 +114,25 @@ impl Signer {
     }
 }
 
+#[cfg(feature = "fuzzing")]
+impl Signer {
+    /// One that signs with another key.
+    pub(crate) fn with_key(&self, key: mac::Key) -> Self {
+        Self { key, ..self.clone() }
+    }
+
+    /// One that signs with the same key by another algorithm; `None` if a key for that needs to be longer.
+    pub(crate) fn with_algorithm(
+        &self,
+        algorithm: crate::scheme::Algorithm,
+        secret: &Secret,
+    ) -> Option<Self> {
+        let scheme = Scheme { algorithm, ..Scheme::clone(&self.scheme) };
+        let ring = KeyRing::prepare(&scheme, [secret.clone()], true).ok()?;
+        ring.keys.into_iter().next().map(|(_, key)| self.with_key(key))
+    }
+}
+
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signer").field("scheme", &self.scheme.name).finish_non_exhaustive()

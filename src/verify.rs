@@ -186,6 +186,12 @@ impl Verifier {
         Ok(())
     }
 
+    /// The time by which it judges.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
     /// The name of the source.
     pub fn source(&self) -> &str {
         &self.source.name

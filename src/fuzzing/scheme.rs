@@ -11,20 +11,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 
-use super::Standing;
+use super::choices::Choices;
+use super::{Standing, URL, secret};
 use crate::clock::Clock;
 use crate::delivery::Delivery;
 use crate::scheme::{
-    Danger, Encoding, Field, Identity, Json, KeyFormat, Layout, Part, Scheme, SentAt, Signature,
-    TimeFormat,
+    Danger, Encoding, Field, Identity, Json, Layout, Part, Scheme, SentAt, Signature, TimeFormat,
 };
-use crate::secret::Secret;
 use crate::sign::{Message, Signer};
 use crate::verify::source::Source;
 use crate::verify::{Rejection, Verifier};
 
-/// One that has all that is signed of a URL.
-const URL: &str = "https://hooks.example.com/fuzzed?e=1&data.id=5";
 /// No scheme is about it.
 const UNRELATED: &str = "x-unrelated-to-everything";
 
@@ -98,25 +95,7 @@ pub(super) fn chosen(data: &[u8]) -> bool {
     holds(&scheme, &body)
 }
 
-/// What is left of the data; behind its end there are zeros.
-struct Choices<'d>(&'d [u8]);
-
 impl Choices<'_> {
-    fn byte(&mut self) -> u8 {
-        let Some((byte, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        *byte
-    }
-
-    fn one<T: Clone>(&mut self, of: &[T]) -> T {
-        of[usize::from(self.byte()) % of.len()].clone()
-    }
-
-    /// One time in so many.
-    fn rarely(&mut self, times: u8) -> bool {
-        self.byte() % times == 1
-    }
-
     fn scheme(&mut self) -> Scheme {
         let count = self.byte() % 5 + 1;
         let content: Vec<Part> = (0..count).map(|_| self.part()).collect();
@@ -227,21 +206,9 @@ impl Choices<'_> {
             0 => br#"{"a":"1","b":2,"c":"x","d":9}"#.to_vec(),
             1 => b"e=1&f=%7C".to_vec(),
             2 => b"e=x+y".to_vec(),
-            _ => self.0.to_vec(),
+            _ => self.rest().to_vec(),
         }
     }
-}
-
-/// A secret in the notation of the scheme, with a name that a request of it may have.
-fn secret(scheme: &Scheme) -> Secret {
-    let text = match &scheme.key {
-        KeyFormat::Hex => "6b".repeat(32),
-        KeyFormat::Base64 { prefix } | KeyFormat::Base64If { prefix } => {
-            format!("{prefix}MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-        }
-        _ => "a secret of at least sixteen bytes".into(),
-    };
-    Secret::new(text).label("key1")
 }
 
 /// A request that was accepted.

@@ -53,12 +53,12 @@ impl Scheme {
             || signs(&self.content, &|part| matches!(part, Part::Field(field) if is(field)))
     }
 
-    pub(super) fn allows(&self, danger: Danger) -> bool {
+    pub(crate) fn allows(&self, danger: Danger) -> bool {
         self.dangerously_allow.contains(&danger)
     }
 
     /// Whether the MAC covers every byte of the body.
-    pub(super) fn covers_body(&self) -> bool {
+    pub(crate) fn covers_body(&self) -> bool {
         self.content.iter().any(|part| matches!(part, Part::Body | Part::BodySha256))
             || self.digest.as_ref().is_some_and(|digest| self.signs(digest))
     }

@@ -1,0 +1,236 @@
+//! A request that the partner signs, and what is in it.
+#![allow(clippy::arithmetic_side_effects, reason = "times are near now")]
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::Request;
+use serde_json::{Map, Value, json};
+
+use super::Attack;
+use crate::fuzzing::choices::Choices;
+use crate::fuzzing::set;
+use crate::scheme::{Danger, Field, Identity, Json, Part, Scheme, SentAt, TimeFormat};
+use crate::sign::{Message, Signer};
+use crate::timestamp;
+
+/// Receivers that ask the operating system for the time are some seconds further by then.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// A signed request, and what it was made of.
+#[derive(Debug, Clone)]
+pub(super) struct Genuine {
+    pub(super) request: Request<Bytes>,
+    pub(super) content: Content,
+    pub(super) sent_at: SystemTime,
+    /// Whether it has all that the scheme asks for, so nobody may refuse it.
+    pub(super) is_complete: bool,
+}
+
+/// What a message says, whenever it is sent.
+#[derive(Debug, Clone)]
+pub(super) struct Content {
+    id: u32,
+    /// What is in it beside what the scheme asks for.
+    payload: String,
+    style: u8,
+    /// A time, where the body begins with one. It is that of the first attempt in each.
+    stamp: String,
+}
+
+impl Genuine {
+    pub(super) fn new(attack: &Attack, now: SystemTime, choices: &mut Choices<'_>) -> Option<Self> {
+        let sent_at = in_time(&attack.scheme, now, choices);
+        let id = u32::from_be_bytes([1, choices.byte(), choices.byte(), choices.byte()]);
+        let style = choices.byte();
+        let length = choices.below(24);
+        let payload = (0..length).map(|_| choices.one(&PAYLOAD)).collect();
+        let time = attack.scheme.sent_at.as_ref();
+        let format = time.map_or(TimeFormat::UnixSeconds, |sent_at| sent_at.format);
+        let stamp = timestamp::write(format, sent_at);
+        Self::sign(attack, &attack.signer, Content { id, payload, style, stamp }, sent_at)
+    }
+
+    /// The same message, sent at another time and perhaps signed by somebody else.
+    pub(super) fn sign(
+        attack: &Attack,
+        signer: &Signer,
+        content: Content,
+        sent_at: SystemTime,
+    ) -> Option<Self> {
+        let (body, is_complete) = content.body(&attack.scheme, sent_at);
+        let message = Message::new(body).id(content.id.to_string()).event("push").sent_at(sent_at);
+        let request = signer.request(&message).ok()?;
+        Some(Self { request, content, sent_at, is_complete })
+    }
+}
+
+/// What texts are made of: what separates, quotes, escapes or is written in several ways.
+const PAYLOAD: [&str; 16] =
+    ["a", "Z", "0", "9", ".", ":", ",", "|", "&", "=", "%", "+", " ", "\"", "\\", "é"];
+
+/// What bodies are in JSON as well, so that each has two spellings.
+const ODD: [(&str, &str); 3] =
+    [("number", "1.0"), ("solidus", r#""\/""#), ("letter", r#""\u00e9""#)];
+
+impl Content {
+    /// With another id and another payload, it is another message.
+    pub(super) fn other(&self) -> Self {
+        let payload = format!("{}x", self.payload);
+        Self { id: self.id.wrapping_add(1), payload, ..self.clone() }
+    }
+
+    /// The body, and whether it has all that the scheme asks for.
+    fn body(&self, scheme: &Scheme, sent_at: SystemTime) -> (Vec<u8>, bool) {
+        let time = scheme.sent_at.as_ref().map(|it| timestamp::write(it.format, sent_at));
+        let needed = needed(scheme);
+        let in_json = needed.iter().any(|field| field.is_in_json()) || scheme.items.is_some();
+        let in_form = scheme.content.contains(&Part::SortedForm)
+            || needed.iter().any(|field| matches!(field, Field::Form(_)));
+        // Headers, and more than a signer writes into items or parameters, are not known here.
+        let is_complete = scheme.items.is_none()
+            && scheme.json == Json::Body
+            && !scheme.allows(Danger::UnsignedBody)
+            && needed.iter().all(|field| {
+                field.is_in_body() || scheme.id.as_ref() == Some(*field) || is_time(scheme, field)
+            })
+            && scheme.key_id.is_none();
+        let body = match (in_json, in_form && scheme.json == Json::Body, self.style % 3) {
+            (true, _, _) => self.json(scheme, &needed, time.as_deref()),
+            (false, true, _) => self.form(scheme, &needed),
+            // Where another part of the content could end, if it were cut in another way.
+            (false, false, 1) => {
+                let separator = scheme.content.iter().find_map(|part| match part {
+                    Part::Literal(text) => Some(&**text),
+                    _ => None,
+                });
+                format!("{}{}{}", self.stamp, separator.unwrap_or("."), self.payload).into_bytes()
+            }
+            (false, false, 2) => self.payload.clone().into_bytes(),
+            (false, false, _) => self.json(scheme, &needed, None),
+        };
+        (body, is_complete)
+    }
+
+    /// JSON as no program writes it: what is serialised again differs.
+    fn json(&self, scheme: &Scheme, needed: &[&Field], time: Option<&str>) -> Vec<u8> {
+        let mut tree = json!({ "payload": self.payload });
+        if let Some(items) = &scheme.items {
+            let mut item = json!({ "payload": self.payload });
+            for pointer in pointers(&scheme.content) {
+                set(&mut item, pointer, self.id.to_string().into());
+            }
+            set(&mut tree, items, json!([item]));
+        }
+        for field in needed {
+            if let Field::Pointer(pointer) | Field::Integer(pointer) = field {
+                let number = || Value::from(self.id);
+                let value = match field {
+                    _ if is_time(scheme, field) => of_time(scheme, time.unwrap_or_default()),
+                    Field::Integer(_) => number(),
+                    _ => self.id.to_string().into(),
+                };
+                set(&mut tree, pointer, value);
+            }
+        }
+        let Value::Object(members) = tree else { return Vec::new() };
+        written(&members).into_bytes()
+    }
+
+    /// What the signer does not write itself.
+    fn form(&self, scheme: &Scheme, needed: &[&Field]) -> Vec<u8> {
+        let mut pairs = vec![format!("payload={}", encoded(&self.payload))];
+        for field in needed {
+            let is_written = scheme.id.as_ref() == Some(*field) || is_time(scheme, field);
+            if let (Field::Form(name), false) = (field, is_written) {
+                pairs.push(format!("{}={}", encoded(name), self.id));
+            }
+        }
+        pairs.join("&").into_bytes()
+    }
+}
+
+fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+fn written(members: &Map<String, Value>) -> String {
+    let odd = ODD.iter().map(|(name, value)| format!("\"{name}\" :  {value}"));
+    let members = members.iter().map(|(name, value)| format!("{} : {value}", json!(name)));
+    format!("{{ {} }}", odd.chain(members).collect::<Vec<_>>().join(" ,\n "))
+}
+
+/// A time in JSON, unless its text is what is signed, is a number if it can be one.
+fn of_time(scheme: &Scheme, time: &str) -> Value {
+    let is_number = scheme.sent_at.as_ref().is_some_and(|it| it.format != TimeFormat::Rfc3339)
+        && !scheme.content.contains(&Part::SentAt);
+    let number = time.parse::<u64>().ok().filter(|_| is_number);
+    number.map_or_else(|| time.into(), Value::from)
+}
+
+fn is_time(scheme: &Scheme, field: &Field) -> bool {
+    scheme.sent_at.as_ref().is_some_and(|sent_at| sent_at.field.is_at(field))
+}
+
+/// The pointers that are signed, if they are there.
+fn pointers(parts: &[Part]) -> Vec<&str> {
+    fn of_part(part: &Part) -> Vec<&str> {
+        match part {
+            Part::Field(Field::Pointer(pointer)) => vec![&**pointer],
+            Part::Optional(parts) => pointers(parts),
+            _ => Vec::new(),
+        }
+    }
+    parts.iter().flat_map(of_part).collect()
+}
+
+/// All that a scheme has somewhere, but the signature, which is written last, and what it makes itself.
+fn needed(scheme: &Scheme) -> Vec<&Field> {
+    let parts = scheme.content.iter().filter_map(|part| match part {
+        // In an item, a pointer is another one.
+        Part::Field(field) => Some(field).filter(|_| scheme.items.is_none()),
+        _ => None,
+    });
+    let identity = match &scheme.identity {
+        Identity::Fields(fields) => &**fields,
+        _ => &[],
+    };
+    let sent_at = scheme.sent_at.iter().map(|SentAt { field, .. }| field);
+    let fields = parts.chain(identity).chain(&scheme.id).chain(sent_at);
+    fields.collect()
+}
+
+/// A time at which a message may have been sent, in whole seconds.
+fn in_time(scheme: &Scheme, now: SystemTime, choices: &mut Choices<'_>) -> SystemTime {
+    let Some(tolerance) = scheme.tolerance.filter(|_| scheme.sent_at.is_some()) else {
+        return whole(now);
+    };
+    let part = u32::from(choices.byte() % 5);
+    let (future, reach) = match choices.rarely(2) {
+        true => (true, tolerance.future),
+        false => (false, tolerance.past),
+    };
+    let away = reach.saturating_sub(MARGIN) * part / 4;
+    whole(if future { now + away } else { now - away })
+}
+
+/// A time that is too early or too late, by seconds or by years.
+pub(super) fn out_of_time(
+    scheme: &Scheme,
+    now: SystemTime,
+    choices: &mut Choices<'_>,
+) -> Option<SystemTime> {
+    let tolerance = scheme.tolerance.filter(|_| scheme.sent_at.is_some())?;
+    let beyond = choices.one(&[6, 60, 3_600, 86_400, 30 * 86_400, 3 * 365 * 86_400]);
+    let beyond = MARGIN + Duration::from_secs(beyond);
+    Some(whole(match choices.rarely(2) {
+        true => now + tolerance.future + beyond,
+        false => now - tolerance.past - beyond,
+    }))
+}
+
+/// What a time is in seconds, which each format can write.
+fn whole(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
+}

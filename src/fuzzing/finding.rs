@@ -1,0 +1,143 @@
+//! What an attack found, as somebody can read and repeat it.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::Request;
+
+/// What has to hold of a receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Oracle {
+    /// No request panics the receiver.
+    NoPanic,
+    /// What the partner signed is accepted.
+    AcceptsGenuine,
+    /// What somebody signed without the secret is refused.
+    RefusesForged,
+    /// What was signed outside the tolerance is refused, in both directions.
+    RefusesStale,
+    /// What was changed on its way is refused: the signed content, or the signature.
+    RefusesChanged,
+    /// What says the same in another spelling is refused: a number, a tag, JSON.
+    RefusesRespelled,
+    /// What is there twice and differs is refused, whichever comes first.
+    RefusesRepeated,
+    /// What lacks something that is signed is refused.
+    RefusesMissing,
+    /// Neither a header that nobody signs nor the order of the headers changes the verdict or the key.
+    IgnoresUnrelated,
+    /// All attempts of one delivery have one key.
+    OneKey,
+    /// Two deliveries have two keys.
+    TwoKeys,
+    /// The same request is judged alike each time.
+    Stable,
+    /// The requests of the partner could be made at all: an attack that made none shows nothing.
+    Tried,
+}
+
+impl Oracle {
+    fn broken(self) -> &'static str {
+        match self {
+            Self::NoPanic => "a request panicked the receiver",
+            Self::AcceptsGenuine => "a request that the partner signed was refused",
+            Self::RefusesForged => "a request that nobody with the secret signed was accepted",
+            Self::RefusesStale => "a request that was signed outside the tolerance was accepted",
+            Self::RefusesChanged => "a request that was changed on its way was accepted",
+            Self::RefusesRespelled => {
+                "a request with another spelling than was signed was accepted"
+            }
+            Self::RefusesRepeated => "a request that says something twice was accepted",
+            Self::RefusesMissing => "a request without something that is signed was accepted",
+            Self::IgnoresUnrelated => "a request was judged by what nobody signs",
+            Self::OneKey => "one delivery had two keys, so it would be handled twice",
+            Self::TwoKeys => "two deliveries had one key, so one would be lost",
+            Self::Stable => "the same request was judged differently the second time",
+            Self::Tried => "hardly any request could be made for this scheme, so nothing is shown",
+        }
+    }
+}
+
+/// A property that does not hold, and a request that shows it.
+///
+/// As text it has the request as a `curl` command, and as the file that `inhook doctor` takes.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What does not hold.
+    pub oracle: Oracle,
+    /// What was done, in words.
+    pub what: String,
+    /// The scheme's name.
+    pub scheme: String,
+    /// The request, as it was sent to the receiver.
+    pub request: Request<Bytes>,
+    /// What [`Attack::check`](super::Attack::check) made it from.
+    pub data: Vec<u8>,
+}
+
+impl Finding {
+    /// The request as it goes over the wire: a file for `inhook doctor` and `inhook verify`.
+    pub fn to_http(&self) -> Vec<u8> {
+        let request = &self.request;
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let mut raw = format!("{} {target} HTTP/1.1\r\n", request.method()).into_bytes();
+        for (name, value) in request.headers() {
+            raw.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        raw.extend(format!("content-length: {}\r\n\r\n", request.body().len()).bytes());
+        raw.extend_from_slice(request.body());
+        raw
+    }
+
+    /// The request as a command for a POSIX shell. The address is yours to change.
+    pub fn to_curl(&self) -> String {
+        let request = &self.request;
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let mut curl = format!("curl --globoff 'http://127.0.0.1:3000{target}'");
+        for (name, value) in request.headers() {
+            // A header without a value is one that curl is told to leave out.
+            let separator: &[u8] = if value.is_empty() { b";" } else { b": " };
+            let header = [name.as_str().as_bytes(), separator, value.as_bytes()].concat();
+            let header = quoted(&header).unwrap_or_else(|| format!("\"$({})\"", octal(&header)));
+            curl.push_str(&format!(" \\\n  --header {header}"));
+        }
+        match quoted(request.body()) {
+            Some(body) => format!("{curl} \\\n  --data-raw {body}"),
+            None => format!("{} |\n{curl} \\\n  --data-binary @-", octal(request.body())),
+        }
+    }
+}
+
+/// Text as one word of a shell, if it can be one.
+fn quoted(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
+    Some(format!("'{}'", text.replace('\'', r"'\''")))
+}
+
+/// A command that prints these bytes.
+fn octal(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("\\{byte:03o}")).collect();
+    format!("printf '{digits}'")
+}
+
+impl std::error::Error for Finding {}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { oracle, what, scheme, data, .. } = self;
+        writeln!(f, "{}: {what}", oracle.broken())?;
+        writeln!(f, "  (oracle {oracle:?}, scheme {scheme}, data {})", const_hex::encode(data))?;
+        writeln!(f, "\nas a command:\n\n{}", self.to_curl())?;
+        writeln!(f, "\nas a file for `inhook doctor`:\n")?;
+        write!(f, "{}", String::from_utf8_lossy(&self.to_http()))
+    }
+}
+
+/// As [`Display`](fmt::Display), so that `unwrap` shows it as it is meant to be read.
+impl fmt::Debug for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,46 @@
+//! What is attacked.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::Request;
+
+use crate::verify::Verifier;
+
+/// Anything that says yes or no to a request: a [`Verifier`], or code of your own.
+pub trait Receiver {
+    /// What becomes of a request, before a handler would see it.
+    fn receive(&self, request: &Request<Bytes>) -> Verdict;
+
+    /// The time by which it judges, for which requests are signed.
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third")]
+pub enum Verdict {
+    /// It is answered with an error.
+    Refused,
+    /// It would reach a handler.
+    Accepted {
+        /// What all attempts of one delivery have and no other delivery has, such as an id that is
+        /// signed; `None` where nothing is deduplicated.
+        key: Option<Vec<u8>>,
+    },
+}
+
+impl Receiver for Verifier {
+    fn receive(&self, request: &Request<Bytes>) -> Verdict {
+        match self.verify(request.clone()) {
+            Ok(delivery) => Verdict::Accepted { key: Some(delivery.key().as_bytes().to_vec()) },
+            Err(_) => Verdict::Refused,
+        }
+    }
+
+    fn now(&self) -> SystemTime {
+        Verifier::now(self)
+    }
+}

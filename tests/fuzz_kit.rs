@@ -1,0 +1,260 @@
+//! S5: the kit finds what is wrong with a receiver, and accuses none that is right.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use base64ct::{Base64, Encoding as _};
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderMap, Request};
+use inhook::fuzzing::{Attack, Finding, Oracle, Receiver, Verdict};
+use inhook::scheme::{
+    Algorithm, Encoding, Field, Identity, KeyFormat, Layout, Scheme, SentAt, Signature, TimeFormat,
+};
+use inhook::{Secret, Verifier, presets};
+use sha1::Sha1;
+use sha2::Sha256;
+
+mod common;
+
+use common::{NOW, SECRET, at, builder};
+
+/// A mistake that somebody made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bug {
+    None,
+    EmptyKey,
+    PrefixCompare,
+    NoTimestampCheck,
+    OneSidedTimestamp,
+    AlgorithmFromHeader,
+    FirstCandidateOnly,
+    AnyVersion,
+    FirstOfDuplicateHeaders,
+    PlusTimestamp,
+    IdWithDelimiter,
+    UnsignedIdAsKey,
+    ReserialisedBody,
+    Panics,
+}
+
+/// A receiver as people write it, of Standard Webhooks or of GitHub's webhooks.
+struct Homemade {
+    scheme: Scheme,
+    bug: Bug,
+}
+
+fn hmac(key: &[u8], content: &[u8]) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(content);
+    mac.finalize().into_bytes().to_vec()
+}
+
+fn hmac_sha1(key: &[u8], content: &[u8]) -> Vec<u8> {
+    let mut mac = Hmac::<Sha1>::new_from_slice(key).unwrap();
+    mac.update(content);
+    mac.finalize().into_bytes().to_vec()
+}
+
+impl Homemade {
+    fn header<'h>(&self, headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+        let mut all = headers.get_all(name).iter();
+        let first = all.next()?;
+        if self.bug != Bug::FirstOfDuplicateHeaders && all.next().is_some() {
+            return None;
+        }
+        first.to_str().ok()
+    }
+
+    fn body(&self, body: &Bytes) -> Vec<u8> {
+        if self.bug == Bug::ReserialisedBody
+            && let Ok(json) = serde_json::from_slice::<serde_json::Value>(body)
+        {
+            return json.to_string().into_bytes();
+        }
+        body.to_vec()
+    }
+
+    fn standard(&self, request: &Request<Bytes>) -> Option<String> {
+        let headers = request.headers();
+        let id = self.header(headers, "webhook-id")?;
+        let text = self.header(headers, "webhook-timestamp")?;
+        let seconds: i64 = text.parse().ok()?;
+        let canonical = text == seconds.to_string();
+        let usable = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic());
+        if !(canonical || self.bug == Bug::PlusTimestamp)
+            || !usable
+            || id.contains('.') && self.bug != Bug::IdWithDelimiter
+        {
+            return None;
+        }
+        let age = i64::try_from(NOW).unwrap() - seconds;
+        let fresh = match self.bug {
+            Bug::NoTimestampCheck => true,
+            Bug::OneSidedTimestamp => age <= 300,
+            _ => age.abs() <= 300,
+        };
+        let content = [format!("{id}.{seconds}.").as_bytes(), &self.body(request.body())].concat();
+        let key = Base64::decode_vec(SECRET.strip_prefix("whsec_").unwrap()).unwrap();
+        let tag = Base64::encode_string(&hmac(&key, &content));
+        let list = self.header(headers, "webhook-signature")?;
+        let mut entries = list.split(' ').filter_map(|entry| match self.bug {
+            Bug::AnyVersion => entry.split_once(',').map(|(_, candidate)| candidate),
+            _ => entry.strip_prefix("v1,"),
+        });
+        let right = match self.bug {
+            Bug::FirstCandidateOnly => entries.next() == Some(&*tag),
+            _ => entries.any(|candidate| candidate == tag),
+        };
+        (fresh && right).then(|| id.to_owned())
+    }
+
+    fn github(&self, request: &Request<Bytes>) -> Option<String> {
+        let header = self.header(request.headers(), "x-hub-signature-256")?;
+        let (body, key) = (self.body(request.body()), SECRET.as_bytes());
+        let mut tags = vec![const_hex::encode(hmac(key, &body))];
+        if self.bug == Bug::EmptyKey {
+            tags.push(const_hex::encode(hmac(b"", &body)));
+        }
+        let candidate = match (self.bug, header.split_once('=')?) {
+            (Bug::AlgorithmFromHeader, ("sha1", candidate)) => {
+                tags = vec![const_hex::encode(hmac_sha1(key, &body))];
+                candidate
+            }
+            (_, ("sha256", candidate)) => candidate,
+            _ => return None,
+        };
+        let right = match self.bug {
+            Bug::PrefixCompare => tags.iter().any(|tag| tag.starts_with(candidate)),
+            _ => tags.iter().any(|tag| tag == candidate),
+        };
+        let id = self.header(request.headers(), "x-github-delivery").unwrap_or_default();
+        let key = if self.bug == Bug::UnsignedIdAsKey { id.to_owned() } else { tags.concat() };
+        assert!(self.bug != Bug::Panics || body.first() != Some(&b'9'), "a planted panic");
+        right.then_some(key)
+    }
+}
+
+impl Receiver for Homemade {
+    fn receive(&self, request: &Request<Bytes>) -> Verdict {
+        let key = match self.scheme.name == presets::STANDARD_WEBHOOKS.name {
+            true => self.standard(request),
+            false => self.github(request),
+        };
+        match key {
+            Some(key) => Verdict::Accepted { key: Some(key.into_bytes()) },
+            None => Verdict::Refused,
+        }
+    }
+
+    fn now(&self) -> SystemTime {
+        at(NOW)
+    }
+}
+
+/// Of GitHub's webhooks, with what is signed alone as identity.
+const GITHUB: Scheme = Scheme { identity: Identity::Content, ..presets::GITHUB };
+
+fn attack(scheme: &Scheme, bug: Bug, iterations: u32, seed: u64) -> Result<(), Box<Finding>> {
+    let receiver = Homemade { scheme: scheme.clone(), bug };
+    Attack::new(scheme.clone(), SECRET).unwrap().run(&receiver, iterations, seed)
+}
+
+#[test]
+fn s5_twelve_planted_bugs_are_found() {
+    let standard = presets::STANDARD_WEBHOOKS;
+    for (scheme, bug, oracle) in [
+        (&GITHUB, Bug::EmptyKey, Oracle::RefusesForged),
+        (&GITHUB, Bug::PrefixCompare, Oracle::RefusesForged),
+        (&standard, Bug::NoTimestampCheck, Oracle::RefusesStale),
+        (&standard, Bug::OneSidedTimestamp, Oracle::RefusesStale),
+        (&GITHUB, Bug::AlgorithmFromHeader, Oracle::RefusesForged),
+        (&standard, Bug::FirstCandidateOnly, Oracle::AcceptsGenuine),
+        (&standard, Bug::AnyVersion, Oracle::RefusesChanged),
+        (&GITHUB, Bug::FirstOfDuplicateHeaders, Oracle::RefusesRepeated),
+        (&standard, Bug::PlusTimestamp, Oracle::RefusesRespelled),
+        (&standard, Bug::IdWithDelimiter, Oracle::RefusesChanged),
+        (&GITHUB, Bug::UnsignedIdAsKey, Oracle::OneKey),
+        (&GITHUB, Bug::ReserialisedBody, Oracle::AcceptsGenuine),
+        (&GITHUB, Bug::Panics, Oracle::NoPanic),
+    ] {
+        for seed in 1..=3 {
+            let started = Instant::now();
+            let finding = attack(scheme, bug, 100_000, seed).expect_err("a planted bug");
+            assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "{bug:?}: {:?}",
+                started.elapsed()
+            );
+            assert_eq!(finding.oracle, oracle, "{bug:?}: {finding}");
+        }
+    }
+}
+
+#[test]
+fn s5_what_is_right_is_not_accused() {
+    for scheme in [GITHUB, presets::STANDARD_WEBHOOKS] {
+        attack(&scheme, Bug::None, 20_000, 7).unwrap();
+    }
+}
+
+/// Every preset, by ours.
+#[test]
+fn s5_no_preset_is_accused() {
+    let url = "https://hooks.example.com/in?e=1&data.id=5";
+    let mut accused = Vec::new();
+    for preset in presets::all() {
+        let scheme = preset.scheme.clone();
+        let secret = Secret::new(secret_of(&scheme)).label("key1");
+        let attack = Attack::for_url(scheme.clone(), secret.clone(), url).unwrap();
+        let clock = std::sync::Arc::new(inhook::testing::FakeClock::new());
+        let receiver = Verifier::builder("acme", scheme.clone(), secret)
+            .url(url)
+            .clock(clock)
+            .build()
+            .unwrap();
+        if let Err(finding) = attack.run(&receiver, 400, 3) {
+            accused.push(format!("{}: {finding}", preset.name));
+        }
+    }
+    assert!(accused.is_empty(), "{}", accused.join("\n\n"));
+}
+
+/// Nor is a scheme that no partner has.
+#[test]
+fn s5_no_combination_is_accused() {
+    for algorithm in [Algorithm::HmacSha1, Algorithm::HmacSha256, Algorithm::HmacSha512] {
+        for encoding in [Encoding::Hex, Encoding::AnyCaseHex, Encoding::Base64, Encoding::Base64Url]
+        {
+            for layout in [Layout::Single, Layout::List(';'), Layout::SpacedList(';')] {
+                let signature = Signature {
+                    field: Field::header("webhook-signature"),
+                    prefix: "v1:".into(),
+                    layout,
+                    encoding,
+                    ..Signature::BASE
+                };
+                let header = Scheme { algorithm, signature, ..presets::STANDARD_WEBHOOKS };
+                let parameter =
+                    SentAt { field: Field::parameter("t"), format: TimeFormat::Rfc3339 };
+                let parameter = Scheme { sent_at: Some(parameter), ..header.clone() };
+                let is_list = layout != Layout::Single;
+                for scheme in
+                    [Some(header), Some(parameter).filter(|_| is_list)].into_iter().flatten()
+                {
+                    let receiver = builder(scheme.clone()).build().unwrap();
+                    Attack::new(scheme, SECRET).unwrap().run(&receiver, 300, 5).unwrap();
+                }
+            }
+        }
+    }
+}
+
+/// A secret in the notation of a scheme.
+fn secret_of(scheme: &Scheme) -> String {
+    let bare = SECRET.strip_prefix("whsec_").unwrap();
+    match &scheme.key {
+        KeyFormat::Hex => "6b".repeat(32),
+        KeyFormat::Base64 { prefix } | KeyFormat::Base64If { prefix } => format!("{prefix}{bare}"),
+        _ => SECRET.to_owned(),
+    }
+}
