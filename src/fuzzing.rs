@@ -39,11 +39,15 @@ mod choices;
 #[cfg(feature = "moka")]
 mod dedup;
 mod finding;
+mod forms;
 mod json;
 mod mutation;
 mod receiver;
+#[cfg(feature = "tower")]
+mod records;
 #[cfg(feature = "toml")]
 mod scheme;
+mod tags;
 mod time;
 
 pub use attack::Attack;
@@ -102,6 +106,39 @@ pub fn timestamps(data: &[u8]) -> bool {
 /// A property is broken.
 pub fn json_pointers(data: &[u8]) -> bool {
     json::check(data)
+}
+
+/// Any text as a signature: of all texts it has exactly one spelling per encoding, or, where letters of
+/// either case are taken, one but for that. Returns whether the text was that of the right MAC.
+///
+/// # Panics
+///
+/// A property is broken.
+pub fn tags(data: &[u8]) -> bool {
+    tags::check(data)
+}
+
+/// Any body as a form, in either encoding: another program reads the same in it, and one that is signed by
+/// its names and values is the same in any order and spelling.
+///
+/// The data is a content type, a line feed, and the body. Returns whether it is a form.
+///
+/// # Panics
+///
+/// A property is broken.
+pub fn forms(data: &[u8]) -> bool {
+    forms::check(data)
+}
+
+/// Any bytes as a stored record, or those of a real one with a few changed: they are refused, or are a
+/// record that is the same however often it is stored. Returns whether they are.
+///
+/// # Panics
+///
+/// A property is broken.
+#[cfg(feature = "tower")]
+pub fn records(data: &[u8]) -> bool {
+    records::check(data)
 }
 
 /// Operations on a [`MemoryDedup`](crate::MemoryDedup), in any order and at any time: each answer is what

@@ -78,6 +78,21 @@ fn sign_mutate_verify() {
 }
 
 #[test]
+fn tags() {
+    replay("tags", fuzzing::tags);
+}
+
+#[test]
+fn forms() {
+    replay("forms", fuzzing::forms);
+}
+
+#[test]
+fn records() {
+    replay("records", fuzzing::records);
+}
+
+#[test]
 fn attacks() {
     replay("attacks", fuzzing::attacks);
 }
