@@ -5,6 +5,15 @@ use std::path::Path;
 
 use inhook::fuzzing;
 
+#[path = "../fuzz/oracles/raw_requests.rs"]
+mod oracle;
+#[path = "../src/bin/inhook/request.rs"]
+#[allow(dead_code, reason = "it reads files as well")]
+mod request;
+
+/// As in the command line.
+type Failed = Box<dyn std::error::Error>;
+
 /// What a run of the fuzzer left there has another name, and only must not break a property.
 fn replay(target: &str, property: fn(&[u8]) -> bool) {
     let (mut accepted, mut refused) = (0, 0);
@@ -90,6 +99,11 @@ fn forms() {
 #[test]
 fn records() {
     replay("records", fuzzing::records);
+}
+
+#[test]
+fn raw_requests() {
+    replay("raw_requests", oracle::check);
 }
 
 #[test]

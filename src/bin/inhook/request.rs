@@ -76,7 +76,8 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failed> {
     Ok(bytes)
 }
 
-fn parse(bytes: &[u8]) -> Result<Captured, Failed> {
+/// Reads the bytes of a request, whatever its length.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Captured, Failed> {
     if bytes.starts_with(b"\xef\xbb\xbf") {
         return Err("it begins with a byte order mark, which an editor added".into());
     }
