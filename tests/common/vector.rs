@@ -2,8 +2,15 @@
 #![allow(dead_code, reason = "each test reads what it needs")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use base64ct::{Base64, Encoding};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use inhook::scheme::Scheme;
+use inhook::testing::FakeClock;
+use inhook::{Secret, Verifier};
 use serde::Deserialize;
 
 /// One request as it arrived.
@@ -54,6 +61,36 @@ impl Vector {
 
     pub(crate) fn name(&self) -> String {
         format!("{} {}: {}", self.scheme, self.case, self.reason)
+    }
+
+    pub(crate) fn secret(&self) -> Secret {
+        Secret::new(&*self.secret).label(self.params.get("key_id").map_or("0", String::as_str))
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.now_unix)
+    }
+
+    /// Who receives it.
+    pub(crate) fn verifier(&self, scheme: &Scheme) -> Verifier {
+        Verifier::builder("acme", scheme.clone(), self.secret())
+            // The secret that is wrong on purpose is short.
+            .allow_weak_secret()
+            .url(&self.url)
+            .clock(Arc::new(FakeClock::at(self.now())))
+            .build()
+            .unwrap_or_else(|error| panic!("{}: {error}", self.name()))
+    }
+
+    pub(crate) fn request(&self) -> Request<Bytes> {
+        let mut request = Request::new(Bytes::from(self.body()));
+        *request.uri_mut() = self.url.parse::<Uri>().unwrap();
+        *request.method_mut() = Method::POST;
+        for (name, value) in &self.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            request.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
+        }
+        request
     }
 
     /// The exact bytes.
