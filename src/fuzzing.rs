@@ -31,6 +31,7 @@ use crate::scheme::{
 use crate::secret::Secret;
 use crate::sign::{Message, Signer};
 use crate::timestamp;
+use crate::verify::mac::Tag;
 use crate::verify::{Rejection, Verifier};
 
 mod attack;
@@ -116,6 +117,17 @@ pub fn json_pointers(data: &[u8]) -> bool {
 /// A property is broken.
 pub fn tags(data: &[u8]) -> bool {
     tags::check(data)
+}
+
+/// The comparison that decides, alone, for tools that look for whatever depends on a secret: whether one of
+/// the texts is this MAC. At most 64 bytes of it count.
+pub fn is_tag(mac: &[u8], candidates: &[&[u8]], encoding: Encoding) -> bool {
+    Tag::of(mac).matches_any(candidates.iter().copied(), encoding)
+}
+
+/// A MAC as the text of a signature. At most 64 bytes of it count.
+pub fn tag_text(mac: &[u8], encoding: Encoding) -> String {
+    crate::verify::mac::encode(encoding, &Tag::of(mac))
 }
 
 /// Any body as a form, in either encoding: another program reads the same in it, and one that is signed by
