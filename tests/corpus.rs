@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use inhook::fuzzing;
 
@@ -14,8 +15,11 @@ mod request;
 /// As in the command line.
 type Failed = Box<dyn std::error::Error>;
 
+/// What a target checks; whether the data was accepted.
+type Property = fn(&[u8]) -> bool;
+
 /// What a run of the fuzzer left there has another name, and only must not break a property.
-fn replay(target: &str, property: fn(&[u8]) -> bool) {
+fn replay(target: &str, property: Property) {
     let (mut accepted, mut refused) = (0, 0);
     for (name, data) in seeds(target) {
         let verdict = property(&data);
@@ -109,6 +113,39 @@ fn raw_requests() {
 #[test]
 fn attacks() {
     replay("attacks", fuzzing::attacks);
+}
+
+/// Bytes at random, which no coverage guides but of which there are many more: so many seconds for each, by
+/// `INHOOK_FUZZ_SECONDS`, from the seed `INHOOK_FUZZ_SEED`.
+#[test]
+fn random_inputs() {
+    let said = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let time = Duration::from_millis(said("INHOOK_FUZZ_SECONDS").map_or(200, |it| it * 1000));
+    let seed = said("INHOOK_FUZZ_SEED").unwrap_or(1);
+    let targets: [(&str, Property); 5] = [
+        ("attacks", fuzzing::attacks),
+        ("forms", fuzzing::forms),
+        ("records", fuzzing::records),
+        ("schemes", fuzzing::schemes),
+        ("tags", fuzzing::tags),
+    ];
+    for (target, property) in targets {
+        // Xorshift, which never leaves 0.
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let (mut executions, mut accepted, started) = (0u64, 0u64, Instant::now());
+        while started.elapsed() < time {
+            let data: [u8; 64] = std::array::from_fn(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state.to_be_bytes()[3]
+            });
+            executions += 1;
+            accepted += u64::from(property(&data));
+        }
+        println!("{target}: {executions} executions from seed {seed}, {accepted} accepted");
+        assert!(accepted > 0, "{target}: nothing was accepted");
+    }
 }
 
 /// The names and the bytes.
