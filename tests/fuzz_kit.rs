@@ -186,6 +186,14 @@ fn s5_twelve_planted_bugs_are_found() {
                 started.elapsed()
             );
             assert_eq!(finding.oracle, oracle, "{bug:?}: {finding}");
+            // It is small, comes back, and can be read and repeated.
+            assert!(finding.data.len() <= 32, "{bug:?}: {finding}");
+            let receiver = Homemade { scheme: scheme.clone(), bug };
+            let again = Attack::new(scheme.clone(), SECRET).unwrap();
+            let again = again.check(&receiver, &finding.data).unwrap_err();
+            assert_eq!(again.to_http(), finding.to_http(), "{bug:?}");
+            let text = finding.to_string();
+            assert!(text.contains("curl --globoff") && text.contains(" / HTTP/1.1\r\n"), "{text}");
         }
     }
 }

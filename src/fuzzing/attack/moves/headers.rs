@@ -1,0 +1,130 @@
+//! Headers that are missing, repeated, changed, or nobody's business.
+#![allow(clippy::arithmetic_side_effects, reason = "positions are in the text that they are of")]
+
+use std::time::SystemTime;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{Expected, Move, binds_id, edited, refused, set, signed_headers, text};
+use crate::fuzzing::attack::Attack;
+use crate::fuzzing::attack::genuine::Genuine;
+use crate::fuzzing::choices::Choices;
+use crate::fuzzing::finding::Oracle;
+use crate::scheme::{Field, Layout};
+
+pub(super) fn repeated(
+    attack: &Attack,
+    genuine: &Genuine,
+    _: SystemTime,
+    choices: &mut Choices<'_>,
+) -> Option<Move> {
+    let signature = &attack.scheme.signature;
+    if matches!(signature.layout, Layout::Repeated | Layout::Numbered)
+        || !signature.others.is_empty()
+    {
+        return None;
+    }
+    let headers = signed_headers(attack);
+    let header = choices.one(headers.first().map(|_| &*headers)?);
+    let right = genuine.request.headers().get(header)?.clone();
+    let mut wrong = right.to_str().ok()?.to_owned();
+    let last = wrong.pop()?;
+    wrong.push(if last == '0' { '1' } else { '0' });
+    let wrong = HeaderValue::from_str(&wrong).ok()?;
+    let (first, second) = if choices.rarely(2) { (wrong, right) } else { (right, wrong) };
+    let mut request = genuine.request.clone();
+    let name = HeaderName::from_bytes(header.as_bytes()).ok()?;
+    request.headers_mut().insert(&name, first);
+    request.headers_mut().append(&name, second);
+    refused(request, Oracle::RefusesRepeated, format!("header `{header}` is there twice"))
+}
+
+pub(super) fn missing(
+    attack: &Attack,
+    genuine: &Genuine,
+    _: SystemTime,
+    choices: &mut Choices<'_>,
+) -> Option<Move> {
+    let headers = signed_headers(attack);
+    if headers.is_empty() || attack.scheme.signature.layout == Layout::Numbered {
+        return None;
+    }
+    let header = choices.one(&headers);
+    let mut request = genuine.request.clone();
+    request.headers_mut().remove(header)?;
+    if choices.rarely(2) {
+        set(&mut request, header, "")?;
+    }
+    refused(request, Oracle::RefusesMissing, format!("header `{header}` is missing or empty"))
+}
+
+pub(super) fn signed_header(
+    attack: &Attack,
+    genuine: &Genuine,
+    _: SystemTime,
+    choices: &mut Choices<'_>,
+) -> Option<Move> {
+    let headers = signed_headers(attack);
+    let signature = attack.scheme.signature.field.as_header();
+    let headers: Vec<&str> = headers.into_iter().filter(|it| Some(*it) != signature).collect();
+    let header = choices.one(headers.first().map(|_| &*headers)?);
+    let old = text(&genuine.request, header)?;
+    let at = choices.below(old.len() + 1);
+    let byte = match choices.rarely(2) {
+        true => choices.byte(),
+        false => choices.one(b"015a.:-"),
+    };
+    let (front, rest) = old.as_bytes().split_at_checked(at)?;
+    let new = edited(front, rest, byte, choices.byte() % 3);
+    if new == old.as_bytes() {
+        return None;
+    }
+    let mut request = genuine.request.clone();
+    set(&mut request, header, new)?;
+    refused(request, Oracle::RefusesChanged, format!("header `{header}` was `{old}`"))
+}
+
+/// An id or an event type that nobody signs.
+pub(super) fn unsigned_header(
+    attack: &Attack,
+    genuine: &Genuine,
+    _: SystemTime,
+    choices: &mut Choices<'_>,
+) -> Option<Move> {
+    let scheme = &attack.scheme;
+    let signed = signed_headers(attack);
+    let id = scheme.id.as_ref().filter(|_| !binds_id(attack)).and_then(Field::as_header);
+    let events = scheme.events().iter().filter_map(Field::as_header);
+    let others: Vec<&str> =
+        id.into_iter().chain(events).filter(|it| !signed.contains(it)).collect();
+    let header = choices.one(others.first().map(|_| &*others)?);
+    let mut request = genuine.request.clone();
+    set(&mut request, header, choices.one(&["other", "1", "x-y"]))?;
+    let what = format!("header `{header}`, which nobody signs, has another value");
+    Some(Move { request, what, expected: Expected::OneKeyIfAny })
+}
+
+/// What no scheme knows, and another order.
+pub(super) fn unrelated(
+    _: &Attack,
+    genuine: &Genuine,
+    _: SystemTime,
+    choices: &mut Choices<'_>,
+) -> Option<Move> {
+    let old = genuine.request.headers();
+    let mut headers = HeaderMap::new();
+    let more = choices.one(&[
+        ("x-forwarded-for", "203.0.113.7"),
+        ("x-unrelated-to-everything", "1"),
+        ("user-agent", "an attack"),
+        ("x-signature-of-nobody", "sha256=00"),
+    ]);
+    headers.insert(more.0, HeaderValue::from_static(more.1));
+    for (name, value) in old.iter().collect::<Vec<_>>().into_iter().rev() {
+        headers.append(name, value.clone());
+    }
+    let mut request = genuine.request.clone();
+    *request.headers_mut() = headers;
+    let what = format!("with `{}`, and its headers in another order", more.0);
+    Some(Move { request, what, expected: Expected::OneKey(Oracle::IgnoresUnrelated) })
+}

@@ -1,0 +1,110 @@
+//! What somebody signs: the partner once more, or somebody without its secret.
+
+use std::time::SystemTime;
+
+use super::{Expected, Move, refused, set, text};
+use crate::fuzzing::attack::Attack;
+use crate::fuzzing::attack::genuine::{Genuine, out_of_time};
+use crate::fuzzing::choices::Choices;
+use crate::fuzzing::finding::Oracle;
+use crate::scheme::{Algorithm, Identity};
+use crate::verify::mac;
+
+/// The partner's next attempt.
+pub(super) fn again(
+    attack: &Attack,
+    genuine: &Genuine,
+    now: SystemTime,
+    choices: &mut Choices<'_>,
+) -> Option<Move> {
+    let later = Genuine::new(attack, now, choices)?.sent_at;
+    let content = genuine.content.clone();
+    let request = Genuine::sign(attack, &attack.signer, content, later)?.request;
+    let what = "the same message, signed again".into();
+    Some(Move { request, what, expected: Expected::OneKey(Oracle::AcceptsGenuine) })
+}
+
+/// Another message of the partner.
+pub(super) fn another(
+    attack: &Attack,
+    genuine: &Genuine,
+    _: SystemTime,
+    _: &mut Choices<'_>,
+) -> Option<Move> {
+    let scheme = &attack.scheme;
+    let content = genuine.content.other();
+    let other = Genuine::sign(attack, &attack.signer, content, genuine.sent_at)?;
+    let tells_apart = match &scheme.identity {
+        Identity::Fields(fields) => scheme.id.as_ref().is_some_and(|id| fields.contains(id)),
+        Identity::UnsignedId => true,
+        _ => scheme.covers_body(),
+    };
+    let is_sure = tells_apart && other.is_complete && genuine.is_complete;
+    let what = "another message".into();
+    let expected = Expected::TwoKeys(Oracle::AcceptsGenuine);
+    is_sure.then_some(Move { request: other.request, what, expected })
+}
+
+pub(super) fn out_of_tolerance(
+    attack: &Attack,
+    genuine: &Genuine,
+    now: SystemTime,
+    choices: &mut Choices<'_>,
+) -> Option<Move> {
+    let time = out_of_time(&attack.scheme, now, choices)?;
+    let content = genuine.content.clone();
+    let request = Genuine::sign(attack, &attack.signer, content, time)?.request;
+    let away = match now.duration_since(time) {
+        Ok(age) => format!("it was signed {} s ago", age.as_secs()),
+        Err(error) => format!("it says that it is signed in {} s", error.duration().as_secs()),
+    };
+    refused(request, Oracle::RefusesStale, away)
+}
+
+/// With a key that anybody can guess.
+pub(super) fn signed_with_another_key(
+    attack: &Attack,
+    genuine: &Genuine,
+    _: SystemTime,
+    choices: &mut Choices<'_>,
+) -> Option<Move> {
+    let (key, what): (&[u8], &str) = choices.one(&[
+        (b"".as_slice(), "an empty key"),
+        (b"secret".as_slice(), "the key `secret`"),
+        (b"null".as_slice(), "the key `null`"),
+        (b"undefined".as_slice(), "the key `undefined`"),
+        (b"whsec_".as_slice(), "the key `whsec_`"),
+    ]);
+    let key = mac::Key::new(attack.scheme.algorithm, key);
+    let forger = attack.signer.with_key(key);
+    let request = Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at)?.request;
+    refused(request, Oracle::RefusesForged, format!("it is signed with {what}"))
+}
+
+/// With the right key, by another algorithm, and saying so.
+pub(super) fn signed_with_another_algorithm(
+    attack: &Attack,
+    genuine: &Genuine,
+    _: SystemTime,
+    choices: &mut Choices<'_>,
+) -> Option<Move> {
+    let names = [
+        (Algorithm::HmacSha1, "sha1"),
+        (Algorithm::HmacSha256, "sha256"),
+        (Algorithm::HmacSha512, "sha512"),
+    ];
+    let (algorithm, name) = choices.one(&names);
+    let (_, own) = names.into_iter().find(|(own, _)| *own == attack.scheme.algorithm)?;
+    if algorithm == attack.scheme.algorithm {
+        return None;
+    }
+    let forger = attack.signer.with_algorithm(algorithm, &attack.secret)?;
+    let mut request =
+        Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at)?.request;
+    // A text that names the algorithm does so in the prefix.
+    if let Some(header) = attack.scheme.signature.field.as_header() {
+        let text = text(&request, header)?.replacen(own, name, 1);
+        set(&mut request, header, &text)?;
+    }
+    refused(request, Oracle::RefusesForged, format!("it is signed by HMAC-{name}"))
+}
