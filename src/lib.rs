@@ -100,6 +100,8 @@ pub mod secret;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod sign;
+#[cfg(feature = "tower")]
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timestamp;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -12,6 +12,7 @@ use super::{Claim, Dedup, DedupError, Ticket, Token};
 use crate::clock::{Clock, SystemClock};
 use crate::delivery::Key;
 use crate::inbox::Settled;
+use crate::sync::{Mutex, MutexGuard};
 use crate::window::{KeyHash, WhenFull, floor, from_seconds};
 
 /// How many deliveries are remembered unless told otherwise.

@@ -1,6 +1,6 @@
 //! The volatile inbox: everything in it is lost with the process.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,6 +12,7 @@ use super::{
 };
 use crate::clock::{Clock, SystemClock};
 use crate::delivery::{Delivery, Key};
+use crate::sync::{Mutex, MutexGuard};
 use crate::window::WhenFull;
 
 mod keys;

@@ -1,0 +1,7 @@
+//! The locks of the stores in memory, as the standard library has them, and where `tests/interleavings` compiles
+//! them, as shuttle does, which tries what other threads do between any two of their steps.
+
+#[cfg(shuttle)]
+pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+#[cfg(not(shuttle))]
+pub(crate) use std::sync::{Mutex, MutexGuard};
