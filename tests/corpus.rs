@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 
 use inhook::fuzzing;
 
+#[cfg(feature = "sqlite")]
+#[path = "../fuzz/oracles/inbox.rs"]
+#[allow(dead_code, reason = "what the model's own tests need as well")]
+mod inbox;
 #[path = "../fuzz/oracles/raw_requests.rs"]
 mod oracle;
 #[path = "../src/bin/inhook/request.rs"]
@@ -108,6 +112,18 @@ fn records() {
 #[test]
 fn raw_requests() {
     replay("raw_requests", oracle::check);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn inbox_memory() {
+    replay("inbox_memory", |data| inbox::check(inbox::Kind::Memory, data));
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn inbox_sqlite() {
+    replay("inbox_sqlite", |data| inbox::check(inbox::Kind::Sqlite, data));
 }
 
 #[test]

@@ -11,8 +11,8 @@ use crate::scheme::{Algorithm, Encoding};
 
 /// The longest MAC, that of HMAC-SHA512.
 const MAX_LEN: usize = 64;
-/// The base64 decoder wants room for what a text could hold if it had no padding.
-const BUFFER: usize = MAX_LEN + 2;
+/// The base64 decoder wants room for what a text could hold if it had no padding, two bytes more.
+const BUFFER: usize = 66;
 
 /// A prepared HMAC key: both padded blocks are hashed already, a request clones the states.
 #[derive(Clone)]

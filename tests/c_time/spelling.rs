@@ -89,6 +89,8 @@ fn c2_every_other_spelling_of_now_is_refused() {
         "1_768_469_400",
         "1,768,469,400",
         "1768469400,",
+        // What follows 9, and would be now if it counted as ten.
+        "176846939:",
         "1768469400Z",
         "",
         "１７６８４６９４００",

@@ -13,7 +13,8 @@ use tokio::runtime::Builder;
 
 use super::op::{HOUR, MINUTE, Name, SECOND, millis};
 use super::partner::{self, Partners};
-use super::search::{Search, same};
+use super::rules::same;
+use super::search::Search;
 
 #[derive(Debug, Clone, Copy)]
 struct Bounds {

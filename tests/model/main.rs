@@ -4,6 +4,7 @@
 //! Longer: `PROPTEST_CASES=10000 cargo test --release --test model`. See [`search`] for how a failure
 //! comes back.
 
+mod drawn;
 mod full;
 mod op;
 mod partner;

@@ -17,7 +17,8 @@ use tokio::task::JoinSet;
 
 use super::op::{BODIES, IDS, MINUTE, Name, PROCESSES, SOURCES, millis};
 use super::partner::Partners;
-use super::search::{Search, same};
+use super::rules::same;
+use super::search::Search;
 use super::world::{PATIENCE, inbox_error, patiently};
 
 /// A put of one copy by one process.

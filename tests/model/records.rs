@@ -14,7 +14,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::search::{Search, same};
+use super::rules::same;
+use super::search::Search;
 
 const SECRET: &str = "a secret for records";
 

@@ -5,6 +5,7 @@
 //! does to what it passed), the model is told what the inbox did, and says whether it may.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Debug;
 
 use inhook::inbox::{Put, Settled, State};
 
@@ -526,4 +527,12 @@ impl Allowed {
     fn choose(&self, answer: Answer) -> Answer {
         if self.0.contains(&answer) { answer } else { self.0[0] }
     }
+}
+
+/// For properties that compare.
+pub(crate) fn same<T: PartialEq + Debug>(what: &str, expected: T, found: T) -> Result<(), String> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(format!("{what}: by the rules {expected:?}, and not {found:?}"))
 }

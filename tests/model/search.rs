@@ -96,11 +96,3 @@ impl<T: Debug> fmt::Display for Found<T> {
         write!(f, "again: PROPTEST_CASES=1 PROPTEST_RNG_SEED={} (case {})", self.seed, self.cases)
     }
 }
-
-/// For properties that compare.
-pub(crate) fn same<T: PartialEq + Debug>(what: &str, expected: T, found: T) -> Result<(), String> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(format!("{what}: by the rules {expected:?}, and not {found:?}"))
-}

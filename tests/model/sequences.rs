@@ -5,7 +5,8 @@ use std::fmt;
 
 use tokio::runtime::{Builder, Runtime};
 
-use super::op::{self, Case};
+use super::drawn;
+use super::op::Case;
 use super::search::{Found, Search};
 use super::world::{Kind, Tally, World};
 
@@ -26,7 +27,7 @@ pub(crate) struct Wrong {
 pub(crate) fn try_all(kind: Kind, search: &Search) -> Result<Report, Box<Wrong>> {
     let runtime = runtime();
     let report = RefCell::new(Report::default());
-    let tried = search.run(op::case(), |case| {
+    let tried = search.run(drawn::case(), |case| {
         let (world, result) = runtime.block_on(play(kind, case));
         report.borrow_mut().add(case, &world.tally);
         result

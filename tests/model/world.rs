@@ -2,8 +2,10 @@
 //! ledger are compared.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use inhook::clock::Clock;
@@ -19,8 +21,7 @@ use super::op::{Case, Edge, End, Name, Op, PROCESSES, Setup, Then, millis};
 use super::partner::{self, Partners};
 use super::planted::{Bug, Planted};
 use super::promise::Promise;
-use super::rules::{self, Answer, Grant, Lost, Model, Moment, Rules};
-use super::search::same;
+use super::rules::{self, Answer, Grant, Lost, Model, Moment, Rules, same};
 
 mod ledger;
 
@@ -458,7 +459,8 @@ where
 
 /// Whether a worker would be woken, said once.
 async fn is_ready(inbox: &dyn Store) -> bool {
-    tokio::time::timeout(Duration::ZERO, inbox.ready()).await.is_ok()
+    let mut ready = inbox.ready();
+    poll_fn(|cx| Poll::Ready(ready.as_mut().poll(cx).is_ready())).await
 }
 
 async fn found(ask: impl AsyncFn() -> Result<(), LedgerError>) -> Result<Answer, String> {

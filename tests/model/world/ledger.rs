@@ -5,9 +5,7 @@ use std::time::SystemTime;
 
 use inhook::inbox::{Entry, Filter, LedgerError, State, Stats};
 
-use super::{World, inbox_error, partner, patiently, rules, same};
-use crate::op::Name;
-use crate::rules::Answer;
+use super::{Answer, Name, World, inbox_error, partner, patiently, rules, same};
 
 const STATES: [State; 5] =
     [State::Pending, State::Leased, State::Done, State::Skipped, State::Dead];
