@@ -20,9 +20,12 @@ use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
+use http::Request;
 use serde_json::Value;
 
 use crate::clock::Clock;
+use crate::delivery::Delivery;
 use crate::scheme::presets::{GITHUB, SHOPIFY, SLACK, STANDARD_WEBHOOKS, STRIPE};
 use crate::scheme::{
     Algorithm, Encoding, Field, Identity, KeyFormat, Layout, Part, Scheme, SentAt, Signature,
@@ -31,7 +34,7 @@ use crate::scheme::{
 use crate::secret::Secret;
 use crate::sign::{Message, Signer};
 use crate::timestamp;
-use crate::verify::mac::Tag;
+use crate::verify::mac::{COMPUTED, Tag};
 use crate::verify::{Rejection, Verifier};
 
 mod attack;
@@ -247,7 +250,7 @@ pub fn sign_mutate_verify(data: &[u8]) -> bool {
     let message = Message::new(body).id(&*id).sent_at(sent_at);
     let original = signer.request(&message).expect("an id and a time that a header can hold");
 
-    let delivery = match verifier.verify(original.clone()) {
+    let delivery = match verify(&verifier, original.clone()) {
         Ok(delivery) => delivery,
         Err(Rejection::Stale { .. } | Rejection::Future { .. }) if !in_time => return false,
         Err(rejection) => panic!("a signed request was refused: {rejection}: {original:?}"),
@@ -361,6 +364,15 @@ fn verifier(scheme: &Scheme, secrets: impl IntoIterator<Item = Secret>) -> Verif
     let builder = Verifier::builder("fuzzed", scheme.clone(), first).allow_weak_secret();
     let builder = secrets.fold(builder, |builder, secret| builder.secret(secret));
     builder.clock(Arc::new(Standing)).build().expect("a scheme that builds")
+}
+
+/// What a verifier says of a request, for which it computes no more MACs than it has secrets.
+fn verify(verifier: &Verifier, request: Request<Bytes>) -> Result<Delivery, Rejection> {
+    let before = COMPUTED.get();
+    let verdict = verifier.verify(request);
+    let computed = COMPUTED.get().wrapping_sub(before);
+    assert!(computed <= verifier.max_macs(), "{computed} MACs for {verifier:?}");
+    verdict
 }
 
 /// Up to 1.28 times the tolerance away from now, in whole seconds, and whether that is in time.

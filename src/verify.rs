@@ -192,6 +192,16 @@ impl Verifier {
         self.clock.now()
     }
 
+    /// How many MACs a request may cost: one for each secret, unless the scheme leaves open what is signed.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn max_macs(&self) -> usize {
+        let Source { contents, ends, unproved, .. } = &*self.source;
+        let items = unproved.as_ref().is_some_and(|unproved| unproved.items.is_some());
+        let counts =
+            [contents.len(), ends.len().max(1), if items { unproved::MAX_ITEMS } else { 1 }];
+        counts.into_iter().fold(self.keys.load().keys.len(), usize::saturating_mul)
+    }
+
     /// The name of the source.
     pub fn source(&self) -> &str {
         &self.source.name

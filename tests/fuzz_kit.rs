@@ -1,5 +1,6 @@
 //! S5: the kit finds what is wrong with a receiver, and accuses none that is right.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use base64ct::{Base64, Encoding as _};
@@ -10,6 +11,7 @@ use inhook::fuzzing::{Attack, Finding, Oracle, Receiver, Verdict};
 use inhook::scheme::{
     Algorithm, Encoding, Field, Identity, KeyFormat, Layout, Scheme, SentAt, Signature, TimeFormat,
 };
+use inhook::testing::FakeClock;
 use inhook::{Secret, Verifier, presets};
 use sha1::Sha1;
 use sha2::Sha256;
@@ -212,10 +214,12 @@ fn s5_no_preset_is_accused() {
     let mut accused = Vec::new();
     for preset in presets::all() {
         let scheme = preset.scheme.clone();
-        let secret = Secret::new(secret_of(&scheme)).label("key1");
-        let attack = Attack::for_url(scheme.clone(), secret.clone(), url).unwrap();
-        let clock = std::sync::Arc::new(inhook::testing::FakeClock::new());
-        let receiver = Verifier::builder("acme", scheme.clone(), secret)
+        let [new, old] = secrets_of(&scheme);
+        let attack = Attack::for_url(scheme.clone(), new.clone(), url).unwrap();
+        let attack = attack.secret(old.clone()).unwrap();
+        let clock = Arc::new(FakeClock::new());
+        let receiver = Verifier::builder("acme", scheme.clone(), new)
+            .secret(old)
             .url(url)
             .clock(clock)
             .build()
@@ -257,12 +261,66 @@ fn s5_no_combination_is_accused() {
     }
 }
 
-/// A secret in the notation of a scheme.
-fn secret_of(scheme: &Scheme) -> String {
-    let bare = SECRET.strip_prefix("whsec_").unwrap();
-    match &scheme.key {
-        KeyFormat::Hex => "6b".repeat(32),
-        KeyFormat::Base64 { prefix } | KeyFormat::Base64If { prefix } => format!("{prefix}{bare}"),
-        _ => SECRET.to_owned(),
+/// A verifier that somebody wrapped in something.
+struct Wrapped(Verifier, fn(&Verifier, &Request<Bytes>) -> Option<Vec<u8>>);
+
+impl Receiver for Wrapped {
+    fn receive(&self, request: &Request<Bytes>) -> Verdict {
+        let key = (self.1)(&self.0, request);
+        key.map_or(Verdict::Refused, |key| Verdict::Accepted { key: Some(key) })
     }
+
+    fn now(&self) -> SystemTime {
+        self.0.now()
+    }
+}
+
+#[test]
+fn s5_a_rotation_that_goes_wrong_is_found() {
+    let scheme = presets::STANDARD_WEBHOOKS;
+    let [new, old] = secrets_of(&scheme);
+    let attack = Attack::new(scheme.clone(), new.clone()).unwrap().secret(old.clone()).unwrap();
+    let clock = Arc::new(FakeClock::new());
+    let verifier = Verifier::builder("acme", scheme, new).clock(clock);
+    let one = verifier.clone().build().unwrap();
+    let both = verifier.secret(old).build().unwrap();
+    attack.run(&both, 2_000, 1).unwrap();
+    let finding = attack.run(&one, 2_000, 1).unwrap_err();
+    assert_eq!(finding.oracle, Oracle::AcceptsGenuine, "{finding}");
+    // By the secret as well as by the id: the next attempt after a rotation is handled again.
+    let receiver = Wrapped(both, |verifier, request| {
+        let delivery = verifier.verify(request.clone()).ok()?;
+        Some([delivery.key().as_bytes().as_slice(), delivery.secret().as_bytes()].concat())
+    });
+    let finding = attack.run(&receiver, 2_000, 1).unwrap_err();
+    assert_eq!(finding.oracle, Oracle::OneKey, "{finding}");
+}
+
+#[test]
+fn s5_an_identity_by_the_content_type_is_found() {
+    let verifier = builder(GITHUB).build().unwrap();
+    let receiver = Wrapped(verifier, |verifier, request| {
+        let delivery = verifier.verify(request.clone()).ok()?;
+        let content_type = request.headers().get("content-type");
+        let is_form = content_type.is_some_and(|it| it.as_bytes().ends_with(b"urlencoded"));
+        Some([delivery.key().as_bytes().as_slice(), &[u8::from(is_form)]].concat())
+    });
+    let attack = Attack::new(GITHUB, SECRET).unwrap();
+    let finding = attack.run(&receiver, 2_000, 1).unwrap_err();
+    assert_eq!(finding.oracle, Oracle::OneKey, "{finding}");
+}
+
+/// Two secrets in the notation of a scheme.
+fn secrets_of(scheme: &Scheme) -> [Secret; 2] {
+    let old = "C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let new = SECRET.strip_prefix("whsec_").unwrap();
+    let texts = match &scheme.key {
+        KeyFormat::Hex => ["6b".repeat(32), "6c".repeat(32)],
+        KeyFormat::Base64 { prefix } | KeyFormat::Base64If { prefix } => {
+            [new, old].map(|bare| format!("{prefix}{bare}"))
+        }
+        _ => [new, old].map(str::to_owned),
+    };
+    let [new, old] = texts.map(Secret::new);
+    [new.label("key1"), old.label("key2")]
 }

@@ -48,9 +48,9 @@ const SHRINKS: usize = 2_000;
 #[derive(Debug)]
 pub struct Attack {
     scheme: Scheme,
-    secret: Secret,
     url: Option<String>,
-    signer: Signer,
+    /// What the receiver takes, at least one, and who signs with each.
+    signers: Vec<(Secret, Signer)>,
 }
 
 impl Attack {
@@ -60,9 +60,7 @@ impl Attack {
     ///
     /// As [`Signer::new`].
     pub fn new(scheme: Scheme, secret: impl Into<Secret>) -> Result<Self, ConfigError> {
-        let secret = secret.into();
-        let signer = Signer::new(scheme.clone(), secret.clone())?;
-        Ok(Self { scheme, secret, url: None, signer })
+        Self { scheme, url: None, signers: Vec::new() }.secret(secret)
     }
 
     /// The same for the endpoint with this public URL, which some partners sign.
@@ -75,9 +73,23 @@ impl Attack {
         secret: impl Into<Secret>,
         url: &str,
     ) -> Result<Self, ConfigError> {
-        let secret = secret.into();
-        let signer = Signer::for_url(scheme.clone(), secret.clone(), url)?;
-        Ok(Self { scheme, secret, url: Some(url.to_owned()), signer })
+        Self { scheme, url: Some(url.to_owned()), signers: Vec::new() }.secret(secret)
+    }
+
+    /// Another secret that the receiver takes, as while it is rotated: what is signed with any of them is
+    /// genuine, and a delivery is the same whichever it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Signer::new`].
+    pub fn secret(mut self, secret: impl Into<Secret>) -> Result<Self, ConfigError> {
+        let (scheme, secret) = (self.scheme.clone(), secret.into());
+        let signer = match &self.url {
+            Some(url) => Signer::for_url(scheme, secret.clone(), url),
+            None => Signer::new(scheme, secret.clone()),
+        };
+        self.signers.push((secret, signer?));
+        Ok(self)
     }
 
     /// One attempt, made of a fuzzer's bytes: a genuine request, and something that is made of it.
@@ -215,6 +227,15 @@ impl Attack {
         }
     }
 
+    /// The first secret, or any of several.
+    fn signer(&self, choices: &mut Choices<'_>) -> Option<&Signer> {
+        let any = match self.signers.len() {
+            0 | 1 => 0,
+            several => choices.below(several),
+        };
+        self.signers.get(any).map(|(_, signer)| signer)
+    }
+
     fn has_identity(&self) -> bool {
         self.scheme.identity != Identity::None
     }
@@ -222,7 +243,10 @@ impl Attack {
     /// Whether the request is one that a receiver by this scheme could accept. Not every message that can
     /// be signed is one: it may lack something that identifies it.
     fn is_verified(&self, genuine: &Genuine, now: SystemTime) -> bool {
-        let builder = Verifier::builder("attacked", self.scheme.clone(), self.secret.clone());
+        let mut secrets = self.signers.iter().map(|(secret, _)| secret.clone());
+        let Some(first) = secrets.next() else { return false };
+        let builder = Verifier::builder("attacked", self.scheme.clone(), first);
+        let builder = secrets.fold(builder, |builder, secret| builder.secret(secret));
         let builder = match &self.url {
             Some(url) => builder.url(url.clone()),
             None => builder,

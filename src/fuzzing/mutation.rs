@@ -6,7 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 
-use super::signature_header;
+use super::{signature_header, verify};
 use crate::delivery::Delivery;
 use crate::scheme::{Field, Identity, Layout, Part, Scheme, SentAt};
 use crate::verify::Verifier;
@@ -63,7 +63,7 @@ impl<'s> Mutation<'s> {
         let Some(mutated) = self.target.write(original, &after) else { return false };
         let changed = before != after;
 
-        let delivery = match verifier.verify(mutated.clone()) {
+        let delivery = match verify(verifier, mutated.clone()) {
             Ok(delivery) => delivery,
             Err(rejection) => {
                 assert!(changed, "a signed request was refused: {rejection}: {mutated:?}");

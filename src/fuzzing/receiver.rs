@@ -34,7 +34,7 @@ pub enum Verdict {
 
 impl Receiver for Verifier {
     fn receive(&self, request: &Request<Bytes>) -> Verdict {
-        match self.verify(request.clone()) {
+        match super::verify(self, request.clone()) {
             Ok(delivery) => Verdict::Accepted { key: Some(delivery.key().as_bytes().to_vec()) },
             Err(_) => Verdict::Refused,
         }

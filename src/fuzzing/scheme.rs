@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 
 use super::choices::Choices;
-use super::{Standing, URL, secret};
+use super::{Standing, URL, secret, verify};
 use crate::clock::Clock;
 use crate::delivery::Delivery;
 use crate::scheme::{
@@ -64,7 +64,7 @@ fn holds(scheme: &Scheme, body: &[u8]) -> bool {
         message = message.fill_body();
     }
     let Ok(request) = signer.request(&message) else { return false };
-    let signed = match verifier.verify(request.clone()) {
+    let signed = match verify(&verifier, request.clone()) {
         Ok(delivery) => delivery,
         // What is inside a body that is signed as it is was not there.
         Err(
@@ -243,7 +243,7 @@ impl Case<'_> {
         for (name, value) in headers.into_iter().rev() {
             changed.headers_mut().append(name, value);
         }
-        let delivery = self.verifier.verify(changed).unwrap_or_else(|rejection| {
+        let delivery = verify(self.verifier, changed).unwrap_or_else(|rejection| {
             panic!("an unrelated header, and it is refused: {rejection}: {:?}", self.scheme)
         });
         if self.has_identity() {
@@ -278,7 +278,7 @@ impl Case<'_> {
     fn changed_body(&self, body: Vec<u8>) {
         let mut changed = self.request.clone();
         *changed.body_mut() = body.into();
-        let Ok(delivery) = self.verifier.verify(changed.clone()) else { return };
+        let Ok(delivery) = verify(self.verifier, changed.clone()) else { return };
         let allows = |danger| self.scheme.dangerously_allow.contains(&danger);
         let in_body =
             |field: &Field| matches!(field, Field::Pointer(_) | Field::Integer(_) | Field::Form(_));

@@ -16,7 +16,7 @@ use super::source::Source;
 use crate::pointer::Found;
 
 /// How many items of one request are verified.
-const MAX_ITEMS: usize = 100;
+pub(crate) const MAX_ITEMS: usize = 100;
 
 /// What is signed once: the request, or one of its items.
 #[derive(Debug)]

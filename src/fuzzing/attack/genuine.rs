@@ -48,7 +48,8 @@ impl Genuine {
         let time = attack.scheme.sent_at.as_ref();
         let format = time.map_or(TimeFormat::UnixSeconds, |sent_at| sent_at.format);
         let stamp = timestamp::write(format, sent_at);
-        Self::sign(attack, &attack.signer, Content { id, payload, style, stamp }, sent_at)
+        let signer = attack.signer(choices)?;
+        Self::sign(attack, signer, Content { id, payload, style, stamp }, sent_at)
     }
 
     /// The same message, sent at another time and perhaps signed by somebody else.
@@ -83,7 +84,10 @@ impl Content {
     /// The body, and whether it has all that the scheme asks for.
     fn body(&self, scheme: &Scheme, sent_at: SystemTime) -> (Vec<u8>, bool) {
         let time = scheme.sent_at.as_ref().map(|it| timestamp::write(it.format, sent_at));
-        let needed = needed(scheme);
+        let mut needed = needed(scheme);
+        if self.style & 4 != 0 {
+            needed.extend(optional(scheme));
+        }
         let in_json = needed.iter().any(|field| field.is_in_json()) || scheme.items.is_some();
         let in_form = scheme.content.contains(&Part::SortedForm)
             || needed.iter().any(|field| matches!(field, Field::Form(_)));
@@ -182,6 +186,19 @@ fn pointers(parts: &[Part]) -> Vec<&str> {
         }
     }
     parts.iter().flat_map(of_part).collect()
+}
+
+/// What is signed if it is there.
+fn optional(scheme: &Scheme) -> impl Iterator<Item = &Field> {
+    let parts = scheme.content.iter().filter(|_| scheme.items.is_none());
+    let optional = parts.filter_map(|part| match part {
+        Part::Optional(parts) => Some(parts.iter()),
+        _ => None,
+    });
+    optional.flatten().filter_map(|part| match part {
+        Part::Field(field) if field.is_in_body() => Some(field),
+        _ => None,
+    })
 }
 
 /// All that a scheme has somewhere, but the signature, which is written last, and what it makes itself.

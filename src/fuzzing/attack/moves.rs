@@ -9,7 +9,7 @@ use super::Attack;
 use super::genuine::Genuine;
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
-use crate::scheme::{Identity, Part, Scheme};
+use crate::scheme::{Field, Identity, Part, Scheme};
 
 mod content;
 mod headers;
@@ -36,7 +36,7 @@ pub(super) enum Expected {
 
 type Make = fn(&Attack, &Genuine, SystemTime, &mut Choices<'_>) -> Option<Move>;
 
-/// Everything that is tried. Of tags there is the most to try.
+/// Everything that is tried.
 pub(super) const MOVES: [Make; 18] = [
     signed::again,
     signed::another,
@@ -55,7 +55,7 @@ pub(super) const MOVES: [Make; 18] = [
     headers::signed_header,
     headers::unsigned_header,
     headers::unrelated,
-    signature::tag,
+    headers::content_type,
 ];
 
 fn refused(request: Request<Bytes>, oracle: Oracle, what: impl Into<String>) -> Option<Move> {
@@ -76,6 +76,11 @@ fn header_of<'s>(scheme: &'s Scheme, part: &'s Part) -> Option<&'s str> {
         Part::Field(field) => field.as_header(),
         _ => None,
     }
+}
+
+/// Whether the body says which delivery it is, and nobody signs that.
+fn binds_id_in_body(attack: &Attack) -> bool {
+    binds_id(attack) && attack.scheme.id.as_ref().is_some_and(Field::is_in_body)
 }
 
 /// Whether a delivery is told from others by an id that nobody signs.

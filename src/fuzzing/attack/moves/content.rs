@@ -10,7 +10,7 @@ use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
-use crate::scheme::{Field, Part, SentAt, TimeFormat};
+use crate::scheme::{Danger, Field, Part, SentAt, TimeFormat};
 
 /// The same time, written otherwise.
 pub(super) fn time_respelled(
@@ -80,13 +80,13 @@ pub(super) fn cut_otherwise(
     let mut request = genuine.request.clone();
     let (mut rest, mut parts) = (signed.as_slice(), scheme.content.iter().peekable());
     while let Some(part) = parts.next() {
+        // Up to one of the places where what follows could begin.
         let value = match (part, parts.peek()) {
             (Part::Literal(text), _) => {
                 rest = rest.strip_prefix(text.as_bytes())?;
                 continue;
             }
             (_, None) => std::mem::take(&mut rest),
-            // Up to one of the places where what follows it could begin.
             (_, Some(Part::Literal(next))) => {
                 let next = next.as_bytes();
                 let ends = rest.windows(next.len().max(1)).enumerate();
@@ -96,7 +96,11 @@ pub(super) fn cut_otherwise(
                 rest = after;
                 value
             }
-            _ => return None,
+            (_, Some(_)) => {
+                let (value, after) = rest.split_at(choices.below(rest.len() + 1));
+                rest = after;
+                value
+            }
         };
         match (part, header_of(scheme, part)) {
             (Part::Body, _) => *request.body_mut() = Bytes::copy_from_slice(value),
@@ -107,7 +111,12 @@ pub(super) fn cut_otherwise(
         && (request.body() != genuine.request.body()
             || request.headers() != genuine.request.headers());
     is_other.then_some(())?;
-    refused(request, Oracle::RefusesChanged, "the signed bytes are cut in another way")
+    let what = "the signed bytes are cut in another way";
+    match scheme.allows(Danger::AmbiguousContent) {
+        // Nobody can tell; but it may be no second delivery.
+        true => Some(Move { request, what: what.into(), expected: Expected::OneKeyIfAny }),
+        false => refused(request, Oracle::RefusesChanged, what),
+    }
 }
 
 pub(super) fn body(

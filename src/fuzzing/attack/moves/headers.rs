@@ -3,9 +3,12 @@
 
 use std::time::SystemTime;
 
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Expected, Move, binds_id, edited, refused, set, signed_headers, text};
+use super::{
+    Expected, Move, binds_id, binds_id_in_body, edited, refused, set, signed_headers, text,
+};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
 use crate::fuzzing::choices::Choices;
@@ -127,4 +130,31 @@ pub(super) fn unrelated(
     *request.headers_mut() = headers;
     let what = format!("with `{}`, and its headers in another order", more.0);
     Some(Move { request, what, expected: Expected::OneKey(Oracle::IgnoresUnrelated) })
+}
+
+/// Another type of the body, which says how to read it and is hardly ever signed.
+pub(super) fn content_type(
+    attack: &Attack,
+    genuine: &Genuine,
+    _: SystemTime,
+    choices: &mut Choices<'_>,
+) -> Option<Move> {
+    let is_signed = signed_headers(attack).contains(&CONTENT_TYPE.as_str());
+    if is_signed || binds_id_in_body(attack) {
+        return None;
+    }
+    let mut request = genuine.request.clone();
+    let other = choices.one(&[
+        "",
+        "application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=a",
+        "text/plain; charset=utf-16",
+    ]);
+    let old = request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(other));
+    if old.is_some_and(|old| old == other) {
+        return None;
+    }
+    let what = format!("its content type is `{other}`");
+    Some(Move { request, what, expected: Expected::OneKeyIfAny })
 }

@@ -19,7 +19,7 @@ pub(super) fn again(
 ) -> Option<Move> {
     let later = Genuine::new(attack, now, choices)?.sent_at;
     let content = genuine.content.clone();
-    let request = Genuine::sign(attack, &attack.signer, content, later)?.request;
+    let request = Genuine::sign(attack, attack.signer(choices)?, content, later)?.request;
     let what = "the same message, signed again".into();
     Some(Move { request, what, expected: Expected::OneKey(Oracle::AcceptsGenuine) })
 }
@@ -29,11 +29,11 @@ pub(super) fn another(
     attack: &Attack,
     genuine: &Genuine,
     _: SystemTime,
-    _: &mut Choices<'_>,
+    choices: &mut Choices<'_>,
 ) -> Option<Move> {
     let scheme = &attack.scheme;
     let content = genuine.content.other();
-    let other = Genuine::sign(attack, &attack.signer, content, genuine.sent_at)?;
+    let other = Genuine::sign(attack, attack.signer(choices)?, content, genuine.sent_at)?;
     let tells_apart = match &scheme.identity {
         Identity::Fields(fields) => scheme.id.as_ref().is_some_and(|id| fields.contains(id)),
         Identity::UnsignedId => true,
@@ -53,7 +53,7 @@ pub(super) fn out_of_tolerance(
 ) -> Option<Move> {
     let time = out_of_time(&attack.scheme, now, choices)?;
     let content = genuine.content.clone();
-    let request = Genuine::sign(attack, &attack.signer, content, time)?.request;
+    let request = Genuine::sign(attack, attack.signer(choices)?, content, time)?.request;
     let away = match now.duration_since(time) {
         Ok(age) => format!("it was signed {} s ago", age.as_secs()),
         Err(error) => format!("it says that it is signed in {} s", error.duration().as_secs()),
@@ -76,7 +76,7 @@ pub(super) fn signed_with_another_key(
         (b"whsec_".as_slice(), "the key `whsec_`"),
     ]);
     let key = mac::Key::new(attack.scheme.algorithm, key);
-    let forger = attack.signer.with_key(key);
+    let forger = attack.signer(choices)?.with_key(key);
     let request = Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at)?.request;
     refused(request, Oracle::RefusesForged, format!("it is signed with {what}"))
 }
@@ -98,7 +98,8 @@ pub(super) fn signed_with_another_algorithm(
     if algorithm == attack.scheme.algorithm {
         return None;
     }
-    let forger = attack.signer.with_algorithm(algorithm, &attack.secret)?;
+    let (secret, signer) = attack.signers.first()?;
+    let forger = signer.with_algorithm(algorithm, secret)?;
     let mut request =
         Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at)?.request;
     // A text that names the algorithm does so in the prefix.
