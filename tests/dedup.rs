@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::http::{Request, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::Full;
+use inhook::dedup::Ticket;
 use inhook::scheme::Identity;
 use inhook::sign::Message;
 use inhook::testing::{FakeClock, Partner};
@@ -272,16 +273,31 @@ async fn without_a_verify_layer_it_is_500_and_nothing_runs() {
 }
 
 #[test]
+fn a_token_is_written_in_hexadecimal_and_never_twice() {
+    let verifier = Verifier::new("acme", presets::STANDARD_WEBHOOKS, SECRET).unwrap();
+    let request = partner().valid(&message("1")).map(|_| Bytes::from(r#"{"type":"ping"}"#));
+    let delivery = verifier.verify(request).unwrap();
+    let [one, two] = [(); 2].map(|()| Ticket::new(&delivery, Duration::from_secs(30)).token());
+    assert_ne!(one, two);
+    assert_eq!(one.to_string(), const_hex::encode(one.as_bytes()));
+    assert_eq!(format!("{one:?}"), format!("Token({one})"));
+}
+
+#[test]
 fn a_time_out_that_reaches_the_lease_is_refused() {
     let dedup = Arc::new(MemoryDedup::new());
     let millis = Duration::from_millis;
     for (timeout, lease) in
-        [(0, 30_000), (30_000, 30_000), (31_000, 30_000), (29_501, 30_000), (1_000, 90_000_000)]
+        [(0, 30_000), (30_000, 30_000), (31_000, 30_000), (29_501, 30_000), (1_000, 86_400_001)]
     {
         let layer =
             DedupLayer::builder(dedup.clone()).timeout(millis(timeout)).lease(millis(lease));
         let error = layer.build().unwrap_err();
         assert!(matches!(error, ConfigError::Dedup { .. }), "{error}");
     }
-    DedupLayer::builder(dedup).timeout(millis(29_500)).lease(millis(30_000)).build().unwrap();
+    for (timeout, lease) in [(29_500, 30_000), (1_000, 86_400_000)] {
+        let layer =
+            DedupLayer::builder(dedup.clone()).timeout(millis(timeout)).lease(millis(lease));
+        layer.build().unwrap();
+    }
 }

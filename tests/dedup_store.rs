@@ -184,13 +184,13 @@ fn d8_control_a_tiny_lfu_cache_forgets_what_it_has_seen_once() {
     assert!(!cache.contains_key(&1_000), "the newest id is the one that is forgotten");
 }
 
-/// Counts how often something was to be released.
-struct Releases(AtomicU32);
+/// Refuses each claim like this, and counts how often something was to be released.
+struct Releases(DedupError, AtomicU32);
 
 #[async_trait::async_trait]
 impl Dedup for Releases {
     async fn claim(&self, _: &Ticket) -> Result<Claim, DedupError> {
-        Err(DedupError::unavailable("down"))
+        Err(self.0.clone())
     }
 
     async fn commit(&self, _: &Ticket) -> Result<Settled, DedupError> {
@@ -198,7 +198,7 @@ impl Dedup for Releases {
     }
 
     async fn release(&self, _: &Ticket) -> Result<Settled, DedupError> {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.1.fetch_add(1, Ordering::SeqCst);
         Err(DedupError::unavailable("down"))
     }
 }
@@ -206,7 +206,7 @@ impl Dedup for Releases {
 #[tokio::test(start_paused = true)]
 async fn an_outage_does_not_pile_up_work_for_its_end() {
     let (partner, counted) = (partner(), Counted::new());
-    let store = Arc::new(Releases(AtomicU32::new(0)));
+    let store = Arc::new(Releases(DedupError::unavailable("down"), AtomicU32::new(0)));
     let layer = DedupLayer::new(store.clone());
     let service = guarded(&layer, counted.handler(&[200]));
     for n in 0..1_000 {
@@ -217,8 +217,35 @@ async fn an_outage_does_not_pile_up_work_for_its_end() {
     layer.drain().await;
     assert!(before.elapsed() <= Duration::from_secs(31));
     // 64 at a time, about 35 times in a lease.
-    let releases = store.0.load(Ordering::SeqCst);
+    let releases = store.1.load(Ordering::SeqCst);
     assert!(releases > 0 && releases < 64 * 40, "{releases}");
+}
+
+/// Of a store that has no room it is known that nothing was claimed.
+#[tokio::test(start_paused = true)]
+async fn what_was_refused_for_want_of_room_is_not_released() {
+    let store = Arc::new(Releases(DedupError::Full, AtomicU32::new(0)));
+    let layer = DedupLayer::new(store.clone());
+    let service = guarded(&layer, Counted::new().handler(&[200]));
+    let answer = service.oneshot(partner().valid(&message("1"))).await.unwrap();
+    assert_eq!(answer.status(), 503);
+    layer.drain().await;
+    assert_eq!(store.1.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_full_store_has_room_again_in_the_second_in_which_it_forgets() {
+    let clock = Arc::new(FakeClock::new());
+    let dedup = MemoryDedup::new().max_deliveries(1).clock(clock.clone());
+    let partner = partner().clock(clock.clone());
+    let minute = Duration::from_secs(60);
+    let ticket = |id: &str| Ticket::new(&delivery(&partner, &clock, id), minute);
+    let first = ticket("1");
+    assert_eq!(dedup.claim(&first).await.unwrap(), Claim::Granted);
+    assert_eq!(dedup.commit(&first).await.unwrap(), Settled::Recorded);
+    // Whole seconds, and the one that had begun.
+    clock.advance(first.ttl() + Duration::from_secs(1));
+    assert_eq!(dedup.claim(&ticket("2")).await.unwrap(), Claim::Granted);
 }
 
 #[tokio::test]

@@ -187,6 +187,7 @@ fn s5_twelve_planted_bugs_are_found() {
                 "{bug:?}: {:?}",
                 started.elapsed()
             );
+            println!("{bug:?}, seed {seed}: found in {:?}", started.elapsed());
             assert_eq!(finding.oracle, oracle, "{bug:?}: {finding}");
             // It is small, comes back, and can be read and repeated.
             assert!(finding.data.len() <= 32, "{bug:?}: {finding}");

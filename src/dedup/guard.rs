@@ -31,7 +31,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 pub(super) const RELEASES: usize = 64;
 pub(super) const COMMITS: usize = 1_024;
 /// The longest lease.
-pub(super) const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const MAX_LEASE: Duration = Duration::from_secs(86_400);
 
 /// What all requests of one layer share.
 pub(super) struct Config<D: ?Sized> {

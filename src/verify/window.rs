@@ -5,14 +5,14 @@ use std::time::Duration;
 use crate::error::ConfigError;
 use crate::scheme::{Scheme, Tolerance};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_secs(86_400);
 /// No id is forgotten sooner, whatever the partner says of its retries.
-const MIN_WINDOW: Duration = Duration::from_secs(96 * 60 * 60);
+const MIN_WINDOW: Duration = DAY.saturating_mul(4);
 /// Where no time is judged a captured request never goes stale, so a durable inbox, where memory is
 /// cheap, remembers longer.
-const UNTIMED_WINDOW: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Far enough, and safe to add to any clock.
-const MAX_TTL: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+const UNTIMED_WINDOW: Duration = DAY.saturating_mul(30);
+/// Ten years: far enough, and safe to add to any clock.
+const MAX_TTL: Duration = DAY.saturating_mul(3_660);
 
 /// For how long an id is remembered after its delivery was accepted.
 #[derive(Debug, Clone, Copy)]
