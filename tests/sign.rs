@@ -133,6 +133,22 @@ fn mutate(bytes: &[u8], at: Index, flip: u8, allowed: impl Fn(u8) -> bool) -> Op
     allowed(*byte).then_some(bytes)
 }
 
+/// What ids and bodies are made of, so that a piece of one could pass for another.
+const PIECES: [&str; 9] = ["a", "1", ".", ":", ";", ",", "v0:", "1768469400", "."];
+
+/// Those whose requests are signed in one header of that name, with a secret such as this.
+fn presets_in_headers() -> Vec<Scheme> {
+    let presets = presets::all().map(|preset| preset.scheme.clone());
+    let in_header = |scheme: &Scheme| {
+        scheme.signature.field.as_header().is_some()
+            && scheme.signature.others.is_empty()
+            && scheme.signature.layout != Layout::Numbered
+            && Signer::new(scheme.clone(), SECRET).is_ok()
+            && Verifier::new("acme", scheme.clone(), SECRET).is_ok()
+    };
+    presets.filter(in_header).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 512,
@@ -233,6 +249,47 @@ proptest! {
         // What is not signed makes no difference.
         let other = verifier.verify(with_header(&request, "x-event", "other")).unwrap();
         prop_assert_eq!(other.key(), delivery.key());
+    }
+
+    /// A signature is of one id, one time and one body, and no other request can carry it, however the bytes
+    /// are shared out among them.
+    #[test]
+    fn a_signature_is_of_one_id_one_time_and_one_body(
+        scheme in prop_oneof![scheme(), select(presets_in_headers())],
+        pieces in proptest::collection::vec(select(PIECES.as_slice()), 2..12),
+        cuts in any::<[Index; 2]>(),
+        later in any::<bool>(),
+    ) {
+        let times = [at(NOW), at(NOW + u64::from(later))];
+        let messages = [0, 1].map(|n| {
+            let (id, body) = pieces.split_at(cuts[n].index(pieces.len()));
+            (id.concat(), times[n], body.concat())
+        });
+        let signer = Signer::new(scheme.clone(), SECRET).unwrap();
+        let signed = messages.clone().map(|(id, time, body)| {
+            signer.request(&Message::new(body).id(id).event("push").sent_at(time)).ok()
+        });
+        let [Some(one), Some(mut other)] = signed else { return Ok(()) };
+        let header = scheme.signature.field.as_header().unwrap();
+        set(&mut other, header, &one.headers()[header]);
+
+        let verifier = Verifier::builder("acme", scheme.clone(), SECRET)
+            .clock(Arc::new(FakeClock::new()))
+            .build()
+            .unwrap();
+        if verifier.verify(other).is_ok() {
+            let [one, other] = &messages;
+            for part in scheme.content.iter() {
+                match part {
+                    Part::Id => prop_assert_eq!(&one.0, &other.0),
+                    Part::SentAt if scheme.sent_at.as_ref().is_some_and(|it| it.field.as_header().is_some()) => {
+                        prop_assert_eq!(one.1, other.1);
+                    }
+                    Part::Body => prop_assert_eq!(&one.2, &other.2),
+                    _ => {}
+                }
+            }
+        }
     }
 }
 
