@@ -15,6 +15,11 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
     (setup(), vec(op(), 1..=120)).prop_map(|(setup, ops)| Case { setup, ops })
 }
 
+/// What a fuzzer does without proptest.
+pub(crate) fn case_of_bytes() -> impl Strategy<Value = Case> {
+    vec(any::<u8>(), 4..300).prop_map(|data| Case::from_bytes(&data))
+}
+
 fn setup() -> impl Strategy<Value = Setup> {
     (1u32..=3, weighted(0.9), select(vec![7 * DAY, HOUR, 0]))
         .prop_map(|(max_attempts, revives, retain)| Setup { max_attempts, revives, retain })

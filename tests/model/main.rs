@@ -4,6 +4,7 @@
 //! Longer: `PROPTEST_CASES=10000 cargo test --release --test model`. See [`search`] for how a failure
 //! comes back.
 
+mod bytes;
 mod drawn;
 mod full;
 mod op;
@@ -29,14 +30,14 @@ const SQLITE_CASES: u32 = 64;
 
 #[test]
 fn memory_inbox_keeps_the_rules() {
-    if let Err(wrong) = try_all(Kind::Memory, &Search::new(MEMORY_CASES)) {
+    if let Err(wrong) = try_all(Kind::Memory, &Search::new(MEMORY_CASES), drawn::case()) {
         panic!("{wrong}");
     }
 }
 
 #[test]
 fn sqlite_inbox_keeps_the_rules() {
-    if let Err(wrong) = try_all(Kind::Sqlite, &Search::new(SQLITE_CASES)) {
+    if let Err(wrong) = try_all(Kind::Sqlite, &Search::new(SQLITE_CASES), drawn::case()) {
         panic!("{wrong}");
     }
 }
@@ -44,7 +45,19 @@ fn sqlite_inbox_keeps_the_rules() {
 #[test]
 fn each_planted_bug_is_found() {
     for bug in Bug::ALL {
-        match try_all(Kind::Planted(bug), &Search::exactly(MEMORY_CASES)) {
+        match try_all(Kind::Planted(bug), &Search::exactly(MEMORY_CASES), drawn::case()) {
+            Ok(_) => panic!("{bug:?} was not found"),
+            Err(wrong) => println!("{bug:?}:\n{wrong}\n"),
+        }
+    }
+}
+
+/// Those that a fuzzer's bytes make can show as much.
+#[test]
+fn each_planted_bug_is_found_by_bytes() {
+    for bug in Bug::ALL {
+        let bytes = drawn::case_of_bytes();
+        match try_all(Kind::Planted(bug), &Search::exactly(4 * MEMORY_CASES), bytes) {
             Ok(_) => panic!("{bug:?} was not found"),
             Err(wrong) => println!("{bug:?}:\n{wrong}\n"),
         }
@@ -54,7 +67,7 @@ fn each_planted_bug_is_found() {
 /// A sequence that never gets anywhere proves nothing.
 #[test]
 fn the_sequences_come_to_every_answer() {
-    let Ok(report) = try_all(Kind::Memory, &Search::seeded(MEMORY_CASES, 1)) else {
+    let Ok(report) = try_all(Kind::Memory, &Search::seeded(MEMORY_CASES, 1), drawn::case()) else {
         panic!("it does not keep the rules")
     };
     for answer in world::ANSWERS {

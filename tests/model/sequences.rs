@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::fmt;
 
+use proptest::strategy::Strategy;
 use tokio::runtime::{Builder, Runtime};
 
-use super::drawn;
 use super::op::Case;
 use super::search::{Found, Search};
 use super::world::{Kind, Tally, World};
@@ -24,10 +24,14 @@ pub(crate) struct Wrong {
     trace: Vec<String>,
 }
 
-pub(crate) fn try_all(kind: Kind, search: &Search) -> Result<Report, Box<Wrong>> {
+pub(crate) fn try_all(
+    kind: Kind,
+    search: &Search,
+    cases: impl Strategy<Value = Case>,
+) -> Result<Report, Box<Wrong>> {
     let runtime = runtime();
     let report = RefCell::new(Report::default());
-    let tried = search.run(drawn::case(), |case| {
+    let tried = search.run(cases, |case| {
         let (world, result) = runtime.block_on(play(kind, case));
         report.borrow_mut().add(case, &world.tally);
         result
