@@ -124,11 +124,13 @@ pub fn tags(data: &[u8]) -> bool {
 
 /// The comparison that decides, alone, for tools that look for whatever depends on a secret: whether one of
 /// the texts is this MAC. At most 64 bytes of it count.
+#[doc(hidden)]
 pub fn is_tag(mac: &[u8], candidates: &[&[u8]], encoding: Encoding) -> bool {
     Tag::of(mac).matches_any(candidates.iter().copied(), encoding)
 }
 
 /// A MAC as the text of a signature. At most 64 bytes of it count.
+#[doc(hidden)]
 pub fn tag_text(mac: &[u8], encoding: Encoding) -> String {
     crate::verify::mac::encode(encoding, &Tag::of(mac))
 }

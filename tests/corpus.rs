@@ -132,7 +132,7 @@ fn attacks() {
 }
 
 /// Bytes at random, which no coverage guides but of which there are many more: so many seconds for each, by
-/// `INHOOK_FUZZ_SECONDS`, from the seed `INHOOK_FUZZ_SEED`.
+/// `INHOOK_FUZZ_SECONDS`, from the seed `INHOOK_FUZZ_SEED`; `INHOOK_FUZZ_TARGET` is one of them alone.
 #[test]
 fn random_inputs() {
     let said = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
@@ -145,7 +145,10 @@ fn random_inputs() {
         ("schemes", fuzzing::schemes),
         ("tags", fuzzing::tags),
     ];
-    for (target, property) in targets {
+    let alone = std::env::var("INHOOK_FUZZ_TARGET").ok();
+    let chosen =
+        targets.into_iter().filter(|(target, _)| alone.as_deref().is_none_or(|it| it == *target));
+    for (target, property) in chosen {
         // Xorshift, which never leaves 0.
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let (mut executions, mut accepted, started) = (0u64, 0u64, Instant::now());

@@ -4,14 +4,17 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::Request;
+use http::header::CONTENT_TYPE;
 
 /// What has to hold of a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Oracle {
-    /// No request panics the receiver.
+    /// No request panics the receiver. Under cargo-fuzz, which ends the process at a panic, its own report is all
+    /// there is.
     NoPanic,
-    /// What the partner signed is accepted.
+    /// What the partner signed is accepted: whatever its body says, so a receiver that looks into that is
+    /// attacked without this part.
     AcceptsGenuine,
     /// What somebody signed without the secret is refused.
     RefusesForged,
@@ -19,7 +22,8 @@ pub enum Oracle {
     RefusesStale,
     /// What was changed on its way is refused: the signed content, or the signature.
     RefusesChanged,
-    /// What says the same in another spelling is refused: a number, a tag, JSON.
+    /// What says the same in another spelling is refused: a number, a tag, JSON. Where yours takes tags in hex
+    /// in either case, give the attack a scheme with [`Encoding::AnyCaseHex`](crate::scheme::Encoding).
     RefusesRespelled,
     /// What is there twice and differs is refused, whichever comes first.
     RefusesRepeated,
@@ -96,6 +100,10 @@ impl Finding {
         let request = &self.request;
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let mut curl = format!("curl --globoff 'http://127.0.0.1:3000{target}'");
+        if !request.headers().contains_key(CONTENT_TYPE) {
+            // Otherwise curl has one of its own.
+            curl.push_str(" \\\n  --header 'content-type:'");
+        }
         for (name, value) in request.headers() {
             // A header without a value is one that curl is told to leave out.
             let separator: &[u8] = if value.is_empty() { b";" } else { b": " };
@@ -129,8 +137,15 @@ impl fmt::Display for Finding {
         let Self { oracle, what, scheme, data, .. } = self;
         writeln!(f, "{}: {what}", oracle.broken())?;
         writeln!(f, "  (oracle {oracle:?}, scheme {scheme}, data {})", const_hex::encode(data))?;
+        if *oracle == Oracle::Tried {
+            return Ok(());
+        }
         writeln!(f, "\nas a command:\n\n{}", self.to_curl())?;
-        writeln!(f, "\nas a file for `inhook doctor`:\n")?;
+        let lossy = match std::str::from_utf8(&self.to_http()) {
+            Ok(_) => "",
+            Err(_) => " (not byte for byte, for which there is `to_http`)",
+        };
+        writeln!(f, "\nas a file for `inhook doctor`{lossy}:\n")?;
         write!(f, "{}", String::from_utf8_lossy(&self.to_http()))
     }
 }

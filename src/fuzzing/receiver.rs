@@ -8,6 +8,9 @@ use http::Request;
 use crate::verify::Verifier;
 
 /// Anything that says yes or no to a request: a [`Verifier`], or code of your own.
+///
+/// It is asked about the same request more than once, and has to say the same: leave the store out that
+/// remembers ids, or take a duplicate for [`Accepted`](Verdict::Accepted) with the key that it has.
 pub trait Receiver {
     /// What becomes of a request, before a handler would see it.
     fn receive(&self, request: &Request<Bytes>) -> Verdict;

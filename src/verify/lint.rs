@@ -3,7 +3,9 @@
 use super::content::signs;
 use super::place::header_name;
 use crate::error::ConfigError;
-use crate::scheme::{Danger, Field, Identity, Json, KeyId, Layout, Part, Scheme, SentAt};
+use crate::scheme::{
+    Danger, Field, Identity, Json, KeyId, Layout, Part, Scheme, SentAt, TimeFormat,
+};
 
 mod content;
 mod signature;
@@ -126,6 +128,11 @@ fn lint_places(scheme: &Scheme) -> Result<(), ConfigError> {
     let alike = |one: Option<&Field>, other: Option<&Field>| {
         one.zip(other).is_some_and(|(one, other)| one.is_at(other))
     };
+    if let Some(SentAt { field: Field::Integer(_), format: TimeFormat::Rfc3339 }) = &scheme.sent_at
+    {
+        let problem = "is a number, which a time of RFC 3339 never is: it is a pointer, or has another format";
+        return Err(ConfigError::Setting { key: "sent_at", problem });
+    }
     let problem = "is where the signature, the id or the time is: each has a place of its own";
     if alike(sent_at, id) || alike(sent_at, signature) {
         return Err(ConfigError::Setting { key: "sent_at", problem });

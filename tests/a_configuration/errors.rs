@@ -390,6 +390,16 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
                 ..standard.clone()
             }),
         ),
+        (
+            "Setting",
+            build(Scheme {
+                sent_at: Some(SentAt {
+                    field: Field::Integer("/t".into()),
+                    format: TimeFormat::Rfc3339,
+                }),
+                ..presets::GITHUB
+            }),
+        ),
         ("Alias", aliases(&[("x-github-delivery", "x-one"), ("X-GitHub-Delivery", "x-two")])),
         ("HeaderTwice", aliases(&[("x-github-delivery", "x-hub-signature-256")])),
         ("Identity", identity(Identity::Fields(Cow::Borrowed(&[])))),

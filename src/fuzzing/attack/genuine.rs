@@ -60,7 +60,10 @@ impl Genuine {
         sent_at: SystemTime,
     ) -> Option<Self> {
         let (body, is_complete) = content.body(&attack.scheme, sent_at);
-        let message = Message::new(body).id(content.id.to_string()).event("push").sent_at(sent_at);
+        let message = Message::new(body).id(content.id.to_string()).sent_at(sent_at);
+        // A signer would write it behind JSON.
+        let in_form = attack.scheme.events().iter().any(|it| matches!(it, Field::Form(_)));
+        let message = if in_form { message } else { message.event("push") };
         let request = signer.request(&message).ok()?;
         Some(Self { request, content, sent_at, is_complete })
     }
@@ -75,10 +78,12 @@ const ODD: [(&str, &str); 3] =
     [("number", "1.0"), ("solidus", r#""\/""#), ("letter", r#""\u00e9""#)];
 
 impl Content {
-    /// With another id and another payload, it is another message.
-    pub(super) fn other(&self) -> Self {
-        let payload = format!("{}x", self.payload);
-        Self { id: self.id.wrapping_add(1), payload, ..self.clone() }
+    pub(super) fn with_other_id(&self) -> Self {
+        Self { id: self.id.wrapping_add(1), ..self.clone() }
+    }
+
+    pub(super) fn with_other_payload(&self) -> Self {
+        Self { payload: format!("{}x", self.payload), ..self.clone() }
     }
 
     /// The body, and whether it has all that the scheme asks for.
@@ -98,7 +103,9 @@ impl Content {
             && needed.iter().all(|field| {
                 field.is_in_body() || scheme.id.as_ref() == Some(*field) || is_time(scheme, field)
             })
-            && scheme.key_id.is_none();
+            && scheme.key_id.is_none()
+            // One place can't be a text and a number.
+            && !needed.iter().any(|one| needed.iter().any(|it| it.is_at(one) && it != one));
         let body = match (in_json, in_form && scheme.json == Json::Body, self.style % 3) {
             (true, _, _) => self.json(scheme, &needed, time.as_deref()),
             (false, true, _) => self.form(scheme, &needed),
@@ -110,7 +117,11 @@ impl Content {
                 });
                 format!("{}{}{}", self.stamp, separator.unwrap_or("."), self.payload).into_bytes()
             }
-            (false, false, 2) => self.payload.clone().into_bytes(),
+            (false, false, 2) => {
+                // Not every body is text.
+                let odd: &[u8] = if self.style & 8 != 0 { b"\xff\x00" } else { b"" };
+                [self.payload.as_bytes(), odd].concat()
+            }
             (false, false, _) => self.json(scheme, &needed, None),
         };
         (body, is_complete)
@@ -240,10 +251,13 @@ pub(super) fn out_of_time(
     let tolerance = scheme.tolerance.filter(|_| scheme.sent_at.is_some())?;
     let beyond = choices.one(&[6, 60, 3_600, 86_400, 30 * 86_400, 3 * 365 * 86_400]);
     let beyond = MARGIN + Duration::from_secs(beyond);
-    Some(whole(match choices.rarely(2) {
-        true => now + tolerance.future + beyond,
-        false => now - tolerance.past - beyond,
-    }))
+    let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    match choices.rarely(2) {
+        true => Some(whole(now + tolerance.future + beyond)),
+        // There is no time before 1970.
+        false if since_1970 < tolerance.past + beyond => None,
+        false => Some(whole(now - tolerance.past - beyond)),
+    }
 }
 
 /// What a time is in seconds, which each format can write.

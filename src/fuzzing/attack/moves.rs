@@ -9,12 +9,15 @@ use super::Attack;
 use super::genuine::Genuine;
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
-use crate::scheme::{Field, Identity, Part, Scheme};
+use crate::scheme::{Danger, Field, Identity, Part, Scheme};
 
 mod content;
 mod headers;
+mod place;
 mod signature;
 mod signed;
+mod target;
+mod time;
 
 /// A request that is made of a genuine one, and what has to become of it.
 pub(super) struct Move {
@@ -37,25 +40,33 @@ pub(super) enum Expected {
 type Make = fn(&Attack, &Genuine, SystemTime, &mut Choices<'_>) -> Option<Move>;
 
 /// Everything that is tried.
-pub(super) const MOVES: [Make; 18] = [
+pub(super) const MOVES: &[Make] = &[
     signed::again,
     signed::another,
+    signed::another_id,
+    signed::another_payload,
     signed::out_of_tolerance,
     signed::signed_with_another_key,
     signed::signed_with_another_algorithm,
     signature::tag,
+    signature::tag,
+    signature::same_bytes,
     signature::version,
     signature::among_others,
     headers::repeated,
     headers::missing,
-    content::time_respelled,
-    content::cut_otherwise,
-    content::body,
-    content::body_respelled,
     headers::signed_header,
     headers::unsigned_header,
     headers::unrelated,
     headers::content_type,
+    time::extreme,
+    time::respelled,
+    content::cut_otherwise,
+    content::body,
+    content::body_respelled,
+    content::form,
+    target::method,
+    target::query,
 ];
 
 fn refused(request: Request<Bytes>, oracle: Oracle, what: impl Into<String>) -> Option<Move> {
@@ -78,15 +89,22 @@ fn header_of<'s>(scheme: &'s Scheme, part: &'s Part) -> Option<&'s str> {
     }
 }
 
-/// Whether the body says which delivery it is, and nobody signs that.
-fn binds_id_in_body(attack: &Attack) -> bool {
-    binds_id(attack) && attack.scheme.id.as_ref().is_some_and(Field::is_in_body)
+/// Whether a delivery is told from others by something that nobody signs, so that somebody can make another
+/// of it.
+fn binds_unsigned(attack: &Attack) -> bool {
+    let scheme = &attack.scheme;
+    let in_body =
+        || scheme.identity.fields().iter().any(Field::is_in_body) && !scheme.covers_body();
+    matches!(scheme.identity, Identity::IdAndContent | Identity::UnsignedId)
+        || scheme.allows(Danger::AmbiguousContent)
+        || scheme.allows(Danger::LooseItems)
+        || in_body()
 }
 
-/// Whether a delivery is told from others by an id that nobody signs.
-fn binds_id(attack: &Attack) -> bool {
-    matches!(attack.scheme.identity, Identity::IdAndContent | Identity::UnsignedId)
-        || !attack.scheme.dangerously_allow.is_empty()
+/// Whether that is in the body.
+fn binds_body(attack: &Attack) -> bool {
+    let scheme = &attack.scheme;
+    binds_unsigned(attack) && !matches!(scheme.id, Some(Field::Header(_) | Field::Query(_)))
 }
 
 /// A text with a byte replaced, with one more, or with one less.

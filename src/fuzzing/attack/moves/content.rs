@@ -5,60 +5,12 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::{Expected, Move, binds_id, edited, header_of, refused, set, text};
+use super::{Expected, Move, binds_body, edited, header_of, refused, set, text};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
-use crate::scheme::{Danger, Field, Part, SentAt, TimeFormat};
-
-/// The same time, written otherwise.
-pub(super) fn time_respelled(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
-    let SentAt { field, format } = attack.scheme.sent_at.as_ref()?;
-    let mut spell = |time: &str| match format {
-        TimeFormat::Rfc3339 => match choices.byte() % 3 {
-            0 => time.to_ascii_lowercase(),
-            1 => time.replace('Z', "+00:00"),
-            _ => time.replace('Z', "0Z"),
-        },
-        _ => match choices.byte() % 5 {
-            0 => format!("+{time}"),
-            1 => format!("0{time}"),
-            2 => format!("{time}.0"),
-            3 => format!("{time}e0"),
-            _ => format!("{time}abc"),
-        },
-    };
-    let mut request = genuine.request.clone();
-    let (header, before, after) = match field {
-        Field::Header(header) => {
-            let time = text(&request, header)?;
-            let other = spell(&time);
-            (header.to_string(), time, other)
-        }
-        Field::Parameter(name) => {
-            let header = attack.scheme.signature.field.as_header()?;
-            let list = text(&request, header)?;
-            let start = list.find(&format!("{name}="))? + name.len() + 1;
-            let length = list.get(start..)?.bytes().take_while(u8::is_ascii_digit).count();
-            let time = list.get(start..start + length)?;
-            let other = spell(time);
-            let other = format!("{}{other}{}", list.get(..start)?, list.get(start + length..)?);
-            (header.to_owned(), list, other)
-        }
-        _ => return None,
-    };
-    if before == after {
-        return None;
-    }
-    set(&mut request, &header, after.as_bytes())?;
-    refused(request, Oracle::RefusesRespelled, format!("the time is written as in `{after}`"))
-}
+use crate::scheme::{Danger, Part};
 
 /// The very bytes that were signed, with another part of them for the id, the time and the body.
 pub(super) fn cut_otherwise(
@@ -169,7 +121,42 @@ fn changed_body(
     match attack.scheme.covers_body() && !attack.scheme.signature.field.is_in_body() {
         true => refused(request, oracle, what),
         // What is not signed may be changed; that is no other delivery unless the id is in it.
-        false if binds_id(attack) => None,
+        false if binds_body(attack) => None,
         false => Some(Move { request, what: what.into(), expected: Expected::OneKeyIfAny }),
+    }
+}
+
+/// A form that is signed by what it says: with more in it, with less, or in another order.
+pub(super) fn form(
+    attack: &Attack,
+    genuine: &Genuine,
+    _: SystemTime,
+    choices: &mut Choices<'_>,
+) -> Option<Move> {
+    let scheme = &attack.scheme;
+    if !scheme.content.contains(&Part::SortedForm) || scheme.signature.field.is_in_body() {
+        return None;
+    }
+    let mut request = genuine.request.clone();
+    let old = std::str::from_utf8(genuine.request.body()).ok()?;
+    let (first, rest) = old.split_once('&').unwrap_or((old, ""));
+    let which = choices.byte() % 5;
+    let new = match which {
+        0 => format!("{old}&admin=1"),
+        1 => format!("{old}1"),
+        2 => format!("1{old}"),
+        3 => rest.to_owned(),
+        _ => format!("{rest}&{first}"),
+    };
+    if new == old || which >= 3 && rest.is_empty() {
+        return None;
+    }
+    *request.body_mut() = new.into();
+    match which {
+        4 => {
+            let what = "its parameters are in another order".into();
+            Some(Move { request, what, expected: Expected::OneKeyIfAny })
+        }
+        _ => refused(request, Oracle::RefusesChanged, "its form says something else"),
     }
 }

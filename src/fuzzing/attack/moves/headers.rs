@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    Expected, Move, binds_id, binds_id_in_body, edited, refused, set, signed_headers, text,
+    Expected, Move, binds_body, binds_unsigned, edited, refused, set, signed_headers, text,
 };
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
@@ -96,10 +96,11 @@ pub(super) fn unsigned_header(
 ) -> Option<Move> {
     let scheme = &attack.scheme;
     let signed = signed_headers(attack);
-    let id = scheme.id.as_ref().filter(|_| !binds_id(attack)).and_then(Field::as_header);
+    let id = scheme.id.as_ref().and_then(Field::as_header);
     let events = scheme.events().iter().filter_map(Field::as_header);
+    let others = id.into_iter().chain(events).filter(|it| !signed.contains(it));
     let others: Vec<&str> =
-        id.into_iter().chain(events).filter(|it| !signed.contains(it)).collect();
+        others.filter(|it| !binds_unsigned(attack) || Some(*it) != id).collect();
     let header = choices.one(others.first().map(|_| &*others)?);
     let mut request = genuine.request.clone();
     set(&mut request, header, choices.one(&["other", "1", "x-y"]))?;
@@ -118,6 +119,11 @@ pub(super) fn unrelated(
     let mut headers = HeaderMap::new();
     let more = choices.one(&[
         ("x-forwarded-for", "203.0.113.7"),
+        ("x-forwarded-host", "attacker.example"),
+        ("x-forwarded-proto", "http"),
+        ("x-original-url", "/admin"),
+        ("forwarded", "host=attacker.example;proto=http"),
+        ("host", "attacker.example"),
         ("x-unrelated-to-everything", "1"),
         ("user-agent", "an attack"),
         ("x-signature-of-nobody", "sha256=00"),
@@ -140,7 +146,7 @@ pub(super) fn content_type(
     choices: &mut Choices<'_>,
 ) -> Option<Move> {
     let is_signed = signed_headers(attack).contains(&CONTENT_TYPE.as_str());
-    if is_signed || binds_id_in_body(attack) {
+    if is_signed || binds_body(attack) {
         return None;
     }
     let mut request = genuine.request.clone();

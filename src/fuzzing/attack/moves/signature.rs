@@ -3,7 +3,10 @@
 
 use std::time::SystemTime;
 
-use super::{Expected, Move, refused, set, text};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request};
+
+use super::{Expected, Move, place, refused, set};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
 use crate::fuzzing::choices::Choices;
@@ -11,14 +14,10 @@ use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Encoding, Field, KeyId, Layout, SentAt};
 use crate::verify::mac;
 
-/// The header of the signature, and where in its text the tag is.
-fn find_tag<'a>(attack: &'a Attack, genuine: &Genuine) -> Option<(&'a str, String, usize)> {
+/// The text of the signature, and where in it the tag is.
+fn find_tag(attack: &Attack, genuine: &Genuine) -> Option<(String, usize)> {
     let signature = &attack.scheme.signature;
-    let header = signature.field.as_header()?;
-    if signature.layout == Layout::Numbered {
-        return None;
-    }
-    let text = text(&genuine.request, header)?;
+    let text = place::signature(&attack.scheme, &genuine.request)?;
     let length = mac::encoded_len(attack.scheme.algorithm, signature.encoding);
     // The last text of that length: a time may stand before it.
     let starts = (0..text.len()).rev().filter(|at| text.is_char_boundary(*at));
@@ -38,7 +37,12 @@ fn find_tag<'a>(attack: &'a Attack, genuine: &Genuine) -> Option<(&'a str, Strin
                 .is_none_or(|it| !is_encoded(&it.to_string(), signature.encoding))
     };
     let at = starts.into_iter().find(is_tag)?;
-    Some((header, text, at))
+    Some((text, at))
+}
+
+/// The genuine request with another signature.
+fn signed(attack: &Attack, genuine: &Genuine, old: &str, new: &[u8]) -> Option<Request<Bytes>> {
+    place::with_signature(&attack.scheme, &genuine.request, old, new)
 }
 
 fn is_encoded(text: &str, encoding: Encoding) -> bool {
@@ -56,7 +60,7 @@ pub(super) fn tag(
     _: SystemTime,
     choices: &mut Choices<'_>,
 ) -> Option<Move> {
-    let (header, text, at) = find_tag(attack, genuine)?;
+    let (text, at) = find_tag(attack, genuine)?;
     let encoding = attack.scheme.signature.encoding;
     let length = mac::encoded_len(attack.scheme.algorithm, encoding);
     let (before, rest) = text.split_at(at);
@@ -74,7 +78,6 @@ pub(super) fn tag(
         }
         5 => (Vec::new(), Oracle::RefusesForged, "its tag is empty"),
         _ => {
-            // Of the last digit of base64 not all bits count, and another one is another spelling.
             let new = match choices.rarely(2) {
                 true => choices.byte(),
                 false => choices.one(b"01abefAQ"),
@@ -91,9 +94,8 @@ pub(super) fn tag(
     if same {
         return None;
     }
-    let mut request = genuine.request.clone();
-    set(&mut request, header, [before.as_bytes(), &other, after.as_bytes()].concat())?;
-    refused(request, oracle, what)
+    let new = [before.as_bytes(), &other, after.as_bytes()].concat();
+    refused(signed(attack, genuine, &text, &new)?, oracle, what)
 }
 
 /// The right tag, as that of another version.
@@ -103,7 +105,7 @@ pub(super) fn version(
     _: SystemTime,
     choices: &mut Choices<'_>,
 ) -> Option<Move> {
-    let (header, text, at) = find_tag(attack, genuine)?;
+    let (text, at) = find_tag(attack, genuine)?;
     let prefix = &*attack.scheme.signature.prefix;
     if prefix.is_empty() || matches!(attack.scheme.key_id, Some(KeyId::Prefix(_))) {
         return None;
@@ -118,27 +120,49 @@ pub(super) fn version(
     if other == prefix {
         return None;
     }
-    let mut request = genuine.request.clone();
-    set(&mut request, header, format!("{front}{other}{}", text.get(at..)?))?;
+    let new = format!("{front}{other}{}", text.get(at..)?);
     refused(
-        request,
+        signed(attack, genuine, &text, new.as_bytes())?,
         Oracle::RefusesChanged,
         format!("its tag has `{other}` before it, not `{prefix}`"),
     )
 }
 
-/// The right tag among wrong ones.
+/// The same bytes in base64 with another last digit, of which not all bits count.
+pub(super) fn same_bytes(
+    attack: &Attack,
+    genuine: &Genuine,
+    _: SystemTime,
+    _: &mut Choices<'_>,
+) -> Option<Move> {
+    let encoding = attack.scheme.signature.encoding;
+    let digits: &[u8] = match encoding {
+        Encoding::Base64 => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+        Encoding::Base64Url => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+        _ => return None,
+    };
+    let (text, at) = find_tag(attack, genuine)?;
+    let length = mac::encoded_len(attack.scheme.algorithm, encoding);
+    let mut new = text.clone().into_bytes();
+    let last = new.get_mut(at..at + length)?.iter_mut().rfind(|byte| **byte != b'=')?;
+    let digit = digits.iter().position(|digit| digit == last)?;
+    *last = *digits.get(digit ^ 1)?;
+    let request = signed(attack, genuine, &text, &new)?;
+    refused(request, Oracle::RefusesRespelled, "its tag is the same bytes with another last digit")
+}
+
+/// The right tag among wrong ones, and among those of other versions.
 pub(super) fn among_others(
     attack: &Attack,
     genuine: &Genuine,
     _: SystemTime,
     choices: &mut Choices<'_>,
 ) -> Option<Move> {
-    let (header, text, at) = find_tag(attack, genuine)?;
+    let (text, at) = find_tag(attack, genuine)?;
     let scheme = &attack.scheme;
-    let Layout::List(separator) = scheme.signature.layout else { return None };
     if matches!(scheme.key_id, Some(KeyId::Prefix(_)))
         || matches!(scheme.sent_at, Some(SentAt { field: Field::Entry(_), .. }))
+        || !scheme.signature.others.is_empty()
     {
         return None;
     }
@@ -148,16 +172,49 @@ pub(super) fn among_others(
     let wrong: String = tag.chars().rev().filter(|char| *char != '=').collect();
     let wrong = format!("{wrong}{}", "=".repeat(length.saturating_sub(wrong.len())));
     let (before, after) = (choices.below(4), choices.below(4));
-    let wrong = format!("{prefix}{wrong}");
+    // A list may have other versions in it, a header of its own for each signature may not.
+    let is_list = matches!(scheme.signature.layout, Layout::List(_) | Layout::SpacedList(_));
+    let other = prefix.replace(|char: char| char.is_ascii_digit(), "9");
+    let prefix_of_others = if is_list && choices.rarely(2) { &other } else { prefix };
+    let wrong = format!("{prefix_of_others}{wrong}");
     let front = text.get(..at)?.strip_suffix(prefix)?;
-    let separator = separator.to_string();
-    let mut entries = vec![wrong.as_str(); before];
     let right = format!("{prefix}{tag}");
-    entries.push(&right);
-    entries.extend(vec![wrong.as_str(); after]);
-    let mut request = genuine.request.clone();
-    let list = format!("{front}{}{}", entries.join(&separator), text.get(at + length..)?);
-    set(&mut request, header, &list)?;
+    let entries: Vec<&str> = std::iter::repeat_n(&*wrong, before)
+        .chain([&*right])
+        .chain(std::iter::repeat_n(&*wrong, after))
+        .collect();
+    let separator = match scheme.signature.layout {
+        Layout::List(separator) => separator.to_string(),
+        Layout::SpacedList(separator) => format!("{separator} "),
+        Layout::Repeated | Layout::Numbered => String::new(),
+        _ => return None,
+    };
+    let request = match scheme.signature.layout {
+        Layout::Repeated => {
+            let mut request = genuine.request.clone();
+            let name = HeaderName::from_bytes(place::header(scheme)?.as_bytes()).ok()?;
+            request.headers_mut().remove(&name);
+            for entry in &entries {
+                request.headers_mut().append(&name, HeaderValue::from_str(entry).ok()?);
+            }
+            request
+        }
+        Layout::Numbered => {
+            let mut request = genuine.request.clone();
+            for (number, entry) in (1..).zip(&entries) {
+                set(
+                    &mut request,
+                    &format!("{}{number}", scheme.signature.field.as_header()?),
+                    entry,
+                )?;
+            }
+            request
+        }
+        _ => {
+            let list = format!("{front}{}{}", entries.join(&separator), text.get(at + length..)?);
+            signed(attack, genuine, &text, list.as_bytes())?
+        }
+    };
     let what = format!("the right signature stands behind {before} others and before {after}");
     Some(Move { request, what, expected: Expected::OneKey(Oracle::AcceptsGenuine) })
 }

@@ -2,12 +2,12 @@
 
 use std::time::SystemTime;
 
-use super::{Expected, Move, refused, set, text};
+use super::{Expected, Move, place, refused, set, text};
 use crate::fuzzing::attack::Attack;
-use crate::fuzzing::attack::genuine::{Genuine, out_of_time};
+use crate::fuzzing::attack::genuine::{Content, Genuine, out_of_time};
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
-use crate::scheme::{Algorithm, Identity};
+use crate::scheme::{Algorithm, Identity, Part};
 use crate::verify::mac;
 
 /// The partner's next attempt.
@@ -31,18 +31,74 @@ pub(super) fn another(
     _: SystemTime,
     choices: &mut Choices<'_>,
 ) -> Option<Move> {
-    let scheme = &attack.scheme;
-    let content = genuine.content.other();
+    let tells_apart = id_counts(attack) || payload_counts(attack);
+    let content = genuine.content.with_other_payload().with_other_id();
+    message(attack, genuine, content, tells_apart, choices)
+}
+
+/// The same payload once more, and not as another attempt.
+pub(super) fn another_id(
+    attack: &Attack,
+    genuine: &Genuine,
+    _: SystemTime,
+    choices: &mut Choices<'_>,
+) -> Option<Move> {
+    let content = genuine.content.with_other_id();
+    id_counts(attack).then(|| message(attack, genuine, content, true, choices))?
+}
+
+/// The same delivery with another payload, as of partners who write the attempt into it.
+pub(super) fn another_payload(
+    attack: &Attack,
+    genuine: &Genuine,
+    _: SystemTime,
+    choices: &mut Choices<'_>,
+) -> Option<Move> {
+    let content = genuine.content.with_other_payload();
+    let other = message(attack, genuine, content, true, choices)?;
+    // What identifies it may have taken the payload's place.
+    if other.request.body() == genuine.request.body() {
+        return None;
+    }
+    match (id_counts(attack), payload_counts(attack)) {
+        (_, true) => Some(other),
+        (true, false) => {
+            let what = "the same delivery with another payload".into();
+            Some(Move { what, expected: Expected::OneKey(Oracle::AcceptsGenuine), ..other })
+        }
+        (false, false) => None,
+    }
+}
+
+fn message(
+    attack: &Attack,
+    genuine: &Genuine,
+    content: Content,
+    tells_apart: bool,
+    choices: &mut Choices<'_>,
+) -> Option<Move> {
     let other = Genuine::sign(attack, attack.signer(choices)?, content, genuine.sent_at)?;
-    let tells_apart = match &scheme.identity {
-        Identity::Fields(fields) => scheme.id.as_ref().is_some_and(|id| fields.contains(id)),
-        Identity::UnsignedId => true,
-        _ => scheme.covers_body(),
-    };
     let is_sure = tells_apart && other.is_complete && genuine.is_complete;
-    let what = "another message".into();
-    let expected = Expected::TwoKeys(Oracle::AcceptsGenuine);
+    let (what, expected) = ("another message".into(), Expected::TwoKeys(Oracle::AcceptsGenuine));
     is_sure.then_some(Move { request: other.request, what, expected })
+}
+
+/// Whether deliveries with two ids are two.
+fn id_counts(attack: &Attack) -> bool {
+    let scheme = &attack.scheme;
+    let id = scheme.id.as_ref();
+    match &scheme.identity {
+        Identity::Fields(fields) => id.is_some_and(|id| fields.contains(id)),
+        Identity::UnsignedId | Identity::IdAndContent => id.is_some(),
+        Identity::Content => scheme.content.contains(&Part::Id),
+        _ => false,
+    }
+}
+
+/// Whether deliveries with two payloads are two, whatever their ids are.
+fn payload_counts(attack: &Attack) -> bool {
+    let is_content = matches!(attack.scheme.identity, Identity::Content | Identity::IdAndContent);
+    is_content && (attack.scheme.covers_body() || attack.scheme.content.contains(&Part::SortedForm))
 }
 
 pub(super) fn out_of_tolerance(
@@ -78,6 +134,10 @@ pub(super) fn signed_with_another_key(
     let key = mac::Key::new(attack.scheme.algorithm, key);
     let forger = attack.signer(choices)?.with_key(key);
     let request = Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at)?.request;
+    // In a test that may be the right one.
+    let is_right = place::signature(&attack.scheme, &request)
+        == place::signature(&attack.scheme, &genuine.request);
+    (!is_right).then_some(())?;
     refused(request, Oracle::RefusesForged, format!("it is signed with {what}"))
 }
 
