@@ -34,7 +34,7 @@ use crate::scheme::{
 use crate::secret::Secret;
 use crate::sign::{Message, Signer};
 use crate::timestamp;
-use crate::verify::mac::{COMPUTED, Tag};
+use crate::verify::mac::{COMPUTED, Key, Tag};
 use crate::verify::{Rejection, Verifier};
 
 mod attack;
@@ -127,6 +127,13 @@ pub fn tags(data: &[u8]) -> bool {
 #[doc(hidden)]
 pub fn is_tag(mac: &[u8], candidates: &[&[u8]], encoding: Encoding) -> bool {
     Tag::of(mac).matches_any(candidates.iter().copied(), encoding)
+}
+
+/// The same from the key on: whether one of the texts is the HMAC-SHA256 of the content.
+#[doc(hidden)]
+pub fn is_signed(key: &[u8], content: &[u8], candidates: &[&[u8]], encoding: Encoding) -> bool {
+    let mac = Key::new(Algorithm::HmacSha256, key).mac([content].into_iter());
+    mac.matches_any(candidates.iter().copied(), encoding)
 }
 
 /// A MAC as the text of a signature. At most 64 bytes of it count.

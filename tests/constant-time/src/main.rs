@@ -54,6 +54,21 @@ fn compare() {
     }
 }
 
+/// With the key as the secret, from which the MAC is computed.
+fn sign() {
+    // HMAC-SHA256 of `content`, with the secret as key.
+    let right = "8753d35a485cdf99e434788fff33e22b40338a098960c5df8d27ef8c9d048b7a";
+    let mut texts = candidates(Encoding::Hex);
+    texts.push(right.to_owned());
+    let signed = |text: &String| {
+        let is =
+            inhook::fuzzing::is_signed(&secret(), b"content", &[text.as_bytes()], Encoding::Hex);
+        publish(is)
+    };
+    let results: Vec<bool> = texts.iter().map(signed).collect();
+    assert_eq!(results, [false, false, false, false, true]);
+}
+
 /// A comparison that ends at the first byte that differs.
 fn early() {
     for text in candidates(Encoding::Hex) {
@@ -86,10 +101,11 @@ fn main() -> ExitCode {
     }
     match std::env::args().nth(1).as_deref() {
         Some("compare") => compare(),
+        Some("sign") => sign(),
         Some("early") => early(),
         Some("as-text") => as_text(),
         other => {
-            eprintln!("{other:?} is none of compare, early and as-text");
+            eprintln!("{other:?} is none of compare, sign, early and as-text");
             return ExitCode::from(2);
         }
     }
