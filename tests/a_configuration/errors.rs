@@ -90,6 +90,7 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         ("HeaderName", aliases(&[("x-unused", "x other")])),
         ("SchemeName", build(Scheme { name: "".into(), ..presets::GITHUB })),
         ("SchemeName", build(Scheme { name: "a\nb".into(), ..presets::GITHUB })),
+        ("SchemeName", build(Scheme { name: "a".repeat(256).into(), ..presets::GITHUB })),
         ("HeaderName", header("x signature")),
         ("HeaderName", header("x-signature:")),
         ("HeaderName", header("x-sïgnature")),
@@ -536,4 +537,10 @@ fn the_reasons_of_rejections_are_the_words_that_are_listed() {
         assert_eq!(name.to_lowercase(), rejection.reason().replace('_', ""));
         assert!(rejection.status().is_client_error() || rejection.status() == 503);
     }
+}
+
+#[test]
+fn a_name_of_255_bytes_is_no_error() {
+    let scheme = Scheme { name: "a".repeat(255).into(), ..presets::GITHUB };
+    assert_eq!(builder(scheme).build().unwrap().source(), "acme");
 }

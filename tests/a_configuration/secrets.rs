@@ -110,7 +110,7 @@ fn a4_white_space_around_a_secret_is_refused_and_never_trimmed() {
 #[test]
 fn a4_white_space_outside_ascii_is_white_space_too() {
     // What a web page or a word processor puts around a secret that is copied from it.
-    for space in ["\u{a0}", "\u{3000}", "\u{2028}", "\u{85}", "\u{b}"] {
+    for space in ["\u{a0}", "\u{3000}", "\u{2028}", "\u{85}", "\u{b}", "\u{1}", "\u{feff}"] {
         let padded = ConfigError::PaddedSecret { label: "0".into() };
         assert_eq!(error(presets::GITHUB, format!("{SECRET}{space}")), padded, "{space:?}");
         assert_eq!(error(presets::GITHUB, format!("{space}{SECRET}")), padded, "{space:?}");

@@ -24,6 +24,32 @@ fn b10_repeated_headers_are_refused_even_with_equal_values() {
 }
 
 #[test]
+fn b10_so_must_those_of_a_header_that_is_signed_beside_the_id() {
+    let content = [Part::Field(Field::header("x-a")), Part::Literal(".".into()), Part::Body];
+    let scheme = Scheme {
+        content: content.to_vec().into(),
+        aliases: vec![("x-a".into(), "x-b".into())].into(),
+        ..scheme(Algorithm::HmacSha256, Encoding::Hex, Layout::Single)
+    };
+    let verifier = verifier(scheme.clone());
+    let tag = text(Encoding::Hex, &mac(&scheme, &[b"7.", BODY].concat()));
+    let sent = |values: &[(&'static str, &str)]| {
+        let mut request = carrying(&format!("v1,{tag}"), BODY);
+        values.iter().for_each(|(name, value)| set(&mut request, name, value));
+        verifier.verify(request)
+    };
+    for right in [&[("x-a", "7")][..], &[("x-b", "7")], &[("x-a", "7"), ("x-b", "7")]] {
+        sent(right).unwrap();
+    }
+    for wrong in [&[("x-a", "7"), ("x-b", "8")][..], &[("x-a", "8"), ("x-b", "7")]] {
+        let header = "x-a".parse().unwrap();
+        assert_eq!(sent(wrong).unwrap_err(), Rejection::RepeatedHeader { header });
+    }
+    let header = "x-a".parse().unwrap();
+    assert_eq!(sent(&[]).unwrap_err(), Rejection::MissingHeader { header });
+}
+
+#[test]
 fn b10_both_names_of_a_header_must_be_equal() {
     for scheme in [presets::STANDARD_WEBHOOKS, presets::SVIX] {
         let verifier = verifier(scheme.clone());
@@ -136,6 +162,20 @@ fn b12_a_long_list_is_refused_before_anything_is_computed() {
         }
         let list = vec![&*entry; 16].join(&separator.to_string());
         verifier.verify(carrying(&list, BODY)).unwrap();
+    }
+}
+
+#[test]
+fn b12_sixteen_headers_are_compared_and_no_more() {
+    let scheme = scheme(Algorithm::HmacSha256, Encoding::Hex, Layout::Repeated);
+    let verifier = verifier(scheme.clone());
+    for (count, is_right) in [(1, true), (16, true), (17, false)] {
+        let mut request = carrying(&format!("v1,{}", right(&scheme)), BODY);
+        for n in 1..count {
+            let wrong = format!("v1,{}", wrong(&scheme, n)).parse().unwrap();
+            request.headers_mut().append("x-signature", wrong);
+        }
+        assert_eq!(verifier.verify(request).is_ok(), is_right, "{count}");
     }
 }
 

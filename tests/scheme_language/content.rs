@@ -247,3 +247,13 @@ fn sha512_and_sha1() {
         refused(&scheme, request("/", &[("x-signature", &self::tag("hello"))], "hello"));
     }
 }
+
+#[test]
+fn what_is_signed_and_not_there_is_named() {
+    const PARTS: &[Part] =
+        &[Part::Field(Field::Query(Borrowed("event"))), Part::Literal(Borrowed("\n")), Part::Body];
+    let scheme = scheme(PARTS);
+    signed(&scheme, "5\nhello", "/?event=5", "hello").unwrap();
+    let rejection = signed(&scheme, "\nhello", "/", "hello").unwrap_err();
+    assert!(matches!(rejection, Rejection::SignedField { .. }), "{rejection:?}");
+}

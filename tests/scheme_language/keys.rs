@@ -94,3 +94,19 @@ fn hmac_sha1(key: &[u8], content: &str) -> Vec<u8> {
     mac.update(content.as_bytes());
     mac.finalize().into_bytes().to_vec()
 }
+
+#[test]
+fn a_single_signature_may_begin_with_the_label_of_its_key() {
+    let scheme = Scheme { key_id: Some(KeyId::Prefix(':')), ..scheme(&[Part::Body]) };
+    let [one, two] = ["the first secret of two", "the second secret of two"];
+    let secrets = [Secret::new(one).label("one"), Secret::new(two).label("two")];
+    let [first, second] = secrets;
+    let verifier = Verifier::builder("acme", scheme, first).secret(second).build().unwrap();
+    let tag = const_hex::encode(hmac(two.as_bytes(), "hello"));
+    let sent =
+        |signature: &str| verifier.verify(request("/", &[("x-signature", signature)], "hello"));
+    assert_eq!(sent(&format!("two:{tag}")).unwrap().secret(), "two");
+    for wrong in [format!("one:{tag}"), tag.clone(), format!(":{tag}"), format!("two:two:{tag}")] {
+        sent(&wrong).unwrap_err();
+    }
+}
