@@ -401,6 +401,17 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
                 ..presets::GITHUB
             }),
         ),
+        (
+            "Signature",
+            build(Scheme {
+                signature: Signature {
+                    others: vec!["x-other".into()].into(),
+                    ..presets::GITHUB.signature
+                },
+                aliases: vec![("X-Hub-Signature-256".into(), "x-more".into())].into(),
+                ..presets::GITHUB
+            }),
+        ),
         ("Alias", aliases(&[("x-github-delivery", "x-one"), ("X-GitHub-Delivery", "x-two")])),
         ("HeaderTwice", aliases(&[("x-github-delivery", "x-hub-signature-256")])),
         ("Identity", identity(Identity::Fields(Cow::Borrowed(&[])))),
@@ -543,4 +554,45 @@ fn the_reasons_of_rejections_are_the_words_that_are_listed() {
 fn a_name_of_255_bytes_is_no_error() {
     let scheme = Scheme { name: "a".repeat(255).into(), ..presets::GITHUB };
     assert_eq!(builder(scheme).build().unwrap().source(), "acme");
+}
+
+/// What is ambiguous has the time and a digest at an end, where they can be found.
+#[test]
+fn ambiguous_content_may_have_the_time_or_a_digest_at_an_end() {
+    let build = |content: &[Part], optional_end: Option<&'static str>| {
+        let sent_at = content
+            .contains(&Part::SentAt)
+            .then(|| SentAt { field: Field::header("x-time"), format: TimeFormat::UnixSeconds });
+        let scheme = Scheme {
+            content: content.to_vec().into(),
+            optional_end: optional_end.map(Cow::Borrowed),
+            sent_at,
+            identity: Identity::Content,
+            id: None,
+            event: None,
+            dangerously_allow: vec![Danger::AmbiguousContent].into(),
+            ..presets::GITHUB
+        };
+        builder(scheme).build().map(drop)
+    };
+    let tenant = Part::Field(Field::header("x-tenant"));
+    build(&[tenant.clone(), Part::Body, Part::SentAt], Some(";")).unwrap();
+    build(&[Part::SentAt, tenant.clone(), Part::Body], Some("1")).unwrap();
+    build(&[tenant.clone(), Part::BodySha256], None).unwrap();
+    for (content, end) in [
+        // The end could be a digit of the time, or of the digest.
+        (&[tenant.clone(), Part::Body, Part::SentAt][..], Some("1")),
+        (&[tenant.clone(), Part::BodySha256], Some(";")),
+        (&[tenant.clone(), Part::SentAt, Part::Body], None),
+        (&[tenant.clone(), Part::BodySha256, tenant.clone()], None),
+    ] {
+        build(content, end).unwrap_err();
+    }
+}
+
+#[test]
+fn what_ends_with_a_value_is_not_ambiguous() {
+    let tenant = Part::Field(Field::header("x-tenant"));
+    let content = vec![Part::BodySha256, Part::Literal(".".into()), tenant];
+    builder(Scheme { content: content.into(), ..presets::GITHUB }).build().unwrap();
 }
