@@ -271,3 +271,25 @@ async fn a_full_store_still_knows_what_it_holds() {
     assert_eq!(dedup.commit(&long).await.unwrap(), Settled::Recorded);
     assert_eq!(dedup.claim(&ticket("long", minute)).await.unwrap(), Claim::Committed);
 }
+
+#[tokio::test]
+async fn a_claim_ends_at_the_very_end_of_its_lease() {
+    let clock = Arc::new(FakeClock::new());
+    let partner = partner().clock(clock.clone());
+    let minute = Duration::from_secs(60);
+    let ticket = |id: &str| Ticket::new(&delivery(&partner, &clock, id), minute);
+    let (one, two) = (ticket("1"), ticket("1"));
+
+    let dedup = MemoryDedup::new().max_deliveries(1).clock(clock.clone());
+    assert_eq!(dedup.claim(&one).await.unwrap(), Claim::Granted);
+    clock.advance(minute);
+    assert_eq!(dedup.claim(&two).await.unwrap(), Claim::Granted, "taken over");
+    clock.advance(minute);
+    assert_eq!(dedup.commit(&one).await.unwrap(), Settled::Recorded, "nobody holds it any more");
+
+    let full = MemoryDedup::new().max_deliveries(1).clock(clock.clone());
+    let (one, other) = (ticket("1"), ticket("2"));
+    assert_eq!(full.claim(&one).await.unwrap(), Claim::Granted);
+    clock.advance(minute);
+    assert_eq!(full.claim(&other).await.unwrap(), Claim::Granted, "it gave up its room");
+}
