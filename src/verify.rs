@@ -192,6 +192,12 @@ impl Verifier {
         self.clock.now()
     }
 
+    /// Whether it would accept a request at that time.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn accepts(&self, request: &Request<Bytes>, now: SystemTime) -> bool {
+        self.prove(request, now).is_ok()
+    }
+
     /// How many MACs a request may cost: one for each secret, unless the scheme leaves open what is signed.
     #[cfg(feature = "fuzzing")]
     pub(crate) fn max_macs(&self) -> usize {

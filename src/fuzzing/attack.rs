@@ -2,8 +2,7 @@
 //! makes of that.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::Request;
@@ -11,7 +10,6 @@ use http::Request;
 use super::choices::Choices;
 use super::finding::{Finding, Oracle};
 use super::receiver::{Receiver, Verdict};
-use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::scheme::{Identity, Scheme};
 use crate::secret::Secret;
@@ -51,6 +49,8 @@ pub struct Attack {
     url: Option<String>,
     /// What the receiver takes, at least one, and who signs with each.
     signers: Vec<(Secret, Signer)>,
+    /// A right receiver of all of that.
+    right: Verifier,
 }
 
 impl Attack {
@@ -62,7 +62,7 @@ impl Attack {
     ///
     /// As [`Signer::new`].
     pub fn new(scheme: Scheme, secret: impl Into<Secret>) -> Result<Self, ConfigError> {
-        Self { scheme, url: None, signers: Vec::new() }.secret(secret)
+        Self::on(scheme, secret.into(), None)
     }
 
     /// The same for the endpoint with this public URL, which some partners sign.
@@ -75,7 +75,7 @@ impl Attack {
         secret: impl Into<Secret>,
         url: &str,
     ) -> Result<Self, ConfigError> {
-        Self { scheme, url: Some(url.to_owned()), signers: Vec::new() }.secret(secret)
+        Self::on(scheme, secret.into(), Some(url.to_owned()))
     }
 
     /// Another secret that the receiver takes, as while it is rotated: what is signed with any of them is
@@ -85,12 +85,10 @@ impl Attack {
     ///
     /// As [`Signer::new`].
     pub fn secret(mut self, secret: impl Into<Secret>) -> Result<Self, ConfigError> {
-        let (scheme, secret) = (self.scheme.clone(), secret.into());
-        let signer = match &self.url {
-            Some(url) => Signer::for_url(scheme, secret.clone(), url),
-            None => Signer::new(scheme, secret.clone()),
-        };
-        self.signers.push((secret, signer?));
+        let secret = secret.into();
+        let signer = signer(&self.scheme, &secret, self.url.as_deref())?;
+        self.signers.push((secret, signer));
+        self.right.rotate(self.signers.iter().map(|(secret, _)| secret.clone()))?;
         Ok(self)
     }
 
@@ -231,6 +229,18 @@ impl Attack {
         }
     }
 
+    fn on(scheme: Scheme, secret: Secret, url: Option<String>) -> Result<Self, ConfigError> {
+        let signer = signer(&scheme, &secret, url.as_deref())?;
+        let right =
+            Verifier::builder("attacked", scheme.clone(), secret.clone()).allow_weak_secret();
+        let right = match &url {
+            Some(url) => right.url(url.clone()),
+            None => right,
+        };
+        let right = right.build()?;
+        Ok(Self { scheme, url, signers: vec![(secret, signer)], right })
+    }
+
     /// The first secret, or any of several.
     fn signer(&self, choices: &mut Choices<'_>) -> Option<&Signer> {
         let any = match self.signers.len() {
@@ -247,32 +257,14 @@ impl Attack {
     /// Whether the request is one that a receiver by this scheme could accept. Not every message that can
     /// be signed is one: it may lack something that identifies it.
     fn is_verified(&self, genuine: &Genuine, now: SystemTime) -> bool {
-        let mut secrets = self.signers.iter().map(|(secret, _)| secret.clone());
-        let Some(first) = secrets.next() else { return false };
-        let builder = Verifier::builder("attacked", self.scheme.clone(), first);
-        let builder = secrets.fold(builder, |builder, secret| builder.secret(secret));
-        let builder = match &self.url {
-            Some(url) => builder.url(url.clone()),
-            None => builder,
-        };
-        let verifier = builder.allow_weak_secret().clock(Arc::new(At(now))).build();
         // One that ours refuses and has all that the scheme asks for is a finding about ours.
-        verifier.is_ok_and(|verifier| {
-            verifier.verify(genuine.request.clone()).is_ok() || genuine.is_complete
-        })
+        self.right.accepts(&genuine.request, now) || genuine.is_complete
     }
 }
 
-/// A clock that stands.
-#[derive(Debug)]
-struct At(SystemTime);
-
-impl Clock for At {
-    fn now(&self) -> SystemTime {
-        self.0
-    }
-
-    fn instant(&self) -> Instant {
-        Instant::now()
+fn signer(scheme: &Scheme, secret: &Secret, url: Option<&str>) -> Result<Signer, ConfigError> {
+    match url {
+        Some(url) => Signer::for_url(scheme.clone(), secret.clone(), url),
+        None => Signer::new(scheme.clone(), secret.clone()),
     }
 }
