@@ -20,7 +20,7 @@ mod genuine;
 mod moves;
 
 use genuine::Genuine;
-use moves::{Expected, MOVES, Move};
+use moves::{Attempt, Expected, MOVES, Move};
 
 /// How long the data of an attempt is, in bytes.
 const DATA: usize = 96;
@@ -130,10 +130,9 @@ impl Attack {
         if again == Verdict::Refused || again != verdict && self.has_identity() {
             return Err(found(Oracle::Stable, "as it was signed, twice", request));
         }
+        let attempt = Attempt { attack: self, genuine: &genuine, now, choices: &mut choices };
         let make = MOVES.get(usize::from(choice) % MOVES.len());
-        let Some(Move { request, what, expected }) =
-            make.and_then(|make| make(self, &genuine, now, &mut choices))
-        else {
+        let Some(Move { request, what, expected }) = make.and_then(|make| make(attempt)) else {
             return Ok(false);
         };
         let oracle = match (expected, receive(&request)?) {

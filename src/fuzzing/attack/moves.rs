@@ -37,7 +37,15 @@ pub(super) enum Expected {
     OneKeyIfAny,
 }
 
-type Make = fn(&Attack, &Genuine, SystemTime, &mut Choices<'_>) -> Option<Move>;
+/// What there is to make a move of.
+pub(super) struct Attempt<'a, 'd> {
+    pub(super) attack: &'a Attack,
+    pub(super) genuine: &'a Genuine,
+    pub(super) now: SystemTime,
+    pub(super) choices: &'a mut Choices<'d>,
+}
+
+type Make = fn(Attempt<'_, '_>) -> Option<Move>;
 
 /// Everything that is tried.
 pub(super) const MOVES: &[Make] = &[

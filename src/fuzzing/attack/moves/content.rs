@@ -1,24 +1,17 @@
 //! What was signed, changed, written otherwise, or cut in another way.
 #![allow(clippy::arithmetic_side_effects, reason = "positions are in the text that they are of")]
 
-use std::time::SystemTime;
-
 use bytes::Bytes;
 
-use super::{Expected, Move, binds_body, edited, header_of, refused, set, text};
+use super::{Attempt, Expected, Move, binds_body, edited, header_of, refused, set, text};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
-use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Danger, Part};
 
 /// The very bytes that were signed, with another part of them for the id, the time and the body.
-pub(super) fn cut_otherwise(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn cut_otherwise(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let scheme = &attack.scheme;
     // What was signed, and where its parts begin and end.
     let mut signed = Vec::new();
@@ -71,12 +64,8 @@ pub(super) fn cut_otherwise(
     }
 }
 
-pub(super) fn body(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn body(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let old = genuine.request.body();
     let at = choices.below(old.len() + 1);
     let (front, rest) = old.split_at(at);
@@ -90,12 +79,8 @@ pub(super) fn body(
 }
 
 /// JSON that says the same, or a text with another end of its lines.
-pub(super) fn body_respelled(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn body_respelled(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let old = genuine.request.body();
     let new = match choices.byte() % 4 {
         0 => serde_json::from_slice::<serde_json::Value>(old).ok()?.to_string().into_bytes(),
@@ -127,12 +112,8 @@ fn changed_body(
 }
 
 /// A form that is signed by what it says: with more in it, with less, or in another order.
-pub(super) fn form(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn form(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let scheme = &attack.scheme;
     if !scheme.content.contains(&Part::SortedForm) || scheme.signature.field.is_in_body() {
         return None;

@@ -1,26 +1,17 @@
 //! Headers that are missing, repeated, changed, or nobody's business.
 #![allow(clippy::arithmetic_side_effects, reason = "positions are in the text that they are of")]
 
-use std::time::SystemTime;
-
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    Expected, Move, binds_body, binds_unsigned, edited, refused, set, signed_headers, text,
+    Attempt, Expected, Move, binds_body, binds_unsigned, edited, refused, set, signed_headers, text,
 };
-use crate::fuzzing::attack::Attack;
-use crate::fuzzing::attack::genuine::Genuine;
-use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Field, Layout};
 
-pub(super) fn repeated(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn repeated(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let signature = &attack.scheme.signature;
     if matches!(signature.layout, Layout::Repeated | Layout::Numbered)
         || !signature.others.is_empty()
@@ -42,12 +33,8 @@ pub(super) fn repeated(
     refused(request, Oracle::RefusesRepeated, format!("header `{header}` is there twice"))
 }
 
-pub(super) fn missing(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn missing(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let headers = signed_headers(attack);
     if headers.is_empty() || attack.scheme.signature.layout == Layout::Numbered {
         return None;
@@ -61,12 +48,8 @@ pub(super) fn missing(
     refused(request, Oracle::RefusesMissing, format!("header `{header}` is missing or empty"))
 }
 
-pub(super) fn signed_header(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn signed_header(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let headers = signed_headers(attack);
     let signature = attack.scheme.signature.field.as_header();
     let headers: Vec<&str> = headers.into_iter().filter(|it| Some(*it) != signature).collect();
@@ -88,12 +71,8 @@ pub(super) fn signed_header(
 }
 
 /// An id or an event type that nobody signs.
-pub(super) fn unsigned_header(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn unsigned_header(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let scheme = &attack.scheme;
     let signed = signed_headers(attack);
     let id = scheme.id.as_ref().and_then(Field::as_header);
@@ -109,12 +88,8 @@ pub(super) fn unsigned_header(
 }
 
 /// What no scheme knows, and another order.
-pub(super) fn unrelated(
-    _: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn unrelated(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { genuine, choices, .. } = attempt;
     let old = genuine.request.headers();
     let mut headers = HeaderMap::new();
     let more = choices.one(&[
@@ -139,12 +114,8 @@ pub(super) fn unrelated(
 }
 
 /// Another type of the body, which says how to read it and is hardly ever signed.
-pub(super) fn content_type(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn content_type(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let is_signed = signed_headers(attack).contains(&CONTENT_TYPE.as_str());
     if is_signed || binds_body(attack) {
         return None;

@@ -1,15 +1,12 @@
 //! Another tag, or the right one in another place or spelling.
 #![allow(clippy::arithmetic_side_effects, reason = "positions are in the text that they are of")]
 
-use std::time::SystemTime;
-
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 
-use super::{Expected, Move, place, refused, set};
+use super::{Attempt, Expected, Move, place, refused, set};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
-use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Encoding, Field, KeyId, Layout, SentAt};
 use crate::verify::mac;
@@ -54,12 +51,8 @@ fn is_encoded(text: &str, encoding: Encoding) -> bool {
 }
 
 /// Another tag, or the same in another spelling.
-pub(super) fn tag(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn tag(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let (text, at) = find_tag(attack, genuine)?;
     let encoding = attack.scheme.signature.encoding;
     let length = mac::encoded_len(attack.scheme.algorithm, encoding);
@@ -99,12 +92,8 @@ pub(super) fn tag(
 }
 
 /// The right tag, as that of another version.
-pub(super) fn version(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn version(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let (text, at) = find_tag(attack, genuine)?;
     let prefix = &*attack.scheme.signature.prefix;
     if prefix.is_empty() || matches!(attack.scheme.key_id, Some(KeyId::Prefix(_))) {
@@ -129,12 +118,8 @@ pub(super) fn version(
 }
 
 /// The same bytes in base64 with another last digit, of which not all bits count.
-pub(super) fn same_bytes(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    _: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn same_bytes(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, .. } = attempt;
     let encoding = attack.scheme.signature.encoding;
     let digits: &[u8] = match encoding {
         Encoding::Base64 => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
@@ -152,12 +137,8 @@ pub(super) fn same_bytes(
 }
 
 /// The right tag among wrong ones, and among those of other versions.
-pub(super) fn among_others(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn among_others(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let (text, at) = find_tag(attack, genuine)?;
     let scheme = &attack.scheme;
     if matches!(scheme.key_id, Some(KeyId::Prefix(_)))

@@ -1,8 +1,6 @@
 //! What somebody signs: the partner once more, or somebody without its secret.
 
-use std::time::SystemTime;
-
-use super::{Expected, Move, place, refused, set, text};
+use super::{Attempt, Expected, Move, place, refused, set, text};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::{Content, Genuine, out_of_time};
 use crate::fuzzing::choices::Choices;
@@ -11,12 +9,8 @@ use crate::scheme::{Algorithm, Identity, Part};
 use crate::verify::mac;
 
 /// The partner's next attempt.
-pub(super) fn again(
-    attack: &Attack,
-    genuine: &Genuine,
-    now: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn again(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, now, choices } = attempt;
     let later = Genuine::new(attack, now, choices)?.sent_at;
     let content = genuine.content.clone();
     let request = Genuine::sign(attack, attack.signer(choices)?, content, later)?.request;
@@ -25,35 +19,23 @@ pub(super) fn again(
 }
 
 /// Another message of the partner.
-pub(super) fn another(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn another(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let tells_apart = id_counts(attack) || payload_counts(attack);
     let content = genuine.content.with_other_payload().with_other_id();
     message(attack, genuine, content, tells_apart, choices)
 }
 
 /// The same payload once more, and not as another attempt.
-pub(super) fn another_id(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn another_id(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let content = genuine.content.with_other_id();
     id_counts(attack).then(|| message(attack, genuine, content, true, choices))?
 }
 
 /// The same delivery with another payload, as of partners who write the attempt into it.
-pub(super) fn another_payload(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn another_payload(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let content = genuine.content.with_other_payload();
     let other = message(attack, genuine, content, true, choices)?;
     // What identifies it may have taken the payload's place.
@@ -101,12 +83,8 @@ fn payload_counts(attack: &Attack) -> bool {
     is_content && (attack.scheme.covers_body() || attack.scheme.content.contains(&Part::SortedForm))
 }
 
-pub(super) fn out_of_tolerance(
-    attack: &Attack,
-    genuine: &Genuine,
-    now: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn out_of_tolerance(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, now, choices } = attempt;
     let time = out_of_time(&attack.scheme, now, choices)?;
     let content = genuine.content.clone();
     let request = Genuine::sign(attack, attack.signer(choices)?, content, time)?.request;
@@ -118,12 +96,8 @@ pub(super) fn out_of_tolerance(
 }
 
 /// With a key that anybody can guess.
-pub(super) fn signed_with_another_key(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn signed_with_another_key(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let (key, what): (&[u8], &str) = choices.one(&[
         (b"".as_slice(), "an empty key"),
         (b"secret".as_slice(), "the key `secret`"),
@@ -142,12 +116,8 @@ pub(super) fn signed_with_another_key(
 }
 
 /// With the right key, by another algorithm, and saying so.
-pub(super) fn signed_with_another_algorithm(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn signed_with_another_algorithm(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let names = [
         (Algorithm::HmacSha1, "sha1"),
         (Algorithm::HmacSha256, "sha256"),

@@ -1,24 +1,15 @@
 //! Where a request is sent to, where that is signed as it arrives.
 
-use std::time::SystemTime;
-
 use bytes::Bytes;
 use http::{Method, Request, Uri};
 
 use super::place::{parameter, replaced};
-use super::{Move, refused};
-use crate::fuzzing::attack::Attack;
-use crate::fuzzing::attack::genuine::Genuine;
-use crate::fuzzing::choices::Choices;
+use super::{Attempt, Move, refused};
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Field, Part};
 
-pub(super) fn method(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn method(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     if !attack.scheme.content.contains(&Part::Method) {
         return None;
     }
@@ -28,12 +19,8 @@ pub(super) fn method(
 }
 
 /// The query, or what is signed of it.
-pub(super) fn query(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn query(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let old = genuine.request.uri().query().unwrap_or_default();
     let parts = attack.scheme.content.iter().flat_map(|part| match part {
         Part::Optional(parts) => parts,

@@ -1,12 +1,9 @@
 //! Times that are no time, or are the same one written otherwise.
 
-use std::time::SystemTime;
-
 use super::place;
-use super::{Move, refused, set};
+use super::{Attempt, Move, refused, set};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
-use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Field, SentAt, TimeFormat};
 
@@ -28,22 +25,14 @@ const EXTREMES: [&str; 14] = [
     "+292277026596-12-04T15:30:08Z",
 ];
 
-pub(super) fn extreme(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn extreme(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     changed(attack, genuine, |_| choices.one(&EXTREMES).to_owned())
 }
 
 /// The same time, written otherwise.
-pub(super) fn respelled(
-    attack: &Attack,
-    genuine: &Genuine,
-    _: SystemTime,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+pub(super) fn respelled(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let SentAt { field, format } = attack.scheme.sent_at.as_ref()?;
     let which = choices.byte();
     // Around the value of a header HTTP has no spaces.
