@@ -132,8 +132,10 @@ impl Content {
         let mut tree = json!({ "payload": self.payload });
         if let Some(items) = &scheme.items {
             let mut item = json!({ "payload": self.payload });
-            for pointer in pointers(&scheme.content) {
-                set(&mut item, pointer, self.id.to_string().into());
+            for part in leaves(&scheme.content) {
+                if let Part::Field(Field::Pointer(pointer)) = part {
+                    set(&mut item, pointer, self.id.to_string().into());
+                }
             }
             set(&mut tree, items, json!([item]));
         }
@@ -187,16 +189,13 @@ fn is_time(scheme: &Scheme, field: &Field) -> bool {
     scheme.sent_at.as_ref().is_some_and(|sent_at| sent_at.field.is_at(field))
 }
 
-/// The pointers that are signed, if they are there.
-fn pointers(parts: &[Part]) -> Vec<&str> {
-    fn of_part(part: &Part) -> Vec<&str> {
-        match part {
-            Part::Field(Field::Pointer(pointer)) => vec![&**pointer],
-            Part::Optional(parts) => pointers(parts),
-            _ => Vec::new(),
-        }
-    }
-    parts.iter().flat_map(of_part).collect()
+/// The parts, and what the optional ones consist of.
+pub(super) fn leaves<'p>(parts: &'p [Part]) -> Vec<&'p Part> {
+    let within = |part: &'p Part| match part {
+        Part::Optional(parts) => leaves(parts),
+        part => vec![part],
+    };
+    parts.iter().flat_map(within).collect()
 }
 
 /// What is signed if it is there.

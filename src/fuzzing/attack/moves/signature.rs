@@ -164,13 +164,13 @@ pub(super) fn among_others(attempt: Attempt<'_, '_>) -> Option<Move> {
         .chain([&*right])
         .chain(std::iter::repeat_n(&*wrong, after))
         .collect();
-    let separator = match scheme.signature.layout {
-        Layout::List(separator) => separator.to_string(),
-        Layout::SpacedList(separator) => format!("{separator} "),
-        Layout::Repeated | Layout::Numbered => String::new(),
-        _ => return None,
+    let list = |separator: &str| {
+        let list = format!("{front}{}{}", entries.join(separator), text.get(at + length..)?);
+        signed(attack, genuine, &text, list.as_bytes())
     };
     let request = match scheme.signature.layout {
+        Layout::List(separator) => list(&separator.to_string())?,
+        Layout::SpacedList(separator) => list(&format!("{separator} "))?,
         Layout::Repeated => {
             let mut request = genuine.request.clone();
             let name = HeaderName::from_bytes(place::header(scheme)?.as_bytes()).ok()?;
@@ -191,10 +191,7 @@ pub(super) fn among_others(attempt: Attempt<'_, '_>) -> Option<Move> {
             }
             request
         }
-        _ => {
-            let list = format!("{front}{}{}", entries.join(&separator), text.get(at + length..)?);
-            signed(attack, genuine, &text, list.as_bytes())?
-        }
+        _ => return None,
     };
     let what = format!("the right signature stands behind {before} others and before {after}");
     Some(Move { request, what, expected: Expected::OneKey(Oracle::AcceptsGenuine) })

@@ -5,6 +5,7 @@ use http::{Method, Request, Uri};
 
 use super::place::{parameter, replaced};
 use super::{Attempt, Move, refused};
+use crate::fuzzing::attack::genuine::leaves;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Field, Part};
 
@@ -22,11 +23,7 @@ pub(super) fn method(attempt: Attempt<'_, '_>) -> Option<Move> {
 pub(super) fn query(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
     let old = genuine.request.uri().query().unwrap_or_default();
-    let parts = attack.scheme.content.iter().flat_map(|part| match part {
-        Part::Optional(parts) => parts,
-        part => std::slice::from_ref(part),
-    });
-    let signed = parts.into_iter().find_map(|part| match part {
+    let signed = leaves(&attack.scheme.content).into_iter().find_map(|part| match part {
         Part::Field(Field::Query(name)) => Some(&**name),
         _ => None,
     });
