@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
 use crate::error::ConfigError;
 use crate::scheme::{Field, Part, Scheme};
@@ -146,13 +146,21 @@ pub struct Message {
     id: Option<String>,
     event: Option<String>,
     sent_at: Option<SystemTime>,
+    headers: HeaderMap,
     fills_body: bool,
 }
 
 impl Message {
     /// A message with this body, sent now.
     pub fn new(body: impl Into<Bytes>) -> Self {
-        Self { body: body.into(), id: None, event: None, sent_at: None, fills_body: false }
+        Self {
+            body: body.into(),
+            id: None,
+            event: None,
+            sent_at: None,
+            headers: HeaderMap::new(),
+            fills_body: false,
+        }
     }
 
     /// The id, for schemes that have it outside a body which is signed as a whole.
@@ -170,6 +178,13 @@ impl Message {
     /// When it is sent, for schemes that sign the time outside the body.
     pub fn sent_at(mut self, sent_at: SystemTime) -> Self {
         self.sent_at = Some(sent_at);
+        self
+    }
+
+    /// Another header, which the scheme may sign: Mercado Pago signs `x-request-id` where it is there. A
+    /// header that the scheme writes itself takes the place of one with its name.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
         self
     }
 
@@ -206,6 +221,12 @@ pub enum SignError {
     /// The scheme signs fields of the JSON, or writes into it, and the body is none with room for them.
     #[error("the body needs to be a JSON object, and where items are signed to have at least one")]
     Json,
+    /// The scheme has something in a form, and the body is JSON.
+    #[error("the scheme writes `{field}` into a form, and the body is JSON: give it a form")]
+    NotForm {
+        /// What is written.
+        field: String,
+    },
     /// The scheme signs the time with its digits beside something else, and this one has too few.
     #[error("the time needs as many digits as those of this century; is it a wrong unit?")]
     Time,

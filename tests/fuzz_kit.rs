@@ -42,6 +42,7 @@ enum Bug {
     BodyAsKey,
     IdAndBodyAsKey,
     LenientBase64,
+    SecondNameAsKey,
 }
 
 /// A receiver as people write it, of Standard Webhooks or of GitHub's webhooks.
@@ -124,6 +125,7 @@ impl Homemade {
         let body = const_hex::encode(request.body());
         (fresh && right).then(|| match self.bug {
             Bug::BodyAsKey => body,
+            Bug::SecondNameAsKey => self.header(headers, "svix-id").unwrap_or(id).to_owned(),
             Bug::IdAndBodyAsKey => format!("{id} {body}"),
             _ => id.to_owned(),
         })
@@ -201,6 +203,7 @@ fn s5_planted_bugs_are_found() {
         (&standard, Bug::BodyAsKey, Oracle::TwoKeys),
         (&standard, Bug::IdAndBodyAsKey, Oracle::OneKey),
         (&standard, Bug::LenientBase64, Oracle::RefusesRespelled),
+        (&standard, Bug::SecondNameAsKey, Oracle::OneKey),
     ] {
         for seed in 1..=3 {
             let started = Instant::now();
@@ -360,7 +363,7 @@ fn s5_mistakes_before_the_verification_are_found() {
         ..presets::STANDARD_WEBHOOKS
     };
     type Wrong = fn(&Verifier, &Request<Bytes>) -> Option<Vec<u8>>;
-    let mistakes: [(&str, Scheme, Wrong, Oracle); 9] = [
+    let mistakes: [(&str, Scheme, Wrong, Oracle); 13] = [
         (
             "the first of a list with spaces",
             presets::WORKOS,
@@ -437,7 +440,7 @@ fn s5_mistakes_before_the_verification_are_found() {
                     verifier,
                     with(request, |request| {
                         *request.method_mut() = http::Method::POST;
-                        *request.uri_mut() = "/in?tenant=7".parse().unwrap();
+                        *request.uri_mut() = "/in?data.id=5".parse().unwrap();
                     }),
                 )
             },
@@ -468,6 +471,68 @@ fn s5_mistakes_before_the_verification_are_found() {
             Oracle::RefusesChanged,
         ),
         (
+            "the first of two times in a list",
+            presets::STRIPE,
+            |verifier, request| {
+                key(
+                    verifier,
+                    with(request, |request| {
+                        header(request, "stripe-signature", |text| {
+                            let mut has_time = false;
+                            let mut entries: Vec<&str> = text.split(',').collect();
+                            entries.retain(|entry| {
+                                !entry.starts_with("t=") || !std::mem::replace(&mut has_time, true)
+                            });
+                            entries.join(",")
+                        })
+                    }),
+                )
+            },
+            Oracle::RefusesRepeated,
+        ),
+        (
+            "the last of two parameters",
+            presets::MAILGUN_FORM,
+            |verifier, request| {
+                let body = std::str::from_utf8(request.body()).ok()?;
+                let tokens: Vec<&str> =
+                    body.split('&').filter(|pair| pair.starts_with("token=")).collect();
+                let rest = body.split('&').filter(|pair| !pair.starts_with("token="));
+                let body = rest.chain(tokens.last().copied()).collect::<Vec<_>>().join("&");
+                key(verifier, with(request, |request| *request.body_mut() = body.into()))
+            },
+            Oracle::RefusesRepeated,
+        ),
+        (
+            "whatever the version of the signature",
+            presets::BOX,
+            |verifier, request| {
+                let version = "1".parse().unwrap();
+                key(
+                    verifier,
+                    with(request, |request| {
+                        request.headers_mut().insert("box-signature-version", version);
+                    }),
+                )
+            },
+            Oracle::RefusesMissing,
+        ),
+        (
+            "a header that is signed if it is there, believed in either case",
+            presets::MERCADOPAGO,
+            |verifier, request| {
+                key(verifier, request.clone()).or_else(|| {
+                    key(
+                        verifier,
+                        with(request, |request| {
+                            request.headers_mut().remove("x-request-id");
+                        }),
+                    )
+                })
+            },
+            Oracle::RefusesChanged,
+        ),
+        (
             "what is not signed is in the key",
             unsigned_body,
             |verifier, request| {
@@ -476,7 +541,7 @@ fn s5_mistakes_before_the_verification_are_found() {
             Oracle::OneKey,
         ),
     ];
-    let url = "https://hooks.example.com/in?tenant=7";
+    let url = "https://hooks.example.com/in?data.id=5";
     for (what, scheme, wrong, oracle) in mistakes {
         let [secret, _] = secrets_of(&scheme);
         let attack = Attack::for_url(scheme.clone(), secret.clone(), url).unwrap();
@@ -488,6 +553,24 @@ fn s5_mistakes_before_the_verification_are_found() {
         let finding = attack.run(&Wrapped(right.0, wrong), 20_000, 1).expect_err(what);
         assert_eq!(finding.oracle, oracle, "{what}: {finding}");
     }
+}
+
+#[test]
+fn s5_a_digest_that_is_compared_with_nothing_is_found() {
+    let digest = Field::header("x-body-sha256");
+    let content = vec![Part::SentAt, Part::Literal(".".into()), Part::Field(digest.clone())];
+    let scheme = Scheme {
+        content: content.into(),
+        digest: Some(digest),
+        sent_at: presets::STANDARD_WEBHOOKS.sent_at,
+        ..GITHUB
+    };
+    let attack = Attack::new(scheme.clone(), SECRET).unwrap();
+    attack.run(&builder(scheme.clone()).build().unwrap(), 2_000, 1).unwrap();
+    let wrong =
+        Scheme { digest: None, dangerously_allow: vec![Danger::UnsignedBody].into(), ..scheme };
+    let finding = attack.run(&builder(wrong).build().unwrap(), 2_000, 1).unwrap_err();
+    assert_eq!(finding.oracle, Oracle::RefusesChanged, "{finding}");
 }
 
 #[test]

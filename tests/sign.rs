@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use base64ct::{Base64, Encoding as _};
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderName, HeaderValue, Request};
 use inhook::scheme::{
     Algorithm, Encoding, Field, Identity, KeyFormat, Layout, Part, Scheme, SentAt, Signature,
     TimeFormat,
@@ -19,7 +19,7 @@ use proptest::sample::{Index, select};
 
 mod common;
 
-use common::{NOW, PRESETS, SECRET, at, set, text};
+use common::{NOW, PRESETS, SECRET, at, builder, set, text};
 
 const HEADER: &str = "x-signature";
 
@@ -407,4 +407,53 @@ fn an_id_is_written_into_an_item() {
     let request = signer.request(&Message::new(body).id("new")).unwrap();
     let verifier = Verifier::new("acme", presets::ADYEN, "6b".repeat(32)).unwrap();
     assert_eq!(verifier.verify(request).unwrap().id(), Some("new"));
+}
+
+/// What a scheme signs if it is there.
+#[test]
+fn a_header_of_the_message_is_signed() {
+    let name = HeaderName::from_static("x-request-id");
+    let with = |value: &[u8]| {
+        let message = Message::new("{}").sent_at(at(NOW));
+        message.header(name.clone(), HeaderValue::from_bytes(value).unwrap())
+    };
+    let signer = Signer::new(presets::MERCADOPAGO, SECRET).unwrap();
+    let request = signer.request(&with(b"b-1")).unwrap();
+    assert_eq!(request.headers()["x-request-id"], "b-1");
+    let verifier = builder(presets::MERCADOPAGO).build().unwrap();
+    let signed = verifier.verify(request.clone()).unwrap();
+    let mut other = request;
+    other.headers_mut().insert(&name, HeaderValue::from_static("b-2"));
+    assert!(verifier.verify(other).is_err());
+    let other = verifier.verify(signer.request(&with(b"b-2")).unwrap()).unwrap();
+    assert_ne!(signed.key(), other.key());
+    // It would not arrive as it was signed.
+    let error = signer.request(&with(b" b-1")).unwrap_err();
+    assert!(matches!(error, SignError::HeaderValue { .. }), "{error}");
+    // What the scheme writes itself, it writes.
+    let signature = HeaderName::from_static("x-signature");
+    let message = Message::new("{}").sent_at(at(NOW));
+    let message = message.header(signature, HeaderValue::from_static("mine"));
+    let github = Signer::new(presets::GITHUB, SECRET).unwrap();
+    let name = HeaderName::from_static("x-hub-signature-256");
+    let forged = message.header(name, HeaderValue::from_static("sha256=00"));
+    let request = github.request(&forged).unwrap();
+    assert_eq!(request.headers()["x-signature"], "mine");
+    builder(presets::GITHUB).build().unwrap().verify(request).unwrap();
+}
+
+/// Behind JSON nobody finds a parameter.
+#[test]
+fn nothing_of_a_form_is_written_into_json() {
+    let scheme = Scheme { event: Some(Field::form("type")), ..presets::GITHUB };
+    let signer = Signer::new(scheme, SECRET).unwrap();
+    for json in [r#"{"a":1}"#, " [1]\n"] {
+        let error = signer.request(&Message::new(json).event("push")).unwrap_err();
+        assert!(matches!(error, SignError::NotForm { .. }), "{error}");
+        assert_eq!(signer.request(&Message::new(json)).unwrap().body(), json);
+    }
+    for (form, signed) in [("a=1", "a=1&type=push"), ("", "type=push"), ("1", "1&type=push")] {
+        let request = signer.request(&Message::new(form).event("push")).unwrap();
+        assert_eq!(request.body(), signed);
+    }
 }

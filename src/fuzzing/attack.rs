@@ -182,7 +182,7 @@ impl Attack {
             }
         }
         // Of a few attempts there may be none by chance.
-        match iterations >= 50 && tried < iterations.div_ceil(10) {
+        match iterations >= 50 && tried < iterations.div_ceil(20) {
             false => Ok(()),
             true => Err(Box::new(Finding {
                 oracle: Oracle::Tried,

@@ -47,13 +47,16 @@ impl<'s> Draft<'s> {
             scheme,
             source,
             uri: url.map_or(Ok(Uri::from_static("/")), path_of).map_err(|_| SignError::Json)?,
-            headers: HeaderMap::new(),
+            headers: message.headers.clone(),
             body: message.body.to_vec(),
             parameters: Vec::new(),
             json: None,
             id: message.id.clone(),
             time: time.clone().unwrap_or_default(),
         };
+        if let Some((name, _)) = message.headers.iter().find(|(_, value)| !arrives(value)) {
+            return Err(SignError::HeaderValue { header: name.to_string() });
+        }
         let sent_at = scheme.sent_at.as_ref().map(|sent_at| &sent_at.field);
         let event = scheme.events().first();
         let fills = message.fills_body
@@ -202,6 +205,9 @@ impl<'s> Draft<'s> {
                 Ok(())
             }
             Field::Form(name) => {
+                if self.scheme.json == Json::Body && is_json(&self.body) {
+                    return Err(SignError::NotForm { field: name.to_string() });
+                }
                 self.is_new(name, &self.body())?;
                 self.parameters = joined(&self.parameters, &pair(name, value.as_bytes()));
                 Ok(())
@@ -238,11 +244,8 @@ impl<'s> Draft<'s> {
     fn insert(&mut self, name: &str, value: &str) -> Result<(), SignError> {
         let unusable = || SignError::HeaderValue { header: name.into() };
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
-        // On their way they would be lost: RFC 9110, section 5.5.
-        if value.starts_with([' ', '\t']) || value.ends_with([' ', '\t']) {
-            return Err(unusable());
-        }
-        self.headers.insert(header, HeaderValue::from_str(value).map_err(|_| unusable())?);
+        let value = HeaderValue::from_str(value).ok().filter(arrives).ok_or_else(unusable)?;
+        self.headers.insert(header, value);
         Ok(())
     }
 
@@ -267,6 +270,17 @@ impl<'s> Draft<'s> {
             self.headers.insert(header::CONTENT_TYPE, form);
         }
     }
+}
+
+/// Whether all of a value gets there. Spaces at its ends don't: RFC 9110, section 5.5.
+fn arrives(value: &HeaderValue) -> bool {
+    let ends = [value.as_bytes().first(), value.as_bytes().last()];
+    !ends.into_iter().flatten().any(|byte| b" \t".contains(byte))
+}
+
+/// Whether a body is an object or an array, which hardly any form is.
+fn is_json(body: &[u8]) -> bool {
+    matches!(serde_json::from_slice(body), Ok(Value::Object(_) | Value::Array(_)))
 }
 
 /// The path and the query of a URL.

@@ -13,7 +13,7 @@ async fn send_sends_for_every_preset() {
     let sent = tokio::task::spawn_blocking(move || {
         for preset in presets::all() {
             let to = format!("{base}/{}", preset.name);
-            let body = body_for_all();
+            let body = body_of(preset.name);
             let mut args =
                 vec!["send", &to, "--scheme", preset.name, "--secret-env", "HOOK_SECRET"];
             if preset.scheme.key_id.is_some() {

@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderName, HeaderValue, Request};
 use serde_json::{Map, Value, json};
 
 use super::Attack;
@@ -60,11 +60,17 @@ impl Genuine {
         sent_at: SystemTime,
     ) -> Option<Self> {
         let (body, is_complete) = content.body(&attack.scheme, sent_at);
-        let message = Message::new(body).id(content.id.to_string()).sent_at(sent_at);
-        // A signer would write it behind JSON.
-        let in_form = attack.scheme.events().iter().any(|it| matches!(it, Field::Form(_)));
-        let message = if in_form { message } else { message.event("push") };
-        let request = signer.request(&message).ok()?;
+        let id = content.id.to_string();
+        let mut message = Message::new(body).id(&id).sent_at(sent_at);
+        for field in content.fields(&attack.scheme) {
+            if let Field::Header(name) = field {
+                let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+                message = message.header(name, HeaderValue::from_str(&id).ok()?);
+            }
+        }
+        // An event type that belongs into a form has no place in JSON.
+        let with_event = signer.request(&message.clone().event("push"));
+        let request = with_event.or_else(|_| signer.request(&message)).ok()?;
         Some(Self { request, content, sent_at, is_complete })
     }
 }
@@ -86,22 +92,31 @@ impl Content {
         Self { payload: format!("{}x", self.payload), ..self.clone() }
     }
 
+    /// All that the scheme has somewhere, and for some messages what it has if it is there.
+    fn fields<'s>(&self, scheme: &'s Scheme) -> Vec<&'s Field> {
+        let mut fields = needed(scheme);
+        if self.style & 4 != 0 {
+            fields.extend(optional(scheme));
+        }
+        fields
+    }
+
     /// The body, and whether it has all that the scheme asks for.
     fn body(&self, scheme: &Scheme, sent_at: SystemTime) -> (Vec<u8>, bool) {
         let time = scheme.sent_at.as_ref().map(|it| timestamp::write(it.format, sent_at));
-        let mut needed = needed(scheme);
-        if self.style & 4 != 0 {
-            needed.extend(optional(scheme));
-        }
+        let needed = self.fields(scheme);
         let in_json = needed.iter().any(|field| field.is_in_json()) || scheme.items.is_some();
         let in_form = scheme.content.contains(&Part::SortedForm)
             || needed.iter().any(|field| matches!(field, Field::Form(_)));
-        // Headers, and more than a signer writes into items or parameters, are not known here.
+        // More than a signer writes into items or the query is not known here.
         let is_complete = scheme.items.is_none()
             && scheme.json == Json::Body
             && !scheme.allows(Danger::UnsignedBody)
             && needed.iter().all(|field| {
-                field.is_in_body() || scheme.id.as_ref() == Some(*field) || is_time(scheme, field)
+                field.is_in_body()
+                    || field.as_header().is_some()
+                    || scheme.id.as_ref() == Some(*field)
+                    || is_time(scheme, field)
             })
             && scheme.key_id.is_none()
             // One place can't be a text and a number.
@@ -206,7 +221,7 @@ fn optional(scheme: &Scheme) -> impl Iterator<Item = &Field> {
         _ => None,
     });
     optional.flatten().filter_map(|part| match part {
-        Part::Field(field) if field.is_in_body() => Some(field),
+        Part::Field(field) if field.is_in_body() || field.as_header().is_some() => Some(field),
         _ => None,
     })
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 
 use super::Attack;
-use super::genuine::Genuine;
+use super::genuine::{Genuine, leaves};
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Danger, Field, Identity, Part, Scheme};
@@ -65,16 +65,20 @@ pub(super) const MOVES: &[Make] = &[
     headers::missing,
     headers::signed_header,
     headers::unsigned_header,
+    headers::required,
+    headers::second_name,
     headers::unrelated,
     headers::content_type,
     time::extreme,
     time::respelled,
+    time::repeated,
     content::cut_otherwise,
     content::body,
     content::body_respelled,
     content::form,
     target::method,
     target::query,
+    target::repeated,
 ];
 
 fn refused(request: Request<Bytes>, oracle: Oracle, what: impl Into<String>) -> Option<Move> {
@@ -84,7 +88,7 @@ fn refused(request: Request<Bytes>, oracle: Oracle, what: impl Into<String>) -> 
 /// The headers that are signed, and that of the signature.
 fn signed_headers(attack: &Attack) -> Vec<&str> {
     let scheme = &attack.scheme;
-    let signed = scheme.content.iter().filter_map(|part| header_of(scheme, part));
+    let signed = leaves(&scheme.content).into_iter().filter_map(|part| header_of(scheme, part));
     scheme.signature.field.as_header().into_iter().chain(signed).collect()
 }
 

@@ -54,7 +54,8 @@ pub(super) fn signed_header(attempt: Attempt<'_, '_>) -> Option<Move> {
     let signature = attack.scheme.signature.field.as_header();
     let headers: Vec<&str> = headers.into_iter().filter(|it| Some(*it) != signature).collect();
     let header = choices.one(headers.first().map(|_| &*headers)?);
-    let old = text(&genuine.request, header)?;
+    // One that is signed if it is there may be added.
+    let old = text(&genuine.request, header).unwrap_or_default();
     let at = choices.below(old.len() + 1);
     let byte = match choices.rarely(2) {
         true => choices.byte(),
@@ -84,6 +85,53 @@ pub(super) fn unsigned_header(attempt: Attempt<'_, '_>) -> Option<Move> {
     let mut request = genuine.request.clone();
     set(&mut request, header, choices.one(&["other", "1", "x-y"]))?;
     let what = format!("header `{header}`, which nobody signs, has another value");
+    Some(Move { request, what, expected: Expected::OneKeyIfAny })
+}
+
+/// A header that has to say something, and does not, or says something else as well.
+pub(super) fn required(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
+    let requires = &attack.scheme.requires;
+    let (header, value) = requires.get(choices.below(requires.len().max(1)))?;
+    let name = HeaderName::from_bytes(header.as_bytes()).ok()?;
+    let other = HeaderValue::from_str(&format!("{value}0")).ok()?;
+    let mut request = genuine.request.clone();
+    let headers = request.headers_mut();
+    let (oracle, what) = match choices.byte() % 3 {
+        0 => headers.remove(&name).map(|_| (Oracle::RefusesMissing, "is missing"))?,
+        1 => headers.insert(&name, other).map(|_| (Oracle::RefusesChanged, "has another value"))?,
+        _ => headers.append(&name, other).then_some((Oracle::RefusesRepeated, "is there twice"))?,
+    };
+    refused(request, oracle, format!("header `{header}`, which has one value, {what}"))
+}
+
+/// A header under its second name, alone, or beside itself with another value.
+pub(super) fn second_name(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
+    let scheme = &attack.scheme;
+    let aliases = scheme.aliases.get(choices.below(scheme.aliases.len().max(1)));
+    let (name, second) = aliases.map(|(name, second)| (&**name, &**second))?;
+    // Under another name an id that nobody signs is another one for whoever does not know that.
+    let is_id = scheme.id.as_ref().and_then(Field::as_header) == Some(name);
+    if is_id && binds_unsigned(attack) {
+        return None;
+    }
+    let right = text(&genuine.request, name)?;
+    let wrong = format!("{right}1");
+    let mut request = genuine.request.clone();
+    let (value, second_value) = match choices.byte() % 4 {
+        0 => (None, &right),
+        1 => (Some(&right), &right),
+        2 => (Some(&right), &wrong),
+        _ => (Some(&wrong), &right),
+    };
+    match value {
+        Some(value) => set(&mut request, name, value)?,
+        None => drop(request.headers_mut().remove(name)?),
+    }
+    set(&mut request, second, second_value)?;
+    let value = value.map_or("missing".into(), |value| format!("`{value}`"));
+    let what = format!("header `{name}` is {value}, and `{second}` is `{second_value}`");
     Some(Move { request, what, expected: Expected::OneKeyIfAny })
 }
 

@@ -5,7 +5,7 @@ use super::{Attempt, Move, refused, set};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
 use crate::fuzzing::finding::Oracle;
-use crate::scheme::{Field, SentAt, TimeFormat};
+use crate::scheme::{Field, Layout, SentAt, TimeFormat};
 
 /// What overflows, or is read as something else.
 const EXTREMES: [&str; 14] = [
@@ -51,6 +51,28 @@ pub(super) fn respelled(attempt: Attempt<'_, '_>) -> Option<Move> {
         (_, 3) => format!("{time}e0"),
         (_, _) => format!("{time}abc"),
     })
+}
+
+/// Two times in one list.
+pub(super) fn repeated(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
+    let SentAt { field: Field::Parameter(name), .. } = attack.scheme.sent_at.as_ref()? else {
+        return None;
+    };
+    let (Layout::List(separator) | Layout::SpacedList(separator) | Layout::Lists(separator)) =
+        attack.scheme.signature.layout
+    else {
+        return None;
+    };
+    let (header, text, at) = place::time(&attack.scheme, &genuine.request)?;
+    let other = format!("{name}={}1", text.get(at)?);
+    let new = match choices.rarely(2) {
+        true => format!("{other}{separator}{text}"),
+        false => format!("{text}{separator}{other}"),
+    };
+    let mut request = genuine.request.clone();
+    set(&mut request, &header, new)?;
+    refused(request, Oracle::RefusesRepeated, format!("`{name}` is in the list twice"))
 }
 
 fn changed(attack: &Attack, genuine: &Genuine, spell: impl FnOnce(&str) -> String) -> Option<Move> {
