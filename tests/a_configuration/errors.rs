@@ -492,6 +492,8 @@ fn the_limits_themselves_are_accepted() {
     builder(Scheme { event: Some(Field::pointer("/1")), ..sixteen.clone() }).build().unwrap();
     let error = builder(sixteen).build().unwrap_err();
     assert_eq!(error, ConfigError::TooManyPointers { count: 17, max: 16 });
+    let deep = Some(Field::Pointer("/a".repeat(60).into()));
+    builder(Scheme { event: deep, ..presets::GITHUB }).build().unwrap();
     let raw = Scheme { key: KeyFormat::Raw, ..presets::STANDARD_WEBHOOKS };
     builder(raw).build().unwrap();
     // A parameter whose name only begins like the prefix.

@@ -60,7 +60,9 @@ async fn a9_no_secret_is_ever_printed() {
     let log = &*LOG;
     let mut printed = Printed::default();
     printed.debug(&Secret::new(SECRET));
-    printed.debug(&Secret::new(WEAK).label("2026-01"));
+    let labelled = Secret::new(WEAK).label("2026-01");
+    assert!(format!("{labelled:?}").contains("2026-01"));
+    printed.debug(&labelled);
     for scheme in [presets::GITHUB, presets::STANDARD_WEBHOOKS, SHORTLINKS] {
         let builder: VerifierBuilder =
             builder(scheme.clone()).secret(Secret::new(OTHER_SECRET).label("old"));

@@ -94,3 +94,10 @@ fn a11_the_default_windows() {
     assert_eq!(window(presets::SHOPIFY, false), (96 * HOUR, 30 * 24 * HOUR));
     assert_eq!(window(presets::STANDARD_WEBHOOKS, true), (96 * HOUR, 30 * 24 * HOUR));
 }
+
+#[test]
+fn a_deadline_is_that_of_the_scheme() {
+    for scheme in [presets::GITHUB, presets::SLACK] {
+        assert_eq!(verifier(scheme.clone()).deadline(), scheme.deadline);
+    }
+}

@@ -29,6 +29,23 @@ fn a_time_that_touches_the_body() {
     }
 }
 
+/// Where nothing beside it varies, a time of before 2001 is one like any other.
+#[test]
+fn a_time_that_touches_constants_has_any_number_of_digits() {
+    for (address, part) in [(URL, Part::Url), ("/webhooks/acme", Part::Path)] {
+        let parts = vec![part, Part::SentAt, Part::Literal(Borrowed("\n")), Part::Body];
+        let scheme = Scheme {
+            content: parts.into(),
+            sent_at: Some(TIME),
+            tolerance: None,
+            ..scheme(&[Part::Body])
+        };
+        let tag = tag(&format!("{address}999999999\n{{}}"));
+        let headers = [("x-signature", &*tag), ("x-timestamp", "999999999")];
+        accepted(&scheme, request("/", &headers, "{}"));
+    }
+}
+
 /// As Twitch signs: nothing separates id, time and body, and the body begins with a time of its own.
 #[test]
 fn an_id_that_touches_a_time_has_no_colon() {
