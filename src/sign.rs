@@ -12,8 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use crate::error::ConfigError;
 use crate::scheme::{Field, Part, Scheme};
 use crate::secret::{KeyRing, Secret};
-use crate::verify::mac;
 use crate::verify::source::Source;
+use crate::verify::{Rejection, mac};
 
 mod draft;
 
@@ -36,8 +36,8 @@ use draft::Draft;
 pub struct Signer {
     scheme: Arc<Scheme>,
     source: Arc<Source>,
-    label: Arc<str>,
-    key: mac::Key,
+    /// With its label.
+    key: [(Arc<str>, mac::Key); 1],
     url: Option<Arc<str>>,
 }
 
@@ -67,10 +67,11 @@ impl Signer {
     }
 
     fn prepare(scheme: Scheme, secret: Secret, url: Option<&str>) -> Result<Self, ConfigError> {
-        let source = Arc::new(Source::prepare("signer".into(), &scheme, url, true, None)?);
+        // A message may have been sent at any time.
+        let source = Arc::new(Source::prepare("signer".into(), &scheme, url, false, None)?);
         let ring = KeyRing::prepare(&scheme, [secret], true)?;
-        let (label, key) = ring.keys.into_iter().next().ok_or(ConfigError::NoSecret)?;
-        Ok(Self { scheme: Arc::new(scheme), source, label, key, url: url.map(Arc::from) })
+        let key = ring.keys.into_iter().next().ok_or(ConfigError::NoSecret)?;
+        Ok(Self { scheme: Arc::new(scheme), source, key: [key], url: url.map(Arc::from) })
     }
 
     /// A whole signed POST request.
@@ -81,8 +82,9 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// The message lacks an id that is signed, has something that no header can hold, or is not the
-    /// JSON that the scheme signs.
+    /// The message lacks an id that is signed, has something that no header can hold, is not the JSON or
+    /// the form that the scheme signs, or could not be verified for another reason than that an id or a
+    /// time is not in its body.
     pub fn request(&self, message: &Message) -> Result<Request<Bytes>, SignError> {
         if self.scheme.content.contains(&Part::Id)
             && message.id.is_none()
@@ -91,12 +93,22 @@ impl Signer {
             return Err(SignError::MissingId);
         }
         let mut draft = Draft::new(&self.scheme, &self.source, self.url.as_deref(), message)?;
-        draft.sign(&self.label, &self.key)?;
+        let [(label, key)] = &self.key;
+        draft.sign(label, key)?;
         let mut request = Request::new(draft.body().into());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = draft.uri;
         *request.headers_mut() = draft.headers;
-        Ok(request)
+        match self.source.prove(&self.key, &request, SystemTime::now()) {
+            // What has to be there already: there are reasons to send a body without it.
+            Ok(_)
+            | Err(
+                Rejection::NotJson { .. }
+                | Rejection::IdentityField { .. }
+                | Rejection::MalformedTime { .. },
+            ) => Ok(request),
+            Err(reason) => Err(SignError::Unverifiable { reason }),
+        }
     }
 
     /// The headers of [`request`](Self::request), for a partner that adds nothing else.
@@ -118,18 +130,18 @@ impl Signer {
 impl Signer {
     /// One that signs with another key.
     pub(crate) fn with_key(&self, key: mac::Key) -> Self {
-        Self { key, ..self.clone() }
+        let [(label, _)] = &self.key;
+        Self { key: [(label.clone(), key)], ..self.clone() }
     }
 
-    /// One that signs with the same key by another algorithm; `None` if a key for that needs to be longer.
+    /// One that signs with the same secret by another algorithm; `None` if that needs a longer one.
     pub(crate) fn with_algorithm(
         &self,
         algorithm: crate::scheme::Algorithm,
         secret: &Secret,
     ) -> Option<Self> {
         let scheme = Scheme { algorithm, ..Scheme::clone(&self.scheme) };
-        let ring = KeyRing::prepare(&scheme, [secret.clone()], true).ok()?;
-        ring.keys.into_iter().next().map(|(_, key)| self.with_key(key))
+        Self::prepare(scheme, secret.clone(), self.url.as_deref()).ok()
     }
 }
 
@@ -227,14 +239,17 @@ pub enum SignError {
         /// What is written.
         field: String,
     },
-    /// The scheme signs the time with its digits beside something else, and this one has too few.
-    #[error("the time needs as many digits as those of this century; is it a wrong unit?")]
+    /// The time is before 1970 or later than its format reaches; or the scheme signs its digits beside
+    /// something else, and it has too few.
+    #[error(
+        "the time can't be signed: it has to be after 1970, within what its format can write, and beside digits of other values after 2001"
+    )]
     Time,
     /// The request could not be verified for another reason than its signature.
     #[error("no request with this message is ever accepted: {reason}")]
     Unverifiable {
         /// Why.
-        reason: crate::verify::Rejection,
+        reason: Rejection,
     },
     /// The scheme does not only add headers.
     #[error("the scheme writes into the body or the query as well: use `Signer::request`")]

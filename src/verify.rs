@@ -125,42 +125,7 @@ impl Verifier {
     }
 
     fn prove(&self, request: &Request<Bytes>, now: SystemTime) -> Result<Proof, Rejection> {
-        let keys = self.keys.load();
-        let (headers, body) = (request.headers(), request.body());
-        let envelope = self.source.read(headers, now)?;
-        let (method, query) = (request.method(), request.uri().query());
-        let mut reading = Reading::new(Incoming { method, query, headers, body });
-        let messages = match &self.source.unproved {
-            None => None,
-            Some(unproved) => Some(self.source.messages(unproved, &mut reading)?),
-        };
-
-        // The label of the secret, and what was signed behind the content.
-        let mut matched: Option<(Arc<str>, &[u8])> = None;
-        for (label, key) in &keys.keys {
-            if envelope.key_id.is_some_and(|id| id != label.as_bytes()) {
-                continue;
-            }
-            // Which key it was is no secret; that every key is tried is cheap and constant.
-            let end = match &messages {
-                None => self.source.is_signed(label, key, &envelope, body).then_some(&[][..]),
-                Some(messages) => self.source.are_signed(label, key, &envelope, messages, body),
-            };
-            if matched.is_none() {
-                matched = end.map(|end| (label.clone(), end));
-            }
-        }
-        let (secret, end) = matched.ok_or(Rejection::WrongSignature)?;
-
-        // From here on the partner wrote every byte that is signed.
-        self.source.check_digest(&reading)?;
-        let signed = messages.as_deref().map(|messages| Signed { messages, end });
-        let fields = self.source.read_fields(&reading, signed, envelope.id)?;
-        let signed_at = match fields.as_ref().and_then(|fields| fields.sent_at) {
-            Some(sent_at) => Some(self.source.judge(sent_at, now)?),
-            None => envelope.sent_at,
-        };
-        Ok(Proof { secret, signed_at, fields })
+        self.source.prove(&self.keys.load().keys, request, now)
     }
 
     /// What can be refused before the body is read: a missing, repeated or malformed header, a
@@ -194,8 +159,12 @@ impl Verifier {
 
     /// Whether it would accept a request at that time.
     #[cfg(feature = "fuzzing")]
-    pub(crate) fn accepts(&self, request: &Request<Bytes>, now: SystemTime) -> bool {
-        self.prove(request, now).is_ok()
+    pub(crate) fn accepts(
+        &self,
+        request: &Request<Bytes>,
+        now: SystemTime,
+    ) -> Result<(), Rejection> {
+        self.prove(request, now).map(drop)
     }
 
     /// How many MACs a request may cost: one for each secret, unless the scheme leaves open what is signed.
@@ -220,7 +189,7 @@ impl Verifier {
 }
 
 /// What is known of a request whose MAC holds.
-struct Proof {
+pub(crate) struct Proof {
     /// The label of the secret that matched.
     secret: Arc<str>,
     signed_at: Option<SystemTime>,
@@ -229,6 +198,50 @@ struct Proof {
 }
 
 impl Source {
+    /// Whether somebody who has one of these keys signed the request, and what it says.
+    pub(crate) fn prove(
+        &self,
+        keys: &[(Arc<str>, Key)],
+        request: &Request<Bytes>,
+        now: SystemTime,
+    ) -> Result<Proof, Rejection> {
+        let (headers, body) = (request.headers(), request.body());
+        let envelope = self.read(headers, now)?;
+        let (method, query) = (request.method(), request.uri().query());
+        let mut reading = Reading::new(Incoming { method, query, headers, body });
+        let messages = match &self.unproved {
+            None => None,
+            Some(unproved) => Some(self.messages(unproved, &mut reading)?),
+        };
+
+        // The label of the secret, and what was signed behind the content.
+        let mut matched: Option<(Arc<str>, &[u8])> = None;
+        for (label, key) in keys {
+            if envelope.key_id.is_some_and(|id| id != label.as_bytes()) {
+                continue;
+            }
+            // Which key it was is no secret; that every key is tried is cheap and constant.
+            let end = match &messages {
+                None => self.is_signed(label, key, &envelope, body).then_some(&[][..]),
+                Some(messages) => self.are_signed(label, key, &envelope, messages, body),
+            };
+            if matched.is_none() {
+                matched = end.map(|end| (label.clone(), end));
+            }
+        }
+        let (secret, end) = matched.ok_or(Rejection::WrongSignature)?;
+
+        // From here on the partner wrote every byte that is signed.
+        self.check_digest(&reading)?;
+        let signed = messages.as_deref().map(|messages| Signed { messages, end });
+        let fields = self.read_fields(&reading, signed, envelope.id)?;
+        let signed_at = match fields.as_ref().and_then(|fields| fields.sent_at) {
+            Some(sent_at) => Some(self.judge(sent_at, now)?),
+            None => envelope.sent_at,
+        };
+        Ok(Proof { secret, signed_at, fields })
+    }
+
     /// Whether a request of an ordinary scheme is signed with this key.
     fn is_signed(&self, label: &str, key: &Key, envelope: &Envelope<'_>, body: &[u8]) -> bool {
         let is_tag = |content: &Vec<Piece>| {

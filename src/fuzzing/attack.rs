@@ -29,7 +29,8 @@ const SHRINKS: usize = 2_000;
 
 /// An attack on whatever receives the webhooks of one partner.
 ///
-/// In a test of your own, with the secret that the receiver is configured with:
+/// In a test of your own, with the secret that the receiver is configured with there: not one in use, because
+/// what is found is a request that is signed with it, and goes into a log.
 ///
 /// ```
 /// use inhook::fuzzing::Attack;
@@ -83,7 +84,7 @@ impl Attack {
     ///
     /// # Errors
     ///
-    /// As [`Signer::new`].
+    /// As [`Signer::new`], or the label is there already, or there are more than 16.
     pub fn secret(mut self, secret: impl Into<Secret>) -> Result<Self, ConfigError> {
         let secret = secret.into();
         let signer = signer(&self.scheme, &secret, self.url.as_deref())?;
@@ -102,8 +103,10 @@ impl Attack {
         let mut choices = Choices(data);
         let choice = choices.byte();
         let now = receiver.now();
-        let Some(genuine) = Genuine::new(self, now, &mut choices) else { return Ok(false) };
-        if !self.is_verified(&genuine, now) {
+        let Ok(genuine) = Genuine::new(self, now, &mut choices) else { return Ok(false) };
+        // Not every message that can be signed is accepted: it may lack something that identifies it. One that
+        // ours refuses and has all that the scheme asks for is a finding about ours.
+        if !genuine.is_complete && self.right.accepts(&genuine.request, now).is_err() {
             return Ok(false);
         }
         let found = |oracle, what: &str, request: &Request<Bytes>| {
@@ -153,7 +156,9 @@ impl Attack {
         Err(found(oracle, &what, &request))
     }
 
-    /// So many attempts, always the same ones for a seed. What it finds is made as small as it gets.
+    /// So many attempts, made of the same bytes for a seed: the same ones if [`Receiver::now`] stands still.
+    /// What it finds is made as small as it gets; a panic that it finds is printed once more for each try.
+    /// Fewer than 50 attempts may all be of a kind that does not apply to the scheme.
     ///
     /// # Errors
     ///
@@ -186,7 +191,10 @@ impl Attack {
             false => Ok(()),
             true => Err(Box::new(Finding {
                 oracle: Oracle::Tried,
-                what: format!("{tried} of {iterations} attempts"),
+                what: format!(
+                    "{tried} of {iterations} attempts; {}",
+                    self.obstacle(receiver.now())
+                ),
                 scheme: self.scheme.name.to_string(),
                 request: Request::new(Bytes::new()),
                 data: Vec::new(),
@@ -215,7 +223,8 @@ impl Attack {
                 *byte = 0;
                 Some(data)
             });
-            let smaller = cuts.map(cut).chain(zeroed).take(SHRINKS.saturating_sub(tries));
+            let most = if smallest.oracle == Oracle::NoPanic { SHRINKS / 4 } else { SHRINKS };
+            let smaller = cuts.map(cut).chain(zeroed).take(most.saturating_sub(tries));
             let found = smaller.into_iter().find_map(|data| {
                 tries = tries.saturating_add(1);
                 let found = self.check(receiver, &data).err();
@@ -253,11 +262,15 @@ impl Attack {
         self.scheme.identity != Identity::None
     }
 
-    /// Whether the request is one that a receiver by this scheme could accept. Not every message that can
-    /// be signed is one: it may lack something that identifies it.
-    fn is_verified(&self, genuine: &Genuine, now: SystemTime) -> bool {
-        // One that ours refuses and has all that the scheme asks for is a finding about ours.
-        self.right.accepts(&genuine.request, now) || genuine.is_complete
+    /// Why there is hardly anything to try.
+    fn obstacle(&self, now: SystemTime) -> String {
+        match Genuine::new(self, now, &mut Choices(&[])) {
+            Err(error) => error.to_string(),
+            Ok(genuine) => match self.right.accepts(&genuine.request, now) {
+                Err(rejection) => format!("a request as it is signed is refused: {rejection}"),
+                Ok(()) => "most of what is tried does not apply to this scheme".into(),
+            },
+        }
     }
 }
 

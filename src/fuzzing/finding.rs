@@ -3,8 +3,8 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::Request;
 use http::header::CONTENT_TYPE;
+use http::{Method, Request};
 
 /// What has to hold of a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,12 @@ impl Finding {
     pub fn to_curl(&self) -> String {
         let request = &self.request;
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let mut curl = format!("curl --globoff 'http://127.0.0.1:3000{target}'");
+        let url = format!("http://127.0.0.1:3000{target}");
+        let mut curl = format!("curl --globoff {}", quoted(url.as_bytes()).unwrap_or_default());
+        if request.method() != Method::POST {
+            // With a body, curl POSTs it.
+            curl.push_str(&format!(" --request {}", request.method()));
+        }
         if !request.headers().contains_key(CONTENT_TYPE) {
             // Otherwise curl has one of its own.
             curl.push_str(" \\\n  --header 'content-type:'");

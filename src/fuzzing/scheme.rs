@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 
+use super::Attack;
 use super::choices::Choices;
 use super::{Standing, URL, secret, verify};
 use crate::clock::Clock;
@@ -59,11 +60,13 @@ fn holds(scheme: &Scheme, body: &[u8]) -> bool {
     ) else {
         panic!("a scheme that was checked can't be built: {printed}");
     };
-    let mut message = Message::new(body.to_vec()).id("71").event("event1").sent_at(Standing.now());
+    let mut message = Message::new(body.to_vec()).id("71").sent_at(Standing.now());
     if body.starts_with(b"{") {
         message = message.fill_body();
     }
-    let Ok(request) = signer.request(&message) else { return false };
+    // In JSON there is no place for one that belongs into a form.
+    let with_event = signer.request(&message.clone().event("event1"));
+    let Ok(request) = with_event.or_else(|_| signer.request(&message)) else { return false };
     let signed = match verify(&verifier, request.clone()) {
         Ok(delivery) => delivery,
         // What is inside a body that is signed as it is was not there.
@@ -91,6 +94,15 @@ pub(super) fn chosen(data: &[u8]) -> bool {
     let body = choices.body();
     if Source::prepare("chosen".into(), &scheme, Some(URL), true, None).is_err() {
         return false;
+    }
+    let secret = secret(&scheme);
+    let attack = Attack::for_url(scheme.clone(), secret.clone(), URL);
+    let verifier = Verifier::builder("chosen", scheme.clone(), secret).url(URL);
+    if let (Ok(attack), Ok(verifier)) = (attack, verifier.clock(Arc::new(Standing)).build()) {
+        // From the other end, where there is something left.
+        let attempt: Vec<u8> = data.iter().rev().copied().collect();
+        let finding = attack.check(&verifier, &attempt);
+        finding.unwrap_or_else(|finding| panic!("{finding}\n{scheme:#?}"));
     }
     holds(&scheme, &body)
 }

@@ -64,9 +64,10 @@ pub enum Field {
     /// An entry of the signature header that has no name, where that is a list: 0 is the time in
     /// `1492774577000,<signature>`. Only for [`Scheme::sent_at`](super::Scheme::sent_at).
     Entry(usize),
-    /// A parameter of the request's query, decoded. It must be there at most once.
+    /// A parameter of the request's query, decoded. Twice it is refused where it is signed, and elsewhere
+    /// counts as missing.
     Query(Cow<'static, str>),
-    /// A parameter of the form in the body, decoded. It must be there at most once.
+    /// A parameter of the form in the body, decoded. Twice as in [`Field::Query`].
     Form(Cow<'static, str>),
     /// The first of these that is there; what is signed belongs before what is not. Only for
     /// [`Scheme::event`](super::Scheme::event).

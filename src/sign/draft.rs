@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -40,9 +40,11 @@ impl<'s> Draft<'s> {
         url: Option<&str>,
         message: &Message,
     ) -> Result<Self, SignError> {
-        let time = scheme.sent_at.as_ref().map(|sent_at| {
-            timestamp::write(sent_at.format, message.sent_at.unwrap_or_else(SystemTime::now))
-        });
+        let time = scheme
+            .sent_at
+            .as_ref()
+            .map(|sent_at| time(sent_at.format, message.sent_at.unwrap_or_else(SystemTime::now)));
+        let time = time.transpose()?;
         let mut draft = Self {
             scheme,
             source,
@@ -66,19 +68,21 @@ impl<'s> Draft<'s> {
         if fills || scheme.signature.field.is_in_json() {
             draft.json = Some(serde_json::from_slice(&message.body).map_err(|_| SignError::Json)?);
         }
+        let is_id = |field: &Field| scheme.id.as_ref().is_some_and(|id| id.is(field));
         for (name, value) in scheme.requires.iter() {
             draft.insert(name, value)?;
         }
         for (field, value) in [
             (scheme.id.as_ref(), message.id.as_deref()),
             // Where the id is the event type, it is the id.
-            (event.filter(|event| scheme.id.as_ref() != Some(event)), message.event.as_deref()),
+            (event.filter(|event| !is_id(event)), message.event.as_deref()),
             (sent_at, time.as_deref()),
         ] {
             if let (Some(field), Some(value)) = (field, value) {
                 draft.put(field, value)?;
             }
         }
+        draft.name_form();
         draft.write_json();
         if let Some(digest) = &scheme.digest {
             let value = sha256_hex(&draft.body());
@@ -112,7 +116,6 @@ impl<'s> Draft<'s> {
             }
         }
         self.write_json();
-        self.name_form();
         Ok(())
     }
 
@@ -263,13 +266,21 @@ impl<'s> Draft<'s> {
         }
     }
 
-    /// Says of a form that it is one.
+    /// Says of a form that it is one, where nothing else is said.
     fn name_form(&mut self) {
         if self.source.reads_form || self.scheme.content.contains(&Part::SortedForm) {
             let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-            self.headers.insert(header::CONTENT_TYPE, form);
+            self.headers.entry(header::CONTENT_TYPE).or_insert(form);
         }
     }
+}
+
+/// The text of a time, if it is that of no other one.
+fn time(format: TimeFormat, time: SystemTime) -> Result<String, SignError> {
+    let text = timestamp::write(format, time);
+    let read = timestamp::parse(format, text.as_bytes()).ok_or(SignError::Time)?;
+    let away = time.duration_since(read).unwrap_or_else(|error| error.duration());
+    if away < Duration::from_secs(1) { Ok(text) } else { Err(SignError::Time) }
 }
 
 /// Whether all of a value gets there. Spaces at its ends don't: RFC 9110, section 5.5.

@@ -492,6 +492,23 @@ fn the_limits_themselves_are_accepted() {
     builder(Scheme { event: Some(Field::pointer("/1")), ..sixteen.clone() }).build().unwrap();
     let error = builder(sixteen).build().unwrap_err();
     assert_eq!(error, ConfigError::TooManyPointers { count: 17, max: 16 });
+    // In either encoding it is the same header, or what nobody signs.
+    let event = Some(Field::form("type"));
+    let multipart = Scheme { multipart: true, event, ..presets::GITHUB };
+    builder(multipart.clone()).build().unwrap();
+    let unsigned = Scheme {
+        id: Some(Field::form("id")),
+        content: vec![Part::Field(Field::form("a"))].into(),
+        dangerously_allow: vec![Danger::UnsignedBody].into(),
+        ..multipart
+    };
+    builder(unsigned).build().unwrap();
+    let uncovered = Scheme {
+        identity: Identity::Fields(vec![Field::header("x-nobody")].into()),
+        ..presets::GITHUB
+    };
+    let error = builder(uncovered).build().unwrap_err();
+    assert_eq!(error, ConfigError::UncoveredIdentity { field: "x-nobody".into() });
     let deep = Some(Field::Pointer("/a".repeat(60).into()));
     builder(Scheme { event: deep, ..presets::GITHUB }).build().unwrap();
     let raw = Scheme { key: KeyFormat::Raw, ..presets::STANDARD_WEBHOOKS };

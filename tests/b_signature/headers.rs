@@ -132,6 +132,22 @@ fn b11_a_signed_id_and_time_are_visible_ascii() {
             assert_eq!(refused(&verifier, request), Rejection::MalformedHeader { header });
         }
     }
+    // Wherever it is in a long one.
+    for length in 1..=50 {
+        for at in 0..length {
+            let id = format!("{} {}", "m".repeat(at), "m".repeat(length - at));
+            let dotted = id.replace(' ', ".");
+            for id in [id, dotted] {
+                let request = signed(&scheme, Some(id.as_bytes()), now.as_bytes(), BODY);
+                let header = "webhook-id".parse().unwrap();
+                assert_eq!(
+                    refused(&verifier, request),
+                    Rejection::MalformedHeader { header },
+                    "{id}"
+                );
+            }
+        }
+    }
     let latin1 = signed(&scheme, Some(b"msg_\xe9"), now.as_bytes(), BODY);
     refused(&verifier, latin1);
 }
@@ -162,6 +178,12 @@ fn b12_a_long_list_is_refused_before_anything_is_computed() {
         }
         let list = vec![&*entry; 16].join(&separator.to_string());
         verifier.verify(carrying(&list, BODY)).unwrap();
+        // What is as long as no signature of the scheme is none.
+        let short = vec!["v1,00"; 20].join(&separator.to_string());
+        let header = "x-signature".parse().unwrap();
+        let malformed = Rejection::MalformedHeader { header };
+        assert_eq!(refused(&verifier, carrying(&short, BODY)), malformed);
+        verifier.verify(carrying(&format!("{short}{separator}{entry}"), BODY)).unwrap();
     }
 }
 

@@ -106,6 +106,10 @@ fn a_time_among_the_signatures() {
     lists(&format!("{old} t={},v1={tag}", NOW + 1)).unwrap_err();
     let list = |value: &str| with(Field::parameter("t"), Layout::List(','), value);
     list(&format!("t={NOW},t={NOW},v1={tag}")).unwrap_err();
+    // A space follows separators, and nothing else.
+    let spaced = |value: &str| with(Field::parameter("t"), Layout::SpacedList(','), value);
+    assert_eq!(spaced(&format!("t={NOW}, v1={tag}")), signed_at);
+    spaced(&format!(" t={NOW}, v1={tag}")).unwrap_err();
 }
 
 #[test]

@@ -4,14 +4,17 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Request};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use super::Attack;
+use super::moves::names;
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::set;
 use crate::scheme::{Danger, Field, Identity, Json, Part, Scheme, SentAt, TimeFormat};
-use crate::sign::{Message, Signer};
+use crate::sign::{Message, SignError, Signer};
 use crate::timestamp;
 
 /// Receivers that ask the operating system for the time are some seconds further by then.
@@ -39,16 +42,26 @@ pub(super) struct Content {
 }
 
 impl Genuine {
-    pub(super) fn new(attack: &Attack, now: SystemTime, choices: &mut Choices<'_>) -> Option<Self> {
+    pub(super) fn new(
+        attack: &Attack,
+        now: SystemTime,
+        choices: &mut Choices<'_>,
+    ) -> Result<Self, SignError> {
         let sent_at = in_time(&attack.scheme, now, choices);
         let id = u32::from_be_bytes([1, choices.byte(), choices.byte(), choices.byte()]);
         let style = choices.byte();
         let length = choices.below(24);
-        let payload = (0..length).map(|_| choices.one(&PAYLOAD)).collect();
+        let payload: String = (0..length).map(|_| choices.one(&PAYLOAD)).collect();
+        // Longer than what is read at once, or logged, or held in memory, hardly ever: that takes its time.
+        let payload = match choices.byte() {
+            1..=8 => format!("{payload}a").repeat(2_000 / (payload.len() + 1)),
+            9 => format!("{payload}a").repeat(70_000 / (payload.len() + 1)),
+            _ => payload,
+        };
         let time = attack.scheme.sent_at.as_ref();
         let format = time.map_or(TimeFormat::UnixSeconds, |sent_at| sent_at.format);
         let stamp = timestamp::write(format, sent_at);
-        let signer = attack.signer(choices)?;
+        let signer = attack.signer(choices).ok_or(SignError::MissingId)?;
         Self::sign(attack, signer, Content { id, payload, style, stamp }, sent_at)
     }
 
@@ -58,26 +71,33 @@ impl Genuine {
         signer: &Signer,
         content: Content,
         sent_at: SystemTime,
-    ) -> Option<Self> {
-        let (body, is_complete) = content.body(&attack.scheme, sent_at);
-        let id = content.id.to_string();
+    ) -> Result<Self, SignError> {
+        let scheme = &attack.scheme;
+        let (body, is_complete) = content.body(scheme, sent_at);
+        let id = content.id(scheme);
         let mut message = Message::new(body).id(&id).sent_at(sent_at);
-        for field in content.fields(&attack.scheme) {
-            if let Field::Header(name) = field {
-                let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-                message = message.header(name, HeaderValue::from_str(&id).ok()?);
-            }
+        for name in content.fields(scheme).into_iter().filter_map(Field::as_header) {
+            let unusable = || SignError::HeaderValue { header: name.into() };
+            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
+            message = message.header(header, HeaderValue::from_str(&id).map_err(|_| unusable())?);
         }
-        // An event type that belongs into a form has no place in JSON.
+        // An event type has no place in JSON if it belongs into a form, nor where another value is required.
         let with_event = signer.request(&message.clone().event("push"));
-        let request = with_event.or_else(|_| signer.request(&message)).ok()?;
-        Some(Self { request, content, sent_at, is_complete })
+        let mut request = with_event.or_else(|_| signer.request(&message))?;
+        if !names(scheme, CONTENT_TYPE.as_str()) {
+            let is_json = serde_json::from_slice::<IgnoredAny>(request.body()).is_ok();
+            let kind = if is_json { "application/json" } else { "application/octet-stream" };
+            let kind = HeaderValue::from_static(kind);
+            request.headers_mut().entry(CONTENT_TYPE).or_insert(kind);
+        }
+        Ok(Self { request, content, sent_at, is_complete })
     }
 }
 
 /// What texts are made of: what separates, quotes, escapes or is written in several ways.
-const PAYLOAD: [&str; 16] =
-    ["a", "Z", "0", "9", ".", ":", ",", "|", "&", "=", "%", "+", " ", "\"", "\\", "é"];
+const PAYLOAD: [&str; 18] = [
+    "a", "Z", "0", "9", ".", ":", ",", "|", "&", "=", "%", "+", " ", "\"", "\\", "é", "\n", "\r\n",
+];
 
 /// What bodies are in JSON as well, so that each has two spellings.
 const ODD: [(&str, &str); 3] =
@@ -90,6 +110,18 @@ impl Content {
 
     pub(super) fn with_other_payload(&self) -> Self {
         Self { payload: format!("{}x", self.payload), ..self.clone() }
+    }
+
+    /// The id as a text: of digits, with a letter in one case or the other, or long.
+    fn id(&self, scheme: &Scheme) -> String {
+        let Self { id, style, .. } = self;
+        match (style >> 4) % 4 {
+            _ if matches!(scheme.id, Some(Field::Integer(_))) => id.to_string(),
+            // The next id is the same one but for the case, half of the time.
+            1 => format!("evt{}{:x}", if id % 2 == 0 { 'A' } else { 'a' }, id / 2),
+            2 => format!("{}{id}", "x".repeat(64)),
+            _ => id.to_string(),
+        }
     }
 
     /// All that the scheme has somewhere, and for some messages what it has if it is there.
@@ -119,8 +151,9 @@ impl Content {
                     || is_time(scheme, field)
             })
             && scheme.key_id.is_none()
-            // One place can't be a text and a number.
-            && !needed.iter().any(|one| needed.iter().any(|it| it.is_at(one) && it != one));
+            // One place can't be a text and a number, nor have another one in it.
+            && !needed.iter().any(|one| needed.iter().any(|it| it.is_at(one) && it != one))
+            && !needed.iter().any(|one| needed.iter().any(|it| is_within(it, one)));
         let body = match (in_json, in_form && scheme.json == Json::Body, self.style % 3) {
             (true, _, _) => self.json(scheme, &needed, time.as_deref()),
             (false, true, _) => self.form(scheme, &needed),
@@ -149,7 +182,7 @@ impl Content {
             let mut item = json!({ "payload": self.payload });
             for part in leaves(&scheme.content) {
                 if let Part::Field(Field::Pointer(pointer)) = part {
-                    set(&mut item, pointer, self.id.to_string().into());
+                    set(&mut item, pointer, self.id(scheme).into());
                 }
             }
             set(&mut tree, items, json!([item]));
@@ -158,9 +191,9 @@ impl Content {
             if let Field::Pointer(pointer) | Field::Integer(pointer) = field {
                 let number = || Value::from(self.id);
                 let value = match field {
-                    _ if is_time(scheme, field) => of_time(scheme, time.unwrap_or_default()),
+                    _ if is_time(scheme, field) => of_time(scheme, field, time.unwrap_or_default()),
                     Field::Integer(_) => number(),
-                    _ => self.id.to_string().into(),
+                    _ => self.id(scheme).into(),
                 };
                 set(&mut tree, pointer, value);
             }
@@ -171,11 +204,13 @@ impl Content {
 
     /// What the signer does not write itself.
     fn form(&self, scheme: &Scheme, needed: &[&Field]) -> Vec<u8> {
-        let mut pairs = vec![format!("payload={}", encoded(&self.payload))];
+        let is_taken = needed.contains(&&Field::form("payload"));
+        let name = if is_taken { "payload_2" } else { "payload" };
+        let mut pairs = vec![format!("{name}={}", encoded(&self.payload))];
         for field in needed {
             let is_written = scheme.id.as_ref() == Some(*field) || is_time(scheme, field);
             if let (Field::Form(name), false) = (field, is_written) {
-                pairs.push(format!("{}={}", encoded(name), self.id));
+                pairs.push(format!("{}={}", encoded(name), encoded(&self.id(scheme))));
             }
         }
         pairs.join("&").into_bytes()
@@ -193,11 +228,23 @@ fn written(members: &Map<String, Value>) -> String {
 }
 
 /// A time in JSON, unless its text is what is signed, is a number if it can be one.
-fn of_time(scheme: &Scheme, time: &str) -> Value {
-    let is_number = scheme.sent_at.as_ref().is_some_and(|it| it.format != TimeFormat::Rfc3339)
-        && !scheme.content.contains(&Part::SentAt);
+fn of_time(scheme: &Scheme, field: &Field, time: &str) -> Value {
+    let is_number = matches!(field, Field::Integer(_))
+        || scheme.sent_at.as_ref().is_some_and(|it| it.format != TimeFormat::Rfc3339)
+            && !scheme.content.contains(&Part::SentAt);
     let number = time.parse::<u64>().ok().filter(|_| is_number);
     number.map_or_else(|| time.into(), Value::from)
+}
+
+/// Whether a value in JSON is within another one.
+fn is_within(field: &Field, other: &Field) -> bool {
+    match (field, other) {
+        (
+            Field::Pointer(inner) | Field::Integer(inner),
+            Field::Pointer(outer) | Field::Integer(outer),
+        ) => inner.strip_prefix(&**outer).is_some_and(|rest| rest.starts_with('/')),
+        _ => false,
+    }
 }
 
 fn is_time(scheme: &Scheme, field: &Field) -> bool {
@@ -230,7 +277,7 @@ fn optional(scheme: &Scheme) -> impl Iterator<Item = &Field> {
 fn needed(scheme: &Scheme) -> Vec<&Field> {
     let parts = scheme.content.iter().filter_map(|part| match part {
         // In an item, a pointer is another one.
-        Part::Field(field) => Some(field).filter(|_| scheme.items.is_none()),
+        Part::Field(field) => Some(field).filter(|it| scheme.items.is_none() || !it.is_in_json()),
         _ => None,
     });
     let identity = match &scheme.identity {
@@ -253,7 +300,8 @@ fn in_time(scheme: &Scheme, now: SystemTime, choices: &mut Choices<'_>) -> Syste
         false => (false, tolerance.past),
     };
     let away = reach.saturating_sub(MARGIN) * part / 4;
-    whole(if future { now + away } else { now - away })
+    let sent_at = if future { now.checked_add(away) } else { now.checked_sub(away) };
+    whole(sent_at.unwrap_or(now))
 }
 
 /// A time that is too early or too late, by seconds or by years.
@@ -267,15 +315,17 @@ pub(super) fn out_of_time(
     let beyond = MARGIN + Duration::from_secs(beyond);
     let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     match choices.rarely(2) {
-        true => Some(whole(now + tolerance.future + beyond)),
+        true => now.checked_add(tolerance.future + beyond).map(whole),
         // There is no time before 1970.
         false if since_1970 < tolerance.past + beyond => None,
         false => Some(whole(now - tolerance.past - beyond)),
     }
 }
 
-/// What a time is in seconds, which each format can write.
+/// What a time is in seconds, which each format can write. One before 1970 none can.
 fn whole(time: SystemTime) -> SystemTime {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs()),
+        Err(_) => time,
+    }
 }

@@ -9,7 +9,7 @@ use super::Attack;
 use super::genuine::{Genuine, leaves};
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
-use crate::scheme::{Danger, Field, Identity, Part, Scheme};
+use crate::scheme::{Danger, Field, Identity, KeyId, Part, Scheme};
 
 mod content;
 mod headers;
@@ -18,6 +18,7 @@ mod signature;
 mod signed;
 mod target;
 mod time;
+mod twice;
 
 /// A request that is made of a genuine one, and what has to become of it.
 pub(super) struct Move {
@@ -61,24 +62,26 @@ pub(super) const MOVES: &[Make] = &[
     signature::same_bytes,
     signature::version,
     signature::among_others,
-    headers::repeated,
     headers::missing,
     headers::signed_header,
     headers::unsigned_header,
     headers::required,
-    headers::second_name,
+    headers::key_id,
     headers::unrelated,
     headers::content_type,
     time::extreme,
     time::respelled,
-    time::repeated,
+    twice::value,
+    twice::refreshed,
+    twice::second_name,
     content::cut_otherwise,
     content::body,
     content::body_respelled,
     content::form,
+    content::items,
     target::method,
+    target::method_without_signature,
     target::query,
-    target::repeated,
 ];
 
 fn refused(request: Request<Bytes>, oracle: Oracle, what: impl Into<String>) -> Option<Move> {
@@ -99,6 +102,31 @@ fn header_of<'s>(scheme: &'s Scheme, part: &'s Part) -> Option<&'s str> {
         Part::Field(field) => field.as_header(),
         _ => None,
     }
+}
+
+/// Whether the scheme knows a header of that name.
+pub(super) fn names(scheme: &Scheme, name: &str) -> bool {
+    let sent_at = scheme.sent_at.iter().map(|sent_at| &sent_at.field);
+    let parts = leaves(&scheme.content).into_iter().filter_map(|part| match part {
+        Part::Field(field) => Some(field),
+        _ => None,
+    });
+    let fields = [&scheme.signature.field].into_iter().chain(&scheme.id).chain(&scheme.digest);
+    let fields = fields.chain(scheme.events()).chain(scheme.identity.fields()).chain(sent_at);
+    let key_id = scheme.key_id.iter().filter_map(|key_id| match key_id {
+        KeyId::Header(name) => Some(&**name),
+        KeyId::Prefix(_) => None,
+    });
+    let headers = fields.chain(parts).filter_map(Field::as_header).chain(key_id);
+    let headers = headers.chain(scheme.signature.others.iter().map(|name| &**name));
+    let headers = headers.chain(scheme.requires.iter().map(|(name, _)| &**name));
+    let aliases = scheme.aliases.iter().flat_map(|(own, second)| [&**own, &**second]);
+    headers.chain(aliases).any(|header| header.eq_ignore_ascii_case(name))
+}
+
+/// Whether a value was changed by taking away what the partner may have signed behind it or not.
+fn lacks_end(scheme: &Scheme, old: &[u8], new: &[u8]) -> bool {
+    scheme.optional_end.as_ref().is_some_and(|end| [new, end.as_bytes()].concat() == old)
 }
 
 /// Whether a delivery is told from others by something that nobody signs, so that somebody can make another

@@ -2,12 +2,15 @@
 #![allow(clippy::arithmetic_side_effects, reason = "positions are in the text that they are of")]
 
 use bytes::Bytes;
+use serde_json::Value;
 
-use super::{Attempt, Expected, Move, binds_body, edited, header_of, refused, set, text};
+use super::{
+    Attempt, Expected, Move, binds_body, edited, header_of, lacks_end, refused, set, text,
+};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
 use crate::fuzzing::finding::Oracle;
-use crate::scheme::{Danger, Part};
+use crate::scheme::{Danger, Field, Part};
 
 /// The very bytes that were signed, with another part of them for the id, the time and the body.
 pub(super) fn cut_otherwise(attempt: Attempt<'_, '_>) -> Option<Move> {
@@ -82,10 +85,12 @@ pub(super) fn body(attempt: Attempt<'_, '_>) -> Option<Move> {
 pub(super) fn body_respelled(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
     let old = genuine.request.body();
-    let new = match choices.byte() % 4 {
-        0 => serde_json::from_slice::<serde_json::Value>(old).ok()?.to_string().into_bytes(),
+    let new = match choices.byte() % 6 {
+        0 => serde_json::from_slice::<Value>(old).ok()?.to_string().into_bytes(),
         1 => [old, b"\n".as_slice()].concat(),
         2 => [b"\xef\xbb\xbf".as_slice(), old].concat(),
+        3 => std::str::from_utf8(old).ok()?.replace('\n', "\r\n").into_bytes(),
+        4 => std::str::from_utf8(old).ok()?.replace("\r\n", "\n").into_bytes(),
         _ => old.trim_ascii().strip_suffix(b"}").map(|open| [open, b" }"].concat())?,
     };
     changed_body(attack, genuine, new, Oracle::RefusesRespelled, "the body is spelled otherwise")
@@ -98,7 +103,8 @@ fn changed_body(
     oracle: Oracle,
     what: &str,
 ) -> Option<Move> {
-    if body == **genuine.request.body() {
+    let old = genuine.request.body();
+    if body == **old || lacks_end(&attack.scheme, old, &body) {
         return None;
     }
     let mut request = genuine.request.clone();
@@ -115,7 +121,10 @@ fn changed_body(
 pub(super) fn form(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
     let scheme = &attack.scheme;
-    if !scheme.content.contains(&Part::SortedForm) || scheme.signature.field.is_in_body() {
+    if !scheme.content.contains(&Part::SortedForm)
+        || scheme.signature.field.is_in_body()
+        || scheme.optional_end.is_some()
+    {
         return None;
     }
     let mut request = genuine.request.clone();
@@ -140,4 +149,42 @@ pub(super) fn form(attempt: Attempt<'_, '_>) -> Option<Move> {
         }
         _ => refused(request, Oracle::RefusesChanged, "its form says something else"),
     }
+}
+
+/// Where each item is signed: none, or one that is wrong beside the right one.
+pub(super) fn items(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
+    let (items, Field::Pointer(signature)) =
+        (attack.scheme.items.as_deref()?, &attack.scheme.signature.field)
+    else {
+        return None;
+    };
+    let mut json: Value = serde_json::from_slice(genuine.request.body()).ok()?;
+    let list = json.pointer_mut(items)?;
+    let mut forged = list.as_array()?.first()?.clone();
+    let tag = forged.pointer_mut(signature)?;
+    let wrong: String = tag.as_str()?.chars().rev().collect();
+    *tag = wrong.into();
+    let forged_oracle = Oracle::RefusesForged;
+    let (oracle, what) = match choices.byte() % 4 {
+        0 => {
+            *list = Value::Array(Vec::new());
+            (Oracle::RefusesMissing, "it has no items")
+        }
+        1 => {
+            *list = Value::Null;
+            (Oracle::RefusesMissing, "its items are `null`")
+        }
+        2 => {
+            list.as_array_mut()?.insert(0, forged);
+            (forged_oracle, "an item is wrong, and the next one right")
+        }
+        _ => {
+            list.as_array_mut()?.push(forged);
+            (forged_oracle, "an item is right, and the next one wrong")
+        }
+    };
+    let mut request = genuine.request.clone();
+    *request.body_mut() = json.to_string().into();
+    refused(request, oracle, what)
 }

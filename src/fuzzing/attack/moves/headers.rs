@@ -1,37 +1,17 @@
-//! Headers that are missing, repeated, changed, or nobody's business.
+//! Headers that are missing, changed, or nobody's business.
 #![allow(clippy::arithmetic_side_effects, reason = "positions are in the text that they are of")]
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    Attempt, Expected, Move, binds_body, binds_unsigned, edited, refused, set, signed_headers, text,
+    Attempt, Expected, Move, binds_body, binds_unsigned, edited, lacks_end, names, place, refused,
+    set, signed_headers, text,
 };
+use crate::fuzzing::attack::genuine::Genuine;
 use crate::fuzzing::finding::Oracle;
-use crate::scheme::{Field, Layout};
-
-pub(super) fn repeated(attempt: Attempt<'_, '_>) -> Option<Move> {
-    let Attempt { attack, genuine, choices, .. } = attempt;
-    let signature = &attack.scheme.signature;
-    if matches!(signature.layout, Layout::Repeated | Layout::Numbered)
-        || !signature.others.is_empty()
-    {
-        return None;
-    }
-    let headers = signed_headers(attack);
-    let header = choices.one(headers.first().map(|_| &*headers)?);
-    let right = genuine.request.headers().get(header)?.clone();
-    let mut wrong = right.to_str().ok()?.to_owned();
-    let last = wrong.pop()?;
-    wrong.push(if last == '0' { '1' } else { '0' });
-    let wrong = HeaderValue::from_str(&wrong).ok()?;
-    let (first, second) = if choices.rarely(2) { (wrong, right) } else { (right, wrong) };
-    let mut request = genuine.request.clone();
-    let name = HeaderName::from_bytes(header.as_bytes()).ok()?;
-    request.headers_mut().insert(&name, first);
-    request.headers_mut().append(&name, second);
-    refused(request, Oracle::RefusesRepeated, format!("header `{header}` is there twice"))
-}
+use crate::scheme::{Field, KeyId, Layout};
+use crate::verify::mac;
 
 pub(super) fn missing(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
@@ -63,7 +43,7 @@ pub(super) fn signed_header(attempt: Attempt<'_, '_>) -> Option<Move> {
     };
     let (front, rest) = old.as_bytes().split_at_checked(at)?;
     let new = edited(front, rest, byte, choices.byte() % 3);
-    if new == old.as_bytes() {
+    if new == old.as_bytes() || lacks_end(&attack.scheme, old.as_bytes(), &new) {
         return None;
     }
     let mut request = genuine.request.clone();
@@ -105,39 +85,50 @@ pub(super) fn required(attempt: Attempt<'_, '_>) -> Option<Move> {
     refused(request, oracle, format!("header `{header}`, which has one value, {what}"))
 }
 
-/// A header under its second name, alone, or beside itself with another value.
-pub(super) fn second_name(attempt: Attempt<'_, '_>) -> Option<Move> {
+/// A request that says of another key that it is signed with that, or of none.
+pub(super) fn key_id(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
     let scheme = &attack.scheme;
-    let aliases = scheme.aliases.get(choices.below(scheme.aliases.len().max(1)));
-    let (name, second) = aliases.map(|(name, second)| (&**name, &**second))?;
-    // Under another name an id that nobody signs is another one for whoever does not know that.
-    let is_id = scheme.id.as_ref().and_then(Field::as_header) == Some(name);
-    if is_id && binds_unsigned(attack) {
-        return None;
-    }
-    let right = text(&genuine.request, name)?;
-    let wrong = format!("{right}1");
-    let mut request = genuine.request.clone();
-    let (value, second_value) = match choices.byte() % 4 {
-        0 => (None, &right),
-        1 => (Some(&right), &right),
-        2 => (Some(&right), &wrong),
-        _ => (Some(&wrong), &right),
+    let key_id = scheme.key_id.as_ref()?;
+    let signed = match choices.rarely(2) {
+        true => {
+            let empty = mac::Key::new(scheme.algorithm, b"");
+            let forger = attack.signer(choices)?.with_key(empty);
+            Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at).ok()?.request
+        }
+        false => genuine.request.clone(),
     };
-    match value {
-        Some(value) => set(&mut request, name, value)?,
-        None => drop(request.headers_mut().remove(name)?),
+    let mut request = signed.clone();
+    let which = choices.byte() % 3;
+    match (key_id, which) {
+        (KeyId::Header(name), 0) => {
+            drop(request.headers_mut().remove(&**name)?);
+            return refused(request, Oracle::RefusesMissing, "it does not say which key it is");
+        }
+        (KeyId::Header(name), 1) => {
+            let field = Field::Header(name.clone());
+            request = place::doubled(scheme, &signed, &field, "nobody", choices.rarely(2))?;
+            return refused(
+                request,
+                Oracle::RefusesRepeated,
+                "it says of two keys that it is them",
+            );
+        }
+        (KeyId::Header(name), _) => set(&mut request, name, "nobody")?,
+        (KeyId::Prefix(end), _) => {
+            let field = place::signature(scheme);
+            let text = place::read(scheme, &signed, &field)?;
+            let (_, tag) = text.split_once(*end)?;
+            let other = format!("{}nobody{end}{tag}", scheme.signature.prefix);
+            request = place::replaced(scheme, &signed, &field, other.as_bytes())?;
+        }
     }
-    set(&mut request, second, second_value)?;
-    let value = value.map_or("missing".into(), |value| format!("`{value}`"));
-    let what = format!("header `{name}` is {value}, and `{second}` is `{second_value}`");
-    Some(Move { request, what, expected: Expected::OneKeyIfAny })
+    refused(request, Oracle::RefusesForged, "it says that it is signed with the key of `nobody`")
 }
 
 /// What no scheme knows, and another order.
 pub(super) fn unrelated(attempt: Attempt<'_, '_>) -> Option<Move> {
-    let Attempt { genuine, choices, .. } = attempt;
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let old = genuine.request.headers();
     let mut headers = HeaderMap::new();
     let more = choices.one(&[
@@ -151,6 +142,9 @@ pub(super) fn unrelated(attempt: Attempt<'_, '_>) -> Option<Move> {
         ("user-agent", "an attack"),
         ("x-signature-of-nobody", "sha256=00"),
     ]);
+    if old.contains_key(more.0) || names(&attack.scheme, more.0) {
+        return None;
+    }
     headers.insert(more.0, HeaderValue::from_static(more.1));
     for (name, value) in old.iter().collect::<Vec<_>>().into_iter().rev() {
         headers.append(name, value.clone());

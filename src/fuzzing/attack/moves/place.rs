@@ -1,121 +1,178 @@
-//! Where the signature and the time are, as texts that can be replaced.
+//! Where a value is in a request, as text that can be read, replaced, or written a second time.
 #![allow(clippy::arithmetic_side_effects, reason = "positions are in the text that they are of")]
 
 use std::ops::Range;
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderName, HeaderValue, Request};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
 
 use super::{set, target, text};
-use crate::scheme::{Field, Layout, Scheme, SentAt};
+use crate::scheme::{Field, Layout, Scheme};
 
-/// The text of the signature, with its prefix; the first of several.
-pub(super) fn signature(scheme: &Scheme, request: &Request<Bytes>) -> Option<String> {
-    match &scheme.signature.field {
-        Field::Header(_) => text(request, &header(scheme)?),
-        Field::Query(name) => parameter(request.uri().query()?, name).map(|(_, value)| value),
-        Field::Form(name) => {
-            let body = std::str::from_utf8(request.body()).ok()?;
-            parameter(body, name).map(|(_, value)| value)
+/// Where the signature is; the first of several.
+pub(super) fn signature(scheme: &Scheme) -> Field {
+    match (&scheme.signature.field, &scheme.items) {
+        (Field::Header(name), _) if scheme.signature.layout == Layout::Numbered => {
+            Field::Header(format!("{name}1").into())
         }
-        Field::Pointer(pointer) => {
-            let json: Value = serde_json::from_slice(request.body()).ok()?;
-            let pointer = match &scheme.items {
-                Some(items) => format!("{items}/0{pointer}"),
-                None => pointer.to_string(),
-            };
-            json.pointer(&pointer)?.as_str().map(str::to_owned)
+        (Field::Pointer(pointer), Some(items)) => {
+            Field::Pointer(format!("{items}/0{pointer}").into())
         }
-        _ => None,
+        (field, _) => field.clone(),
     }
 }
 
-/// The same request with another signature.
-pub(super) fn with_signature(
+/// What the request has there.
+pub(super) fn read(scheme: &Scheme, request: &Request<Bytes>, field: &Field) -> Option<String> {
+    match field {
+        Field::Header(name) => text(request, name),
+        Field::Parameter(_) | Field::Entry(_) => {
+            let (_, list, at) = entry(scheme, request, field)?;
+            list.get(at).map(str::to_owned)
+        }
+        Field::Query(name) => parameter(request.uri().query()?, name).map(|(_, value)| value),
+        Field::Form(name) => parameter(form(request)?, name).map(|(_, value)| value),
+        Field::Pointer(pointer) | Field::Integer(pointer) => {
+            let json: Value = serde_json::from_slice(request.body()).ok()?;
+            match json.pointer(pointer)? {
+                Value::String(text) => Some(text.clone()),
+                Value::Number(number) => Some(number.to_string()),
+                _ => None,
+            }
+        }
+        Field::FirstOf(_) => None,
+    }
+}
+
+/// The same request with something else there.
+pub(super) fn replaced(
     scheme: &Scheme,
     genuine: &Request<Bytes>,
-    old: &str,
+    field: &Field,
     new: &[u8],
 ) -> Option<Request<Bytes>> {
     let mut request = genuine.clone();
-    match &scheme.signature.field {
-        Field::Header(_) => set(&mut request, &header(scheme)?, new)?,
+    let as_text = || std::str::from_utf8(new).ok();
+    match field {
+        Field::Header(name) => set(&mut request, name, new)?,
+        Field::Parameter(_) | Field::Entry(_) => {
+            let (header, list, at) = entry(scheme, genuine, field)?;
+            let list = format!("{}{}{}", list.get(..at.start)?, as_text()?, list.get(at.end..)?);
+            set(&mut request, header, list)?;
+        }
         Field::Query(name) => {
-            let query = request.uri().query()?;
-            let (at, _) = parameter(query, name)?;
-            let query = replaced(query, at, std::str::from_utf8(new).ok()?)?;
+            let query = with_parameter(genuine.uri().query()?, name, as_text()?)?;
             target::set_query(&mut request, &query)?;
         }
         Field::Form(name) => {
-            let body = std::str::from_utf8(request.body()).ok()?;
-            let (at, _) = parameter(body, name)?;
-            *request.body_mut() = replaced(body, at, std::str::from_utf8(new).ok()?)?.into();
+            *request.body_mut() = with_parameter(form(genuine)?, name, as_text()?)?.into();
         }
-        Field::Pointer(_) => {
+        Field::Pointer(_) | Field::Integer(_) => {
             // As it is written there, and nothing else.
-            let body = std::str::from_utf8(request.body()).ok()?;
-            let [old, new] =
-                [old, std::str::from_utf8(new).ok()?].map(|it| Value::from(it).to_string());
-            let other = body.replacen(&old, &new, 1);
+            let old = Value::from(read(scheme, genuine, field)?).to_string();
+            let body = form(genuine)?;
+            let other = body.replacen(&old, &Value::from(as_text()?).to_string(), 1);
             if other == body {
                 return None;
             }
             *request.body_mut() = other.into();
         }
+        Field::FirstOf(_) => return None,
+    }
+    Some(request)
+}
+
+/// The same request with something else there as well, first or last.
+pub(super) fn doubled(
+    scheme: &Scheme,
+    genuine: &Request<Bytes>,
+    field: &Field,
+    other: &str,
+    is_first: bool,
+) -> Option<Request<Bytes>> {
+    let mut request = genuine.clone();
+    let joined = |one: &str, separator: char, other: &str| match is_first {
+        true => format!("{other}{separator}{one}"),
+        false => format!("{one}{separator}{other}"),
+    };
+    let with_pair = |pairs: &str, name: &str| {
+        parameter(pairs, name)?;
+        Some(joined(pairs, '&', &format!("{}={}", encoded(name), encoded(other))))
+    };
+    match field {
+        Field::Header(name) => {
+            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+            let (right, other) =
+                (genuine.headers().get(&name)?.clone(), HeaderValue::from_str(other).ok()?);
+            let (first, second) = if is_first { (other, right) } else { (right, other) };
+            request.headers_mut().insert(&name, first);
+            request.headers_mut().append(&name, second);
+        }
+        Field::Parameter(name) => {
+            let header = scheme.signature.field.as_header()?;
+            let list =
+                joined(&text(genuine, header)?, separator(scheme)?, &format!("{name}={other}"));
+            set(&mut request, header, list)?;
+        }
+        Field::Query(name) => {
+            let query = with_pair(genuine.uri().query()?, name)?;
+            target::set_query(&mut request, &query)?;
+        }
+        Field::Form(name) => *request.body_mut() = with_pair(form(genuine)?, name)?.into(),
         _ => return None,
     }
     Some(request)
 }
 
-/// The header of the signature, or of the first of several.
-pub(super) fn header(scheme: &Scheme) -> Option<String> {
-    let name = scheme.signature.field.as_header()?;
-    Some(match scheme.signature.layout {
-        Layout::Numbered => format!("{name}1"),
-        _ => name.to_owned(),
-    })
+/// The header that has a list, the list, and where in it the value is.
+fn entry<'s>(
+    scheme: &'s Scheme,
+    request: &Request<Bytes>,
+    field: &Field,
+) -> Option<(&'s str, String, Range<usize>)> {
+    let header = scheme.signature.field.as_header()?;
+    let list = text(request, header)?;
+    let separator = separator(scheme)?;
+    let mut start = 0;
+    for (number, entry) in list.split(separator).enumerate() {
+        let value = entry.trim_start();
+        let value = match field {
+            Field::Parameter(name) => {
+                value.strip_prefix(&**name).and_then(|value| value.strip_prefix('='))
+            }
+            Field::Entry(at) if *at == number => Some(value),
+            _ => None,
+        };
+        if let Some(value) = value {
+            let end = start + entry.len();
+            return Some((header, list.clone(), end - value.len()..end));
+        }
+        start += entry.len() + separator.len_utf8();
+    }
+    None
 }
 
-/// The header that has the time, its text, and where in it the time is.
-pub(super) fn time(
-    scheme: &Scheme,
-    request: &Request<Bytes>,
-) -> Option<(String, String, Range<usize>)> {
-    let SentAt { field, .. } = scheme.sent_at.as_ref()?;
-    match field {
-        Field::Header(header) => {
-            let text = text(request, header)?;
-            let all = 0..text.len();
-            Some((header.to_string(), text, all))
-        }
-        Field::Parameter(name) => {
-            let header = scheme.signature.field.as_header()?;
-            let text = text(request, header)?;
-            let (Layout::List(separator)
-            | Layout::SpacedList(separator)
-            | Layout::Lists(separator)) = scheme.signature.layout
-            else {
-                return None;
-            };
-            let mut start = 0;
-            for entry in text.split(separator) {
-                let spaces = entry.len() - entry.trim_start().len();
-                if let Some(value) = entry.trim_start().strip_prefix(&format!("{name}=")) {
-                    let start = start + spaces + name.len() + 1;
-                    return Some((header.to_owned(), text.clone(), start..start + value.len()));
-                }
-                start += entry.len() + separator.len_utf8();
-            }
-            None
+fn separator(scheme: &Scheme) -> Option<char> {
+    match scheme.signature.layout {
+        Layout::List(separator) | Layout::SpacedList(separator) | Layout::Lists(separator) => {
+            Some(separator)
         }
         _ => None,
     }
 }
 
+fn form(request: &Request<Bytes>) -> Option<&str> {
+    std::str::from_utf8(request.body()).ok()
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
 /// Where the value of a parameter is, and what it is.
-pub(super) fn parameter(pairs: &str, name: &str) -> Option<(Range<usize>, String)> {
+fn parameter(pairs: &str, name: &str) -> Option<(Range<usize>, String)> {
     let mut start = 0;
     for pair in pairs.split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -132,8 +189,8 @@ pub(super) fn parameter(pairs: &str, name: &str) -> Option<(Range<usize>, String
     None
 }
 
-/// The pairs with another value there.
-pub(super) fn replaced(pairs: &str, at: Range<usize>, value: &str) -> Option<String> {
-    let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
-    Some(format!("{}{value}{}", pairs.get(..at.start)?, pairs.get(at.end..)?))
+/// The pairs with another value of that name.
+fn with_parameter(pairs: &str, name: &str, value: &str) -> Option<String> {
+    let (at, _) = parameter(pairs, name)?;
+    Some(format!("{}{}{}", pairs.get(..at.start)?, encoded(value), pairs.get(at.end..)?))
 }

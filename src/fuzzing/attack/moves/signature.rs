@@ -14,7 +14,12 @@ use crate::verify::mac;
 /// The text of the signature, and where in it the tag is.
 fn find_tag(attack: &Attack, genuine: &Genuine) -> Option<(String, usize)> {
     let signature = &attack.scheme.signature;
-    let text = place::signature(&attack.scheme, &genuine.request)?;
+    let scheme = &attack.scheme;
+    // The signer repeats the right one before such a time.
+    if matches!(scheme.sent_at, Some(SentAt { field: Field::Entry(2..), .. })) {
+        return None;
+    }
+    let text = place::read(scheme, &genuine.request, &place::signature(scheme))?;
     let length = mac::encoded_len(attack.scheme.algorithm, signature.encoding);
     // The last text of that length: a time may stand before it.
     let starts = (0..text.len()).rev().filter(|at| text.is_char_boundary(*at));
@@ -38,8 +43,9 @@ fn find_tag(attack: &Attack, genuine: &Genuine) -> Option<(String, usize)> {
 }
 
 /// The genuine request with another signature.
-fn signed(attack: &Attack, genuine: &Genuine, old: &str, new: &[u8]) -> Option<Request<Bytes>> {
-    place::with_signature(&attack.scheme, &genuine.request, old, new)
+fn signed(attack: &Attack, genuine: &Genuine, new: &[u8]) -> Option<Request<Bytes>> {
+    let field = place::signature(&attack.scheme);
+    place::replaced(&attack.scheme, &genuine.request, &field, new)
 }
 
 fn is_encoded(text: &str, encoding: Encoding) -> bool {
@@ -60,7 +66,7 @@ pub(super) fn tag(attempt: Attempt<'_, '_>) -> Option<Move> {
     let (tag, after) = rest.split_at(length);
     let position = choices.below(length);
     let respelled = Oracle::RefusesRespelled;
-    let (other, oracle, what): (Vec<u8>, _, _) = match choices.byte() % 7 {
+    let (other, oracle, what): (Vec<u8>, _, _) = match choices.byte() % 9 {
         0 => (tag.get(..position)?.into(), Oracle::RefusesForged, "its tag is cut off"),
         1 => (format!("{tag}0").into(), respelled, "its tag is longer"),
         2 => (tag.to_ascii_uppercase().into(), respelled, "its tag is in upper case"),
@@ -70,6 +76,11 @@ pub(super) fn tag(attempt: Attempt<'_, '_>) -> Option<Move> {
             (other.into_bytes(), respelled, "its tag is in another alphabet")
         }
         5 => (Vec::new(), Oracle::RefusesForged, "its tag is empty"),
+        6 => (format!(" {tag}").into(), respelled, "its tag has a space before it"),
+        7 => {
+            let (front, rest) = tag.split_at_checked(position)?;
+            (format!("{front}*{rest}").into(), respelled, "its tag has a `*` in it")
+        }
         _ => {
             let new = match choices.rarely(2) {
                 true => choices.byte(),
@@ -88,15 +99,16 @@ pub(super) fn tag(attempt: Attempt<'_, '_>) -> Option<Move> {
         return None;
     }
     let new = [before.as_bytes(), &other, after.as_bytes()].concat();
-    refused(signed(attack, genuine, &text, &new)?, oracle, what)
+    refused(signed(attack, genuine, &new)?, oracle, what)
 }
 
 /// The right tag, as that of another version.
 pub(super) fn version(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
     let (text, at) = find_tag(attack, genuine)?;
-    let prefix = &*attack.scheme.signature.prefix;
-    if prefix.is_empty() || matches!(attack.scheme.key_id, Some(KeyId::Prefix(_))) {
+    let scheme = &attack.scheme;
+    let prefix = &*scheme.signature.prefix;
+    if prefix.is_empty() || matches!(scheme.key_id, Some(KeyId::Prefix(_))) {
         return None;
     }
     let front = text.get(..at)?.strip_suffix(prefix)?;
@@ -106,12 +118,17 @@ pub(super) fn version(attempt: Attempt<'_, '_>) -> Option<Move> {
         2 => prefix.to_ascii_uppercase(),
         _ => String::new(),
     };
-    if other == prefix {
+    // Nor is it the name of the time.
+    let is_time = |sent_at: &SentAt| match &sent_at.field {
+        Field::Parameter(name) => other.strip_prefix(&**name).is_some_and(|it| it.starts_with('=')),
+        _ => false,
+    };
+    if other == prefix || scheme.sent_at.as_ref().is_some_and(is_time) {
         return None;
     }
     let new = format!("{front}{other}{}", text.get(at..)?);
     refused(
-        signed(attack, genuine, &text, new.as_bytes())?,
+        signed(attack, genuine, new.as_bytes())?,
         Oracle::RefusesChanged,
         format!("its tag has `{other}` before it, not `{prefix}`"),
     )
@@ -132,7 +149,7 @@ pub(super) fn same_bytes(attempt: Attempt<'_, '_>) -> Option<Move> {
     let last = new.get_mut(at..at + length)?.iter_mut().rfind(|byte| **byte != b'=')?;
     let digit = digits.iter().position(|digit| digit == last)?;
     *last = *digits.get(digit ^ 1)?;
-    let request = signed(attack, genuine, &text, &new)?;
+    let request = signed(attack, genuine, &new)?;
     refused(request, Oracle::RefusesRespelled, "its tag is the same bytes with another last digit")
 }
 
@@ -156,7 +173,9 @@ pub(super) fn among_others(attempt: Attempt<'_, '_>) -> Option<Move> {
     // A list may have other versions in it, a header of its own for each signature may not.
     let is_list = matches!(scheme.signature.layout, Layout::List(_) | Layout::SpacedList(_));
     let other = prefix.replace(|char: char| char.is_ascii_digit(), "9");
-    let prefix_of_others = if is_list && choices.rarely(2) { &other } else { prefix };
+    let is_time = matches!(&scheme.sent_at, Some(SentAt { field: Field::Parameter(name), .. })
+        if other.starts_with(&**name));
+    let prefix_of_others = if is_list && !is_time && choices.rarely(2) { &other } else { prefix };
     let wrong = format!("{prefix_of_others}{wrong}");
     let front = text.get(..at)?.strip_suffix(prefix)?;
     let right = format!("{prefix}{tag}");
@@ -166,14 +185,15 @@ pub(super) fn among_others(attempt: Attempt<'_, '_>) -> Option<Move> {
         .collect();
     let list = |separator: &str| {
         let list = format!("{front}{}{}", entries.join(separator), text.get(at + length..)?);
-        signed(attack, genuine, &text, list.as_bytes())
+        signed(attack, genuine, list.as_bytes())
     };
     let request = match scheme.signature.layout {
         Layout::List(separator) => list(&separator.to_string())?,
         Layout::SpacedList(separator) => list(&format!("{separator} "))?,
         Layout::Repeated => {
             let mut request = genuine.request.clone();
-            let name = HeaderName::from_bytes(place::header(scheme)?.as_bytes()).ok()?;
+            let name = scheme.signature.field.as_header()?;
+            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
             request.headers_mut().remove(&name);
             for entry in &entries {
                 request.headers_mut().append(&name, HeaderValue::from_str(entry).ok()?);

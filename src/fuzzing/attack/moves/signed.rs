@@ -1,6 +1,6 @@
 //! What somebody signs: the partner once more, or somebody without its secret.
 
-use super::{Attempt, Expected, Move, place, refused, set, text};
+use super::{Attempt, Expected, Move, place, refused};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::{Content, Genuine, out_of_time};
 use crate::fuzzing::choices::Choices;
@@ -11,9 +11,9 @@ use crate::verify::mac;
 /// The partner's next attempt.
 pub(super) fn again(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, now, choices } = attempt;
-    let later = Genuine::new(attack, now, choices)?.sent_at;
+    let later = Genuine::new(attack, now, choices).ok()?.sent_at;
     let content = genuine.content.clone();
-    let request = Genuine::sign(attack, attack.signer(choices)?, content, later)?.request;
+    let request = Genuine::sign(attack, attack.signer(choices)?, content, later).ok()?.request;
     let what = "the same message, signed again".into();
     Some(Move { request, what, expected: Expected::OneKey(Oracle::AcceptsGenuine) })
 }
@@ -59,7 +59,7 @@ fn message(
     tells_apart: bool,
     choices: &mut Choices<'_>,
 ) -> Option<Move> {
-    let other = Genuine::sign(attack, attack.signer(choices)?, content, genuine.sent_at)?;
+    let other = Genuine::sign(attack, attack.signer(choices)?, content, genuine.sent_at).ok()?;
     let is_sure = tells_apart && other.is_complete && genuine.is_complete;
     let (what, expected) = ("another message".into(), Expected::TwoKeys(Oracle::AcceptsGenuine));
     is_sure.then_some(Move { request: other.request, what, expected })
@@ -87,7 +87,7 @@ pub(super) fn out_of_tolerance(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, now, choices } = attempt;
     let time = out_of_time(&attack.scheme, now, choices)?;
     let content = genuine.content.clone();
-    let request = Genuine::sign(attack, attack.signer(choices)?, content, time)?.request;
+    let request = Genuine::sign(attack, attack.signer(choices)?, content, time).ok()?.request;
     let away = match now.duration_since(time) {
         Ok(age) => format!("it was signed {} s ago", age.as_secs()),
         Err(error) => format!("it says that it is signed in {} s", error.duration().as_secs()),
@@ -97,7 +97,7 @@ pub(super) fn out_of_tolerance(attempt: Attempt<'_, '_>) -> Option<Move> {
 
 /// With a key that anybody can guess.
 pub(super) fn signed_with_another_key(attempt: Attempt<'_, '_>) -> Option<Move> {
-    let Attempt { attack, genuine, choices, .. } = attempt;
+    let Attempt { attack, genuine, now, choices } = attempt;
     let (key, what): (&[u8], &str) = choices.one(&[
         (b"".as_slice(), "an empty key"),
         (b"secret".as_slice(), "the key `secret`"),
@@ -107,11 +107,12 @@ pub(super) fn signed_with_another_key(attempt: Attempt<'_, '_>) -> Option<Move> 
     ]);
     let key = mac::Key::new(attack.scheme.algorithm, key);
     let forger = attack.signer(choices)?.with_key(key);
-    let request = Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at)?.request;
+    let forged = Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at);
+    let request = forged.ok()?.request;
     // In a test that may be the right one.
-    let is_right = place::signature(&attack.scheme, &request)
-        == place::signature(&attack.scheme, &genuine.request);
-    (!is_right).then_some(())?;
+    if attack.right.accepts(&request, now).is_ok() {
+        return None;
+    }
     refused(request, Oracle::RefusesForged, format!("it is signed with {what}"))
 }
 
@@ -130,12 +131,13 @@ pub(super) fn signed_with_another_algorithm(attempt: Attempt<'_, '_>) -> Option<
     }
     let (secret, signer) = attack.signers.first()?;
     let forger = signer.with_algorithm(algorithm, secret)?;
-    let mut request =
-        Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at)?.request;
+    let forged = Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at);
+    let mut request = forged.ok()?.request;
     // A text that names the algorithm does so in the prefix.
-    if let Some(header) = attack.scheme.signature.field.as_header() {
-        let text = text(&request, header)?.replacen(own, name, 1);
-        set(&mut request, header, &text)?;
+    let field = place::signature(&attack.scheme);
+    if field.as_header().is_some() {
+        let text = place::read(&attack.scheme, &request, &field)?.replacen(own, name, 1);
+        request = place::replaced(&attack.scheme, &request, &field, text.as_bytes())?;
     }
     refused(request, Oracle::RefusesForged, format!("it is signed by HMAC-{name}"))
 }

@@ -1,11 +1,11 @@
 //! Times that are no time, or are the same one written otherwise.
 
 use super::place;
-use super::{Attempt, Move, refused, set};
+use super::{Attempt, Move, refused};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
 use crate::fuzzing::finding::Oracle;
-use crate::scheme::{Field, Layout, SentAt, TimeFormat};
+use crate::scheme::{Field, SentAt, TimeFormat};
 
 /// What overflows, or is read as something else.
 const EXTREMES: [&str; 14] = [
@@ -53,36 +53,13 @@ pub(super) fn respelled(attempt: Attempt<'_, '_>) -> Option<Move> {
     })
 }
 
-/// Two times in one list.
-pub(super) fn repeated(attempt: Attempt<'_, '_>) -> Option<Move> {
-    let Attempt { attack, genuine, choices, .. } = attempt;
-    let SentAt { field: Field::Parameter(name), .. } = attack.scheme.sent_at.as_ref()? else {
-        return None;
-    };
-    let (Layout::List(separator) | Layout::SpacedList(separator) | Layout::Lists(separator)) =
-        attack.scheme.signature.layout
-    else {
-        return None;
-    };
-    let (header, text, at) = place::time(&attack.scheme, &genuine.request)?;
-    let other = format!("{name}={}1", text.get(at)?);
-    let new = match choices.rarely(2) {
-        true => format!("{other}{separator}{text}"),
-        false => format!("{text}{separator}{other}"),
-    };
-    let mut request = genuine.request.clone();
-    set(&mut request, &header, new)?;
-    refused(request, Oracle::RefusesRepeated, format!("`{name}` is in the list twice"))
-}
-
 fn changed(attack: &Attack, genuine: &Genuine, spell: impl FnOnce(&str) -> String) -> Option<Move> {
-    let (header, text, at) = place::time(&attack.scheme, &genuine.request)?;
-    let old = text.get(at.clone())?;
-    let new = spell(old);
+    let field = &attack.scheme.sent_at.as_ref()?.field;
+    let old = place::read(&attack.scheme, &genuine.request, field)?;
+    let new = spell(&old);
     if new == old {
         return None;
     }
-    let mut request = genuine.request.clone();
-    set(&mut request, &header, format!("{}{new}{}", text.get(..at.start)?, text.get(at.end..)?))?;
+    let request = place::replaced(&attack.scheme, &genuine.request, field, new.as_bytes())?;
     refused(request, Oracle::RefusesRespelled, format!("the time is `{new}`, and was `{old}`"))
 }
