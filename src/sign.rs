@@ -241,9 +241,7 @@ pub enum SignError {
     },
     /// The time is before 1970 or later than its format reaches; or the scheme signs its digits beside
     /// something else, and it has too few.
-    #[error(
-        "the time can't be signed: it has to be after 1970, within what its format can write, and beside digits of other values after 2001"
-    )]
+    #[error("no such time can be signed: is it before 1970, or in another unit?")]
     Time,
     /// The request could not be verified for another reason than its signature.
     #[error("no request with this message is ever accepted: {reason}")]

@@ -442,6 +442,81 @@ fn a_header_of_the_message_is_signed() {
     builder(presets::GITHUB).build().unwrap().verify(request).unwrap();
 }
 
+/// What a receiver would refuse is not signed.
+#[test]
+fn a_request_that_nobody_accepts_is_an_error() {
+    let unverifiable = |error: SignError| matches!(error, SignError::Unverifiable { .. });
+    let other = |name, value| {
+        let message = Message::new("{}").id("msg_1").event("push").sent_at(at(NOW));
+        message.header(HeaderName::from_static(name), HeaderValue::from_static(value))
+    };
+    for (scheme, message) in [
+        // Beside what the scheme writes under the first name.
+        (presets::STANDARD_WEBHOOKS, other("svix-id", "msg_2")),
+        (presets::STANDARD_WEBHOOKS, other("svix-signature", "v1,")),
+        (presets::DOCUSIGN, other("x-docusign-signature-2", "no tag")),
+        (presets::BOX, other("box-signature-secondary", "no tag")),
+        (
+            Scheme {
+                requires: vec![("x-github-event".into(), "ping".into())].into(),
+                ..presets::GITHUB
+            },
+            other("x-unused", "1"),
+        ),
+    ] {
+        let signer = Signer::new(scheme.clone(), SECRET).unwrap();
+        let error = signer.request(&message).unwrap_err();
+        assert!(unverifiable(error.clone()), "{}: {error}", scheme.name);
+    }
+    // Times that the format can't write, as none or as another one.
+    let early = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+    let late = at(253_402_300_800);
+    let rfc3339 = SentAt { field: Field::header("x-time"), format: TimeFormat::Rfc3339 };
+    let rfc3339 = Scheme { sent_at: Some(rfc3339), ..presets::STANDARD_WEBHOOKS };
+    for (scheme, time) in [(presets::SLACK, early), (rfc3339.clone(), early), (rfc3339, late)] {
+        let signer = Signer::new(scheme, SECRET).unwrap();
+        let error = signer.request(&Message::new("{}").id("1").sent_at(time)).unwrap_err();
+        assert_eq!(error, SignError::Time);
+    }
+    // What is not in its body may be what a test is about.
+    let signer = Signer::new(presets::STRIPE, SECRET).unwrap();
+    signer.request(&Message::new("no JSON")).unwrap();
+}
+
+/// A form says what it is before that is signed, and a name in another case is the same header.
+#[test]
+fn what_is_written_is_what_is_signed() {
+    let content = |header| {
+        let parts =
+            vec![Part::Field(Field::header(header)), Part::Literal("\n".into()), Part::Body];
+        Cow::from(parts)
+    };
+    let form =
+        Scheme { id: Some(Field::form("id")), content: content("content-type"), ..presets::GITHUB };
+    let utf8 = "application/x-www-form-urlencoded; charset=utf-8";
+    let required = Scheme {
+        requires: vec![("content-type".into(), utf8.into())].into(),
+        content: Cow::from(vec![Part::Body]),
+        ..form.clone()
+    };
+    let one_header = Scheme {
+        id: Some(Field::header("X-Id")),
+        event: Some(Field::header("x-id")),
+        content: content("x-id"),
+        ..presets::GITHUB
+    };
+    for (scheme, name, value) in [
+        (form, "content-type", "application/x-www-form-urlencoded"),
+        (required, "content-type", utf8),
+        (one_header, "x-id", "1"),
+    ] {
+        let signer = Signer::new(scheme.clone(), SECRET).unwrap();
+        let request = signer.request(&Message::new("a=1").id("1").event("push")).unwrap();
+        assert_eq!(request.headers()[name], value);
+        builder(scheme).build().unwrap().verify(request).unwrap();
+    }
+}
+
 /// Behind JSON nobody finds a parameter.
 #[test]
 fn nothing_of_a_form_is_written_into_json() {
