@@ -578,6 +578,7 @@ fn a_name_of_255_bytes_is_no_error() {
 /// What is ambiguous has the time and a digest at an end, where they can be found.
 #[test]
 fn ambiguous_content_may_have_the_time_or_a_digest_at_an_end() {
+    let digest = || Part::Field(Field::header("x-digest"));
     let build = |content: &[Part], optional_end: Option<&'static str>| {
         let sent_at = content
             .contains(&Part::SentAt)
@@ -590,11 +591,13 @@ fn ambiguous_content_may_have_the_time_or_a_digest_at_an_end() {
             id: None,
             event: None,
             dangerously_allow: vec![Danger::AmbiguousContent].into(),
+            digest: content.contains(&digest()).then(|| Field::header("x-digest")),
             ..presets::GITHUB
         };
         builder(scheme).build().map(drop)
     };
     let tenant = Part::Field(Field::header("x-tenant"));
+    build(&[tenant.clone(), digest()], None).unwrap();
     build(&[tenant.clone(), Part::Body, Part::SentAt], Some(";")).unwrap();
     build(&[Part::SentAt, tenant.clone(), Part::Body], Some("1")).unwrap();
     build(&[tenant.clone(), Part::BodySha256], None).unwrap();
@@ -614,4 +617,18 @@ fn what_ends_with_a_value_is_not_ambiguous() {
     let tenant = Part::Field(Field::header("x-tenant"));
     let content = vec![Part::BodySha256, Part::Literal(".".into()), tenant];
     builder(Scheme { content: content.into(), ..presets::GITHUB }).build().unwrap();
+    let content = vec![Part::BodySha256, Part::Literal(".".into()), Part::Method];
+    builder(Scheme { content: content.into(), ..presets::GITHUB }).build().unwrap();
+}
+
+#[test]
+fn an_optional_value_ends_with_what_separates_it() {
+    for (end, separates) in [(";", true), ("x", false)] {
+        let value = Part::Field(Field::header("x-tenant"));
+        let literal = |text: &'static str| Part::Literal(text.into());
+        let optional = Part::Optional(vec![literal(";"), value, literal(end)].into());
+        let content = vec![optional, literal("\n"), Part::Body];
+        let built = builder(Scheme { content: content.into(), ..presets::GITHUB }).build();
+        assert_eq!(built.is_ok(), separates, "{end}");
+    }
 }
