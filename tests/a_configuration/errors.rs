@@ -19,6 +19,11 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         |parts: &[Part]| build(Scheme { content: parts.to_vec().into(), ..standard.clone() });
     let literal = |text: &'static str| Part::Literal(Cow::Borrowed(text));
     let dot = || literal(".");
+    let laid_out = |layout, prefix: &'static str| {
+        let (field, prefix) = (Field::header("x-signature"), Cow::Borrowed(prefix));
+        let signature = Signature { field, prefix, layout, ..Signature::BASE };
+        build(Scheme { signature, ..Scheme::BASE })
+    };
     let separator = |separator, encoding, prefix: &'static str| {
         let layout = Layout::List(separator);
         let (field, prefix) = (Field::header("x-signature"), Cow::Borrowed(prefix));
@@ -306,6 +311,23 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         ("Separator", separator('\u{0}', Encoding::Hex, "")),
         ("Separator", separator('é', Encoding::Hex, "")),
         ("Separator", separator('→', Encoding::Hex, "")),
+        ("Separator", separator('-', Encoding::Base64Url, "")),
+        ("Separator", separator('_', Encoding::Base64Url, "")),
+        ("Separator", separator('z', Encoding::Base64Url, "")),
+        ("Separator", laid_out(Layout::SpacedList('a'), "")),
+        ("Separator", laid_out(Layout::SpacedList(' '), "")),
+        ("Separator", laid_out(Layout::Lists(','), "HMAC ")),
+        (
+            "Content",
+            build(Scheme {
+                content: vec![
+                    Part::BodySha256,
+                    Part::Optional(vec![literal(""), Part::Field(Field::query("a"))].into()),
+                ]
+                .into(),
+                ..presets::GITHUB
+            }),
+        ),
         ("Parameter", parameter("t", unix, Layout::Single, "v1=")),
         ("Parameter", parameter("", unix, comma, "v1=")),
         ("Parameter", parameter("t ", unix, comma, "v1=")),
@@ -492,6 +514,10 @@ fn the_limits_themselves_are_accepted() {
     builder(Scheme { event: Some(Field::pointer("/1")), ..sixteen.clone() }).build().unwrap();
     let error = builder(sixteen).build().unwrap_err();
     assert_eq!(error, ConfigError::TooManyPointers { count: 17, max: 16 });
+    // Several signatures, and a second name of another header.
+    let signature = Signature { layout: Layout::Repeated, ..presets::GITHUB.signature };
+    let aliases = vec![("x-github-delivery".into(), "x-delivery".into())].into();
+    builder(Scheme { signature, aliases, ..presets::GITHUB }).build().unwrap();
     // In either encoding it is the same header, or what nobody signs.
     let event = Some(Field::form("type"));
     let multipart = Scheme { multipart: true, event, ..presets::GITHUB };
