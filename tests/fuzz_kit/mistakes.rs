@@ -149,8 +149,8 @@ fn s5_what_is_not_verified_is_found() {
                     request.headers_mut().insert("x-pusher-key", "key1".parse().unwrap());
                 })
             },
-            Oracle::RefusesMissing,
-            "which key",
+            Oracle::RefusesChanged,
+            "`nobody`",
         ),
         (
             "whatever the version of the signature",

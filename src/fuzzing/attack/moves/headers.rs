@@ -90,13 +90,14 @@ pub(super) fn key_id(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
     let scheme = &attack.scheme;
     let key_id = scheme.key_id.as_ref()?;
-    let signed = match choices.rarely(2) {
+    let (signed, oracle) = match choices.rarely(2) {
         true => {
             let empty = mac::Key::new(scheme.algorithm, b"");
             let forger = attack.signer(choices)?.with_key(empty);
-            Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at).ok()?.request
+            let forged = Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at);
+            (forged.ok()?.request, Oracle::RefusesForged)
         }
-        false => genuine.request.clone(),
+        false => (genuine.request.clone(), Oracle::RefusesChanged),
     };
     let mut request = signed.clone();
     let which = choices.byte() % 3;
@@ -123,7 +124,7 @@ pub(super) fn key_id(attempt: Attempt<'_, '_>) -> Option<Move> {
             request = place::replaced(scheme, &signed, &field, other.as_bytes())?;
         }
     }
-    refused(request, Oracle::RefusesForged, "it says that it is signed with the key of `nobody`")
+    refused(request, oracle, "it says that it is signed with the key of `nobody`")
 }
 
 /// What no scheme knows, and another order.
