@@ -101,3 +101,12 @@ fn a_deadline_is_that_of_the_scheme() {
         assert_eq!(verifier(scheme.clone()).deadline(), scheme.deadline);
     }
 }
+
+/// What counts where a scheme says nothing, as its docs have it.
+#[test]
+fn a_scheme_that_says_nothing_has_the_usual_times() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    assert_eq!(Scheme::BASE.tolerance, Some(Tolerance { past: 5 * MINUTE, future: 5 * MINUTE }));
+    assert_eq!(Scheme::BASE.retry_horizon, 72 * 60 * MINUTE);
+    assert_eq!(Scheme::BASE.deadline, Duration::from_secs(10));
+}
