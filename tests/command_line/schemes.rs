@@ -27,6 +27,63 @@ fn presets_are_listed_and_shown() {
     assert_eq!((code(&unknown), &*unknown.stdout), (1, b"".as_slice()));
 }
 
+/// Durations are written as a person would.
+#[test]
+fn a_preset_is_shown_with_whole_hours_or_seconds() {
+    for (preset, shown) in [
+        ("mailgun/form-fields", "retry_horizon = \"8h\""),
+        ("slack/slack-v0", "retry_horizon = \"360s\""),
+        ("github/hub-sha256", "retry_horizon = \"0s\""),
+    ] {
+        let output = inhook(SECRET, &["presets", preset], b"");
+        assert!(text(&output.stdout).contains(shown), "{}", text(&output.stdout));
+    }
+}
+
+/// Whatever is of the wrong kind is shown as it should be.
+#[test]
+fn each_key_has_an_example() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("acme.toml");
+    for example in [
+        "name = \"acme\"",
+        "key = { base64 = { prefix = \"whsec_\" } }",
+        "key_id = { header = \"x-key\" }",
+        "signature = { ",
+        "content = [\"sent_at\", { literal = \".\" }, \"body\"]",
+        "items = \"/events\"",
+        "digest = { query = \"sha256\" }",
+        "requires = [[\"x-version\", \"1\"]]",
+        "json = { form = \"payload\" }",
+        "optional_end = \";\"",
+        "multipart = true",
+        "either_port = true",
+        "id = { header = \"x-id\" }",
+        "event = { pointer = \"/type\" }",
+        "sent_at = { field = { header = \"x-time\" }, format = \"unix_seconds\" }",
+        "identity = { fields = [{ pointer = \"/id\" }] }",
+        "aliases = [[\"x-signature\", \"x-old-signature\"]]",
+        "dangerously_allow = [\"unsigned_body\"]",
+        "answer = { ",
+        "deadline = \"10s\"",
+    ] {
+        let (key, _) = example.split_once(" = ").unwrap();
+        std::fs::write(&file, format!("{key} = 1979-05-27\n")).unwrap();
+        let output = inhook(SECRET, &["check", file.to_str().unwrap()], b"");
+        let said = text(&output.stderr);
+        assert!(said.contains(&format!("it is written like `{example}")), "{said}");
+        // The longer ones in parts, since the order of their keys is no one's business.
+        let parts: &[&str] = match key {
+            "signature" => &["field = { header = \"x-signature\" }", "layout = { list = \",\" }"],
+            "answer" => &["status = 200", "body = \"ok\""],
+            _ => &[],
+        };
+        for part in parts {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+}
+
 /// What is wrong with a file is said with its name, the line, and what to do.
 #[test]
 fn scheme_files_that_can_not_be_used() {
