@@ -94,7 +94,7 @@ fn scheme_files_that_can_not_be_used() {
                  sent_at = { field = { header = \"x-time\" }, format = \"unix_seconds\" }\n";
     let deep = format!("{good}content = {}", "[".repeat(10_000));
     let huge = format!("{good}# {}", "x".repeat(10 * 1024 * 1024));
-    let cases: [(usize, &str, String); 41] = [
+    let cases: [(usize, &str, String); 51] = [
         (3, "unknown field `contents`", format!("{good}contents = []")),
         (3, "unknown variant `bodi`", format!("{good}content = [\"bodi\"]")),
         (3, "invalid type", format!("{good}content = 7")),
@@ -192,6 +192,29 @@ fn scheme_files_that_can_not_be_used() {
                     .collect::<String>()
             ),
         ),
+        (2, "without control", format!("{}\nname = \"\"", &good[14..].trim_end())),
+        (2, "named for two of", format!("{good}id = {{ header = \"x-signature\" }}")),
+        (
+            3,
+            "two other names",
+            format!("{good}aliases = [[\"x-a\", \"x-b\"], [\"x-a\", \"x-c\"]]"),
+        ),
+        (2, "no header can hold", good.replace("} }", "}, prefix = \"\\n\" }")),
+        (2, "list separator", good.replace("} }", "}, layout = { list = \"a\" } }")),
+        (
+            3,
+            "does not cover it",
+            format!("{good}sent_at = {{ field = {{ header = \"x-t\" }}, format = \"unix_seconds\" }}"),
+        ),
+        (3, "deadline is zero", format!("{good}deadline = \"0s\"")),
+        (3, "answered 500", format!("{good}answer = {{ status = 500 }}")),
+        // Within an array over several lines, in that of the value.
+        (
+            5,
+            "not a header name",
+            format!("{good}aliases = [\n  [\"x-a\", \"x-b\"],\n  [\"x y\", \"x-c\"],\n]"),
+        ),
+        (1, "the signature is nowhere", "# Nothing yet.\nname = \"acme\"\n".into()),
         (1, "the signature is nowhere", "name = \"acme\"\n\n\nid = { header = \"x-id\" }\n".into()),
         (
             6,
@@ -212,6 +235,11 @@ fn scheme_files_that_can_not_be_used() {
         assert!(!error.contains("::"), "a name that no file has: {error:.300}");
         assert_eq!((code(&output), &*output.stdout), (2, b"".as_slice()), "{error:.300}");
     }
+    // As long as one may be.
+    let longest = format!("{good}# {}", "x".repeat(64 * 1024 - good.len() - 2));
+    std::fs::write(&file, longest).unwrap();
+    let output = inhook(SECRET, &["check", file.to_str().unwrap()], b"");
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     // It has no end, and is not read to it.
     let output = inhook(SECRET, &["check", "/dev/zero"], b"");
     assert!(text(&output.stderr).contains("longer than"), "{}", text(&output.stderr));
