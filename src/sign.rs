@@ -2,9 +2,9 @@
 //!
 //! For tests, for the `curl` in your README, and for sending webhooks to yourself.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
+use std::{fmt, slice};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
@@ -37,7 +37,7 @@ pub struct Signer {
     scheme: Arc<Scheme>,
     source: Arc<Source>,
     /// With its label.
-    key: [(Arc<str>, mac::Key); 1],
+    key: (Arc<str>, mac::Key),
     url: Option<Arc<str>>,
 }
 
@@ -71,7 +71,7 @@ impl Signer {
         let source = Arc::new(Source::prepare("signer".into(), &scheme, url, false, None)?);
         let ring = KeyRing::prepare(&scheme, [secret], true)?;
         let key = ring.keys.into_iter().next().ok_or(ConfigError::NoSecret)?;
-        Ok(Self { scheme: Arc::new(scheme), source, key: [key], url: url.map(Arc::from) })
+        Ok(Self { scheme: Arc::new(scheme), source, key, url: url.map(Arc::from) })
     }
 
     /// A whole signed POST request.
@@ -93,13 +93,13 @@ impl Signer {
             return Err(SignError::MissingId);
         }
         let mut draft = Draft::new(&self.scheme, &self.source, self.url.as_deref(), message)?;
-        let [(label, key)] = &self.key;
+        let (label, key) = &self.key;
         draft.sign(label, key)?;
         let mut request = Request::new(draft.body().into());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = draft.uri;
         *request.headers_mut() = draft.headers;
-        match self.source.prove(&self.key, &request, SystemTime::now()) {
+        match self.source.prove(slice::from_ref(&self.key), &request, SystemTime::now()) {
             // What has to be there already: there are reasons to send a body without it.
             Ok(_)
             | Err(
@@ -130,8 +130,7 @@ impl Signer {
 impl Signer {
     /// One that signs with another key.
     pub(crate) fn with_key(&self, key: mac::Key) -> Self {
-        let [(label, _)] = &self.key;
-        Self { key: [(label.clone(), key)], ..self.clone() }
+        Self { key: (self.key.0.clone(), key), ..self.clone() }
     }
 
     /// One that signs with the same secret by another algorithm; `None` if that needs a longer one.

@@ -48,8 +48,10 @@ const SHRINKS: usize = 2_000;
 pub struct Attack {
     scheme: Scheme,
     url: Option<String>,
-    /// What the receiver takes, at least one, and who signs with each.
-    signers: Vec<(Secret, Signer)>,
+    /// What the receiver takes, and who signs with it.
+    first: (Secret, Signer),
+    /// What it takes as well.
+    others: Vec<(Secret, Signer)>,
     /// A right receiver of all of that.
     right: Verifier,
 }
@@ -88,8 +90,9 @@ impl Attack {
     pub fn secret(mut self, secret: impl Into<Secret>) -> Result<Self, ConfigError> {
         let secret = secret.into();
         let signer = signer(&self.scheme, &secret, self.url.as_deref())?;
-        self.signers.push((secret, signer));
-        self.right.rotate(self.signers.iter().map(|(secret, _)| secret.clone()))?;
+        self.others.push((secret, signer));
+        let all = [&self.first].into_iter().chain(&self.others);
+        self.right.rotate(all.map(|(secret, _)| secret.clone()))?;
         Ok(self)
     }
 
@@ -246,16 +249,18 @@ impl Attack {
             None => right,
         };
         let right = right.build()?;
-        Ok(Self { scheme, url, signers: vec![(secret, signer)], right })
+        Ok(Self { scheme, url, first: (secret, signer), others: Vec::new(), right })
     }
 
     /// The first secret, or any of several.
-    fn signer(&self, choices: &mut Choices<'_>) -> Option<&Signer> {
-        let any = match self.signers.len() {
-            0 | 1 => 0,
-            several => choices.below(several),
+    fn signer(&self, choices: &mut Choices<'_>) -> &Signer {
+        let any = match self.others.len() {
+            0 => 0,
+            others => choices.below(others.saturating_add(1)),
         };
-        self.signers.get(any).map(|(_, signer)| signer)
+        let other = any.checked_sub(1).and_then(|at| self.others.get(at));
+        let (_, signer) = other.unwrap_or(&self.first);
+        signer
     }
 
     fn has_identity(&self) -> bool {

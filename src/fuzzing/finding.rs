@@ -27,7 +27,7 @@ pub enum Oracle {
     RefusesRespelled,
     /// What is there twice and differs is refused, whichever comes first.
     RefusesRepeated,
-    /// What lacks something that is signed is refused.
+    /// What lacks something that is signed, or that has to be there beside that, is refused.
     RefusesMissing,
     /// Neither a header that nobody signs nor the order of the headers changes the verdict or the key.
     IgnoresUnrelated,
@@ -53,7 +53,7 @@ impl Oracle {
                 "a request with another spelling than was signed was accepted"
             }
             Self::RefusesRepeated => "a request that says something twice was accepted",
-            Self::RefusesMissing => "a request without something that is signed was accepted",
+            Self::RefusesMissing => "a request without something that has to be there was accepted",
             Self::IgnoresUnrelated => "a request was judged by what nobody signs",
             Self::OneKey => "one delivery had two keys, so it would be handled twice",
             Self::TwoKeys => "two deliveries had one key, so one would be lost",

@@ -50,16 +50,7 @@ fn holds(scheme: &Scheme, body: &[u8]) -> bool {
     let read = Scheme::from_toml("printed.toml", &printed);
     assert_eq!(read.as_ref(), Ok(scheme), "what is printed is another scheme: {printed}");
 
-    let secret = secret(scheme);
-    let (Ok(signer), Ok(verifier)) = (
-        Signer::for_url(scheme.clone(), secret.clone(), URL),
-        Verifier::builder("fuzzed", scheme.clone(), secret)
-            .url(URL)
-            .clock(Arc::new(Standing))
-            .build(),
-    ) else {
-        panic!("a scheme that was checked can't be built: {printed}");
-    };
+    let (verifier, signer) = both_sides(scheme);
     let mut message = Message::new(body.to_vec()).id("71").sent_at(Standing.now());
     if body.starts_with(b"{") {
         message = message.fill_body();
@@ -87,6 +78,26 @@ fn holds(scheme: &Scheme, body: &[u8]) -> bool {
     true
 }
 
+/// Nothing that somebody makes of its requests is accepted.
+fn attack(scheme: &Scheme, attempt: &[u8]) {
+    let (verifier, _) = both_sides(scheme);
+    let attack = Attack::for_url(scheme.clone(), secret(scheme), URL).expect("a scheme that signs");
+    let finding = attack.check(&verifier, attempt);
+    finding.unwrap_or_else(|finding| panic!("{finding}\n{scheme:#?}"));
+}
+
+/// Who receives and who signs by a scheme that was checked.
+fn both_sides(scheme: &Scheme) -> (Verifier, Signer) {
+    let builder = Verifier::builder("fuzzed", scheme.clone(), secret(scheme)).url(URL);
+    match (
+        builder.clock(Arc::new(Standing)).build(),
+        Signer::for_url(scheme.clone(), secret(scheme), URL),
+    ) {
+        (Ok(verifier), Ok(signer)) => (verifier, signer),
+        _ => panic!("a scheme that was checked can't be built: {scheme:#?}"),
+    }
+}
+
 /// A scheme that the data chooses, key by key: most text is none.
 pub(super) fn chosen(data: &[u8]) -> bool {
     let mut choices = Choices(data);
@@ -95,15 +106,9 @@ pub(super) fn chosen(data: &[u8]) -> bool {
     if Source::prepare("chosen".into(), &scheme, Some(URL), true, None).is_err() {
         return false;
     }
-    let secret = secret(&scheme);
-    let attack = Attack::for_url(scheme.clone(), secret.clone(), URL);
-    let verifier = Verifier::builder("chosen", scheme.clone(), secret).url(URL);
-    if let (Ok(attack), Ok(verifier)) = (attack, verifier.clock(Arc::new(Standing)).build()) {
-        // From the other end, where there is something left.
-        let attempt: Vec<u8> = data.iter().rev().copied().collect();
-        let finding = attack.check(&verifier, &attempt);
-        finding.unwrap_or_else(|finding| panic!("{finding}\n{scheme:#?}"));
-    }
+    // From the other end, where there is something left.
+    let attempt: Vec<u8> = data.iter().rev().copied().collect();
+    attack(&scheme, &attempt);
     holds(&scheme, &body)
 }
 

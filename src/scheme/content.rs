@@ -43,6 +43,25 @@ pub enum Part {
     Optional(Cow<'static, [Part]>),
 }
 
+impl Part {
+    /// The parts, and what the optional ones consist of.
+    pub(crate) fn leaves<'p>(parts: &'p [Part]) -> Vec<&'p Part> {
+        let within = |part: &'p Part| match part {
+            Part::Optional(parts) => Part::leaves(parts),
+            part => vec![part],
+        };
+        parts.iter().flat_map(within).collect()
+    }
+
+    /// The value, if it is one of those that have no name of their own.
+    pub(crate) fn as_field(&self) -> Option<&Field> {
+        match self {
+            Part::Field(field) => Some(field),
+            _ => None,
+        }
+    }
+}
+
 /// Where a value is in a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

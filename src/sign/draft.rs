@@ -123,9 +123,6 @@ impl<'s> Draft<'s> {
     fn tags(&self, key: &Key) -> Result<Vec<String>, SignError> {
         let unverifiable = |reason: Rejection| SignError::Unverifiable { reason };
         let id = self.id.as_deref().map(str::as_bytes);
-        if let Some(header) = self.source.id_header() {
-            self.source.read_id(header, id).map_err(unverifiable)?;
-        }
         let time = self.time.as_bytes();
         if let Some(SentAt { format, .. }) = &self.scheme.sent_at
             && !self.source.time_fits(*format, time)

@@ -68,10 +68,7 @@ pub(crate) fn prepare(
 
 /// Whether any part, or a part of an optional one, is so.
 pub(crate) fn signs(parts: &[Part], is: &dyn Fn(&Part) -> bool) -> bool {
-    parts.iter().any(|part| match part {
-        Part::Optional(parts) => signs(parts, is),
-        part => is(part),
-    })
+    Part::leaves(parts).into_iter().any(is)
 }
 
 /// `after` is what follows the parts.

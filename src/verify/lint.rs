@@ -47,12 +47,17 @@ pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
 }
 
 impl Scheme {
-    /// Whether any field but the event is so.
-    pub(super) fn has_field(&self, is: fn(&Field) -> bool) -> bool {
+    /// All that it names but the event.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
         let named = self.id.iter().chain(&self.digest).chain(self.identity.fields());
         let sent_at = self.sent_at.iter().map(|sent_at| &sent_at.field);
-        named.chain(sent_at).chain([&self.signature.field]).any(is)
-            || signs(&self.content, &|part| matches!(part, Part::Field(field) if is(field)))
+        let content = Part::leaves(&self.content).into_iter().filter_map(Part::as_field);
+        named.chain(sent_at).chain([&self.signature.field]).chain(content)
+    }
+
+    /// Whether any field but the event is so.
+    pub(super) fn has_field(&self, is: fn(&Field) -> bool) -> bool {
+        self.fields().any(is)
     }
 
     pub(crate) fn allows(&self, danger: Danger) -> bool {

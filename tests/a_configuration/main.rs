@@ -25,6 +25,7 @@ use tower::{Layer, ServiceBuilder, ServiceExt};
 #[path = "../common/mod.rs"]
 mod common;
 mod errors;
+mod limits;
 mod printed;
 mod secrets;
 mod windows;

@@ -137,3 +137,22 @@ fn a_body_is_no_form_unless_a_field_is_in_it() {
     let body = r#"{"text":"a&&b"}"#;
     signed(&scheme, body, "/", body).unwrap();
 }
+
+/// Nobody can say which of two is meant.
+#[test]
+fn what_is_there_twice_is_refused_where_it_is_signed_and_missing_elsewhere() {
+    const SIGNED: &[Part] =
+        &[Part::Field(Field::Query(Borrowed("a"))), Part::Literal(Borrowed("\n")), Part::Body];
+    let by_query = signed(&scheme(SIGNED), "1\nx=1", "/?a=1", "x=1").unwrap();
+    assert_eq!(by_query.body(), "x=1");
+    for query in ["/?a=1&a=2", "/?a=2&a=1", "/?a=1&a=1"] {
+        let error = signed(&scheme(SIGNED), "1\nx=1", query, "x=1").unwrap_err();
+        assert_eq!(error, Rejection::SignedField { field: "a".into() }, "{query}");
+    }
+    for (id, target, body) in
+        [(Field::query("id"), "/?id=1&id=2", "x=1"), (Field::form("id"), "/", "id=1&id=2")]
+    {
+        let scheme = Scheme { id: Some(id), ..scheme(&[Part::Body]) };
+        assert_eq!(signed(&scheme, body, target, body).unwrap().id(), None);
+    }
+}

@@ -61,7 +61,7 @@ impl Genuine {
         let time = attack.scheme.sent_at.as_ref();
         let format = time.map_or(TimeFormat::UnixSeconds, |sent_at| sent_at.format);
         let stamp = timestamp::write(format, sent_at);
-        let signer = attack.signer(choices).ok_or(SignError::MissingId)?;
+        let signer = attack.signer(choices);
         Self::sign(attack, signer, Content { id, payload, style, stamp }, sent_at)
     }
 
@@ -180,7 +180,7 @@ impl Content {
         let mut tree = json!({ "payload": self.payload });
         if let Some(items) = &scheme.items {
             let mut item = json!({ "payload": self.payload });
-            for part in leaves(&scheme.content) {
+            for part in Part::leaves(&scheme.content) {
                 if let Part::Field(Field::Pointer(pointer)) = part {
                     set(&mut item, pointer, self.id(scheme).into());
                 }
@@ -249,15 +249,6 @@ fn is_within(field: &Field, other: &Field) -> bool {
 
 fn is_time(scheme: &Scheme, field: &Field) -> bool {
     scheme.sent_at.as_ref().is_some_and(|sent_at| sent_at.field.is_at(field))
-}
-
-/// The parts, and what the optional ones consist of.
-pub(super) fn leaves<'p>(parts: &'p [Part]) -> Vec<&'p Part> {
-    let within = |part: &'p Part| match part {
-        Part::Optional(parts) => leaves(parts),
-        part => vec![part],
-    };
-    parts.iter().flat_map(within).collect()
 }
 
 /// What is signed if it is there.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 
 use super::Attack;
-use super::genuine::{Genuine, leaves};
+use super::genuine::Genuine;
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Danger, Field, Identity, KeyId, Part, Scheme};
@@ -91,7 +91,8 @@ fn refused(request: Request<Bytes>, oracle: Oracle, what: impl Into<String>) -> 
 /// The headers that are signed, and that of the signature.
 fn signed_headers(attack: &Attack) -> Vec<&str> {
     let scheme = &attack.scheme;
-    let signed = leaves(&scheme.content).into_iter().filter_map(|part| header_of(scheme, part));
+    let signed =
+        Part::leaves(&scheme.content).into_iter().filter_map(|part| header_of(scheme, part));
     scheme.signature.field.as_header().into_iter().chain(signed).collect()
 }
 
@@ -106,18 +107,12 @@ fn header_of<'s>(scheme: &'s Scheme, part: &'s Part) -> Option<&'s str> {
 
 /// Whether the scheme knows a header of that name.
 pub(super) fn names(scheme: &Scheme, name: &str) -> bool {
-    let sent_at = scheme.sent_at.iter().map(|sent_at| &sent_at.field);
-    let parts = leaves(&scheme.content).into_iter().filter_map(|part| match part {
-        Part::Field(field) => Some(field),
-        _ => None,
-    });
-    let fields = [&scheme.signature.field].into_iter().chain(&scheme.id).chain(&scheme.digest);
-    let fields = fields.chain(scheme.events()).chain(scheme.identity.fields()).chain(sent_at);
     let key_id = scheme.key_id.iter().filter_map(|key_id| match key_id {
         KeyId::Header(name) => Some(&**name),
         KeyId::Prefix(_) => None,
     });
-    let headers = fields.chain(parts).filter_map(Field::as_header).chain(key_id);
+    let fields = scheme.fields().chain(scheme.events());
+    let headers = fields.filter_map(Field::as_header).chain(key_id);
     let headers = headers.chain(scheme.signature.others.iter().map(|name| &**name));
     let headers = headers.chain(scheme.requires.iter().map(|(name, _)| &**name));
     let aliases = scheme.aliases.iter().flat_map(|(own, second)| [&**own, &**second]);

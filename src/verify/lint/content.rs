@@ -168,14 +168,8 @@ fn lint_fields(scheme: &Scheme) -> Result<(), ConfigError> {
         ("identity", scheme.identity.fields()),
     ];
     let sent_at = scheme.sent_at.iter().map(|sent_at| ("sent_at", &sent_at.field));
-    let content = scheme.content.iter().flat_map(|part| match part {
-        Part::Optional(parts) => parts.iter(),
-        part => std::slice::from_ref(part).iter(),
-    });
-    let content = content.filter_map(|part| match part {
-        Part::Field(field) => Some(("content", field)),
-        _ => None,
-    });
+    let content = Part::leaves(&scheme.content).into_iter().filter_map(Part::as_field);
+    let content = content.map(|field| ("content", field));
     let fields = keys.into_iter().flat_map(|(key, fields)| fields.iter().map(move |it| (key, it)));
     for (key, field) in fields.chain(sent_at).chain(content) {
         let problem = match field {

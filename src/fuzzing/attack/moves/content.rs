@@ -165,7 +165,6 @@ pub(super) fn items(attempt: Attempt<'_, '_>) -> Option<Move> {
     let tag = forged.pointer_mut(signature)?;
     let wrong: String = tag.as_str()?.chars().rev().collect();
     *tag = wrong.into();
-    let forged_oracle = Oracle::RefusesForged;
     let (oracle, what) = match choices.byte() % 4 {
         0 => {
             *list = Value::Array(Vec::new());
@@ -177,11 +176,11 @@ pub(super) fn items(attempt: Attempt<'_, '_>) -> Option<Move> {
         }
         2 => {
             list.as_array_mut()?.insert(0, forged);
-            (forged_oracle, "an item is wrong, and the next one right")
+            (Oracle::RefusesForged, "an item is wrong, and the next one right")
         }
         _ => {
             list.as_array_mut()?.push(forged);
-            (forged_oracle, "an item is right, and the next one wrong")
+            (Oracle::RefusesForged, "an item is right, and the next one wrong")
         }
     };
     let mut request = genuine.request.clone();

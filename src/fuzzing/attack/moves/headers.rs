@@ -93,7 +93,7 @@ pub(super) fn key_id(attempt: Attempt<'_, '_>) -> Option<Move> {
     let (signed, oracle) = match choices.rarely(2) {
         true => {
             let empty = mac::Key::new(scheme.algorithm, b"");
-            let forger = attack.signer(choices)?.with_key(empty);
+            let forger = attack.signer(choices).with_key(empty);
             let forged = Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at);
             (forged.ok()?.request, Oracle::RefusesForged)
         }

@@ -13,7 +13,7 @@ pub(super) fn again(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, now, choices } = attempt;
     let later = Genuine::new(attack, now, choices).ok()?.sent_at;
     let content = genuine.content.clone();
-    let request = Genuine::sign(attack, attack.signer(choices)?, content, later).ok()?.request;
+    let request = Genuine::sign(attack, attack.signer(choices), content, later).ok()?.request;
     let what = "the same message, signed again".into();
     Some(Move { request, what, expected: Expected::OneKey(Oracle::AcceptsGenuine) })
 }
@@ -59,7 +59,7 @@ fn message(
     tells_apart: bool,
     choices: &mut Choices<'_>,
 ) -> Option<Move> {
-    let other = Genuine::sign(attack, attack.signer(choices)?, content, genuine.sent_at).ok()?;
+    let other = Genuine::sign(attack, attack.signer(choices), content, genuine.sent_at).ok()?;
     let is_sure = tells_apart && other.is_complete && genuine.is_complete;
     let (what, expected) = ("another message".into(), Expected::TwoKeys(Oracle::AcceptsGenuine));
     is_sure.then_some(Move { request: other.request, what, expected })
@@ -87,7 +87,7 @@ pub(super) fn out_of_tolerance(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, now, choices } = attempt;
     let time = out_of_time(&attack.scheme, now, choices)?;
     let content = genuine.content.clone();
-    let request = Genuine::sign(attack, attack.signer(choices)?, content, time).ok()?.request;
+    let request = Genuine::sign(attack, attack.signer(choices), content, time).ok()?.request;
     let away = match now.duration_since(time) {
         Ok(age) => format!("it was signed {} s ago", age.as_secs()),
         Err(error) => format!("it says that it is signed in {} s", error.duration().as_secs()),
@@ -106,7 +106,7 @@ pub(super) fn signed_with_another_key(attempt: Attempt<'_, '_>) -> Option<Move> 
         (b"whsec_".as_slice(), "the key `whsec_`"),
     ]);
     let key = mac::Key::new(attack.scheme.algorithm, key);
-    let forger = attack.signer(choices)?.with_key(key);
+    let forger = attack.signer(choices).with_key(key);
     let forged = Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at);
     let request = forged.ok()?.request;
     // In a test that may be the right one.
@@ -129,7 +129,7 @@ pub(super) fn signed_with_another_algorithm(attempt: Attempt<'_, '_>) -> Option<
     if algorithm == attack.scheme.algorithm {
         return None;
     }
-    let (secret, signer) = attack.signers.first()?;
+    let (secret, signer) = &attack.first;
     let forger = signer.with_algorithm(algorithm, secret)?;
     let forged = Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at);
     let mut request = forged.ok()?.request;

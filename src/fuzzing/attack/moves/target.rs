@@ -4,7 +4,6 @@ use bytes::Bytes;
 use http::{Method, Request, Uri};
 
 use super::{Attempt, Move, place, refused};
-use crate::fuzzing::attack::genuine::leaves;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Field, Part};
 
@@ -34,11 +33,9 @@ pub(super) fn query(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
     let scheme = &attack.scheme;
     let old = genuine.request.uri().query().unwrap_or_default();
-    let parts = leaves(&scheme.content);
-    let signed = parts.iter().find_map(|part| match part {
-        Part::Field(field @ Field::Query(_)) => Some(field),
-        _ => None,
-    });
+    let parts = Part::leaves(&scheme.content);
+    let mut signed = parts.iter().filter_map(|part| part.as_field());
+    let signed = signed.find(|field| matches!(field, Field::Query(_)));
     let request = match signed {
         Some(field) => {
             let value = place::read(scheme, &genuine.request, field)?;

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
-
 use super::{Attempt, Expected, Move, binds_unsigned, place, refused, set, text};
 use crate::fuzzing::attack::Attack;
-use crate::fuzzing::attack::genuine::{Genuine, leaves, out_of_time};
+use crate::fuzzing::attack::genuine::{Genuine, out_of_time};
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Field, Layout, Part, Scheme};
 use crate::timestamp;
@@ -16,11 +13,10 @@ use crate::timestamp;
 pub(super) fn value(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
     let scheme = &attack.scheme;
-    let signed = leaves(&scheme.content).into_iter().filter_map(|part| match part {
-        Part::Field(field) => Some(field),
+    let signed = Part::leaves(&scheme.content).into_iter().filter_map(|part| match part {
         Part::Id => scheme.id.as_ref(),
         Part::SentAt => scheme.sent_at.as_ref().map(|sent_at| &sent_at.field),
-        _ => None,
+        part => part.as_field(),
     });
     let signature = Some(&scheme.signature.field).filter(|_| has_one_signature(scheme));
     let fields: Vec<&Field> = signature.into_iter().chain(signed).collect();
@@ -42,7 +38,7 @@ pub(super) fn refreshed(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, now, choices } = attempt;
     let scheme = &attack.scheme;
     let time = out_of_time(scheme, now, choices)?;
-    let signer = attack.signer(choices)?;
+    let signer = attack.signer(choices);
     let mut request = Genuine::sign(attack, signer, genuine.content.clone(), time).ok()?.request;
     let sent_at = scheme.sent_at.as_ref()?;
     let fresh = timestamp::write(sent_at.format, genuine.sent_at);
@@ -93,7 +89,7 @@ pub(super) fn second_name(attempt: Attempt<'_, '_>) -> Option<Move> {
     }
     let right = text(&genuine.request, name)?;
     let wrong = other_value(attack, genuine, &Field::Header(name.to_owned().into()))?;
-    let mut request: Request<Bytes> = genuine.request.clone();
+    let mut request = genuine.request.clone();
     let (value, second_value) = match choices.byte() % 4 {
         0 => (None, &right),
         1 => (Some(&right), &right),

@@ -1,0 +1,91 @@
+//! Signatures that are read too kindly, or too strictly.
+
+use super::*;
+
+#[test]
+fn s5_signatures_that_are_read_too_kindly_or_too_strictly_are_found() {
+    find(&[
+        (
+            "the first of a list with spaces",
+            presets::WORKOS,
+            |verifier, request| {
+                changed(verifier, request, |request| {
+                    header(request, "workos-signature", |text| {
+                        text.split(", ").take(2).collect::<Vec<_>>().join(", ")
+                    })
+                })
+            },
+            Oracle::AcceptsGenuine,
+            "the right signature stands behind",
+        ),
+        (
+            "the first of several headers",
+            presets::MOLLIE,
+            |verifier, request| {
+                changed(verifier, request, |request| {
+                    let first = one_header(request, "x-mollie-signature", <[_]>::first);
+                    first.map(|first| request.headers_mut().insert("x-mollie-signature", first));
+                })
+            },
+            Oracle::AcceptsGenuine,
+            "the right signature stands behind",
+        ),
+        (
+            "only as long as it should be",
+            presets::DOCUSIGN,
+            |verifier, request| {
+                changed(verifier, request, |request| {
+                    header(request, "x-docusign-signature-1", |text| {
+                        text.chars().take(44).collect()
+                    })
+                })
+            },
+            Oracle::RefusesRespelled,
+            "its tag is longer",
+        ),
+        (
+            "base64 without what is none",
+            presets::SHOPIFY,
+            |verifier, request| {
+                changed(verifier, request, |request| {
+                    header(request, "x-shopify-hmac-sha256", |text| text.replace('*', ""))
+                })
+            },
+            Oracle::RefusesRespelled,
+            "its tag has a `*` in it",
+        ),
+        (
+            "a space in the list",
+            presets::STANDARD_WEBHOOKS,
+            |verifier, request| {
+                changed(verifier, request, |request| {
+                    header(request, "webhook-signature", |text| text.replace(", ", ","))
+                })
+            },
+            Oracle::RefusesRespelled,
+            "its tag has a space before it",
+        ),
+        (
+            "a tag in the body in either case",
+            presets::MAILGUN,
+            |verifier, request| {
+                let mut json: Value = serde_json::from_slice(request.body()).ok()?;
+                let tag = json.pointer_mut("/signature/signature")?;
+                *tag = tag.as_str()?.to_ascii_lowercase().into();
+                with_body(verifier, request, json.to_string().as_bytes())
+            },
+            Oracle::RefusesRespelled,
+            "its tag is in upper case",
+        ),
+    ]);
+}
+
+/// Of two headers of a name one, and the other.
+fn one_header(
+    request: &Request<Bytes>,
+    name: &'static str,
+    which: fn(&[HeaderValue]) -> Option<&HeaderValue>,
+) -> Option<HeaderValue> {
+    let values: Vec<HeaderValue> = request.headers().get_all(name).iter().cloned().collect();
+    which(&values).cloned()
+}
