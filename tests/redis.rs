@@ -518,6 +518,13 @@ fn s12_copies_at_two_processes_run_once() {
                 }
             });
             let service = VerifyLayer::new(verify).layer(DedupLayer::new(dedup).layer(handler));
+            // Both begin together, so that both get some.
+            std::fs::write(ended.join(format!("begun {}", std::process::id())), "").unwrap();
+            let start = Instant::now();
+            while std::fs::read_dir(&ended).unwrap().count() < 2 {
+                assert!(start.elapsed() < Duration::from_secs(30), "the other one does not begin");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
             for id in 0..IDS {
                 let (mut copies, done) = (JoinSet::new(), ended.join(id.to_string()));
                 for _ in 0..COPIES {

@@ -202,14 +202,13 @@ async fn the_log_does_not_grow_with_what_is_dropped() {
     let _inbox = options.open(&path).await.unwrap();
     let db = Connection::open(&path).unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
-    let left = || -> i64 {
-        db.query_row("SELECT count(*) FROM delivery WHERE body IS NOT NULL", [], |row| row.get(0))
-            .unwrap()
-    };
+    // A reader keeps the log from starting afresh for as long as it reads: so it looks rarely, and from the
+    // end, where it does not have to go through all that is dropped.
+    let last = "SELECT 1 FROM delivery WHERE body IS NOT NULL ORDER BY position DESC LIMIT 1";
+    let mut last = db.prepare(last).unwrap();
     let log = directory.path().join("inbox.db-wal");
     let mut longest = 0;
-    // Looked at rarely: a reader keeps the log from starting afresh for as long as it reads.
-    while left() > 0 {
+    while last.exists([]).unwrap() {
         assert!(Instant::now() < deadline, "it takes too long");
         for _ in 0..20 {
             longest = longest.max(std::fs::metadata(&log).unwrap().len());

@@ -94,7 +94,7 @@ fn scheme_files_that_can_not_be_used() {
                  sent_at = { field = { header = \"x-time\" }, format = \"unix_seconds\" }\n";
     let deep = format!("{good}content = {}", "[".repeat(10_000));
     let huge = format!("{good}# {}", "x".repeat(10 * 1024 * 1024));
-    let cases: [(usize, &str, String); 51] = [
+    let cases: [(usize, &str, String); 52] = [
         (3, "unknown field `contents`", format!("{good}contents = []")),
         (3, "unknown variant `bodi`", format!("{good}content = [\"bodi\"]")),
         (3, "invalid type", format!("{good}content = 7")),
@@ -220,6 +220,14 @@ fn scheme_files_that_can_not_be_used() {
             6,
             "it is written like `tolerance",
             format!("{good}{timed}\n[tolerance]\npast = \"1h\"\n"),
+        ),
+        // A table of an array, with another key between it and the array's first.
+        (
+            9,
+            "it is written like `content",
+            format!(
+                "{good}[[content]]\nliteral = \".\"\n[sent_at]\nfield = {{ header = \"x-t\" }}\nformat = \"unix_seconds\"\n[[content]]\nliteral = 1\n"
+            ),
         ),
         (3, "", format!("{good}= 1")),
         (0, "longer than", huge),
