@@ -35,7 +35,9 @@ pub enum ConfigError {
         max: usize,
     },
     /// A secret without any content.
-    #[error("secret `{label}` is empty or only white space; is its environment variable set?")]
+    #[error(
+        "secret `{label}` is empty, or only white space or zeros; is its environment variable set?"
+    )]
     EmptySecret {
         /// The secret's label or position.
         label: String,
@@ -77,6 +79,14 @@ pub enum ConfigError {
     MissingLabel {
         /// Its position, from 0.
         position: usize,
+    },
+    /// A label that no request can name its key by.
+    #[error(
+        "no request can name the key `{label}`: it has what separates names there, spaces at an end, or control characters; give it the name that the partner shows"
+    )]
+    Label {
+        /// The label.
+        label: String,
     },
     /// Two secrets with one label.
     #[error(

@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use crate::error::ConfigError;
-use crate::scheme::{KeyFormat, Scheme};
+use crate::scheme::{KeyFormat, KeyId, Scheme};
 use crate::verify::mac::Key;
 
 /// The shortest key that is accepted without `allow_weak_secret`, in bytes after decoding.
@@ -90,6 +90,9 @@ impl KeyRing {
                 return Err(ConfigError::MissingLabel { position });
             }
             let label = secret.label.clone().unwrap_or_else(|| position.to_string().into());
+            if !can_be_named(scheme, &label) {
+                return Err(ConfigError::Label { label: label.to_string() });
+            }
             if keys.iter().any(|(other, _)| *other == label) {
                 return Err(ConfigError::DuplicateLabel { label: label.to_string() });
             }
@@ -112,6 +115,18 @@ impl KeyRing {
             count => Err(ConfigError::TooManySecrets { count, max: MAX_SECRETS }),
         }
     }
+}
+
+/// Whether a request has room for this name of its key, where it has to have one.
+fn can_be_named(scheme: &Scheme, label: &str) -> bool {
+    let separators = match scheme.key_id {
+        None => return true,
+        Some(KeyId::Header(_)) => [None, None],
+        Some(KeyId::Prefix(end)) => [Some(end), scheme.signature.layout.separator()],
+    };
+    !label.is_empty()
+        && label.trim().len() == label.len()
+        && !label.chars().any(|char| char.is_control() || separators.contains(&Some(char)))
 }
 
 /// The bytes of the key.
@@ -146,7 +161,8 @@ fn decode(
             Err(_) => return Err(undecodable(label, "UTF-8", "")),
         },
     };
-    if key.is_empty() {
+    // HMAC fills each key up with zeros, so those alone are the empty key (RFC 2104, section 2).
+    if key.iter().all(|byte| *byte == 0) {
         return Err(ConfigError::EmptySecret { label: label.into() });
     }
     Ok(Zeroizing::new(key))

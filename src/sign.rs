@@ -232,6 +232,9 @@ pub enum SignError {
     /// The scheme signs fields of the JSON, or writes into it, and the body is none with room for them.
     #[error("the body needs to be a JSON object, and where items are signed to have at least one")]
     Json,
+    /// What the scheme has in the query makes a URL that is none, or too long.
+    #[error("the query has no room for what the scheme has there: it is too long for a URL")]
+    Query,
     /// The scheme has something in a form, and the body is JSON.
     #[error("the scheme writes `{field}` into a form, and the body is JSON: give it a form")]
     NotForm {

@@ -64,6 +64,18 @@ pub enum Layout {
     Numbered,
 }
 
+impl Layout {
+    /// What separates the entries of a list.
+    pub(crate) fn separator(self) -> Option<char> {
+        match self {
+            Self::List(separator) | Self::SpacedList(separator) | Self::Lists(separator) => {
+                Some(separator)
+            }
+            Self::Single | Self::Repeated | Self::Numbered => None,
+        }
+    }
+}
+
 /// How a MAC is written as text. But for [`AnyCaseHex`](Self::AnyCaseHex), each has exactly one
 /// spelling per MAC; others are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -48,7 +48,7 @@ impl<'s> Draft<'s> {
         let mut draft = Self {
             scheme,
             source,
-            uri: url.map_or(Ok(Uri::from_static("/")), path_of).map_err(|_| SignError::Json)?,
+            uri: url.map_or(Ok(Uri::from_static("/")), path_of).map_err(|_| SignError::Query)?,
             headers: message.headers.clone(),
             body: message.body.to_vec(),
             parameters: Vec::new(),
@@ -162,21 +162,19 @@ impl<'s> Draft<'s> {
             Some(Field::Entry(at)) => Some((time.clone(), *at)),
             _ => None,
         };
-        let value = match (entry, self.scheme.signature.layout) {
-            (Some((time, 0)), Layout::List(separator) | Layout::Lists(separator)) => {
-                format!("{time}{separator}{signature}")
-            }
-            (Some((time, 0)), Layout::SpacedList(separator)) => {
-                format!("{time}{separator} {signature}")
+        let layout = self.scheme.signature.layout;
+        let value = match (entry, layout.separator()) {
+            (Some((time, 0)), Some(separator)) => {
+                let space = if let Layout::SpacedList(_) = layout { " " } else { "" };
+                format!("{time}{separator}{space}{signature}")
             }
             // The time follows as many signatures as there have to be before it.
-            (
-                Some((time, at)),
-                Layout::List(separator) | Layout::SpacedList(separator) | Layout::Lists(separator),
-            ) => format!("{}{time}", format!("{signature}{separator}").repeat(at)),
+            (Some((time, at)), Some(separator)) => {
+                format!("{}{time}", format!("{signature}{separator}").repeat(at))
+            }
             _ => signature.to_owned(),
         };
-        match (field, self.scheme.signature.layout) {
+        match (field, layout) {
             (Field::Header(name), Layout::Numbered) => self.insert(&format!("{name}1"), &value),
             (Field::Pointer(pointer), _) => {
                 set(self.json.as_mut().ok_or(SignError::Json)?, pointer, value.into())
@@ -198,10 +196,10 @@ impl<'s> Draft<'s> {
             Field::Query(name) => {
                 self.is_new(name, self.uri.query().unwrap_or_default().as_bytes())?;
                 let pair = pair(name, value.as_bytes());
-                let pair = String::from_utf8(pair).map_err(|_| SignError::Json)?;
+                let pair = String::from_utf8(pair).map_err(|_| SignError::Query)?;
                 let separator = if self.uri.query().is_some() { '&' } else { '?' };
                 let uri = format!("{}{separator}{pair}", self.uri);
-                self.uri = uri.parse().map_err(|_| SignError::Json)?;
+                self.uri = uri.parse().map_err(|_| SignError::Query)?;
                 Ok(())
             }
             Field::Form(name) => {

@@ -3,9 +3,7 @@
 use super::content::signs;
 use super::place::header_name;
 use crate::error::ConfigError;
-use crate::scheme::{
-    Danger, Field, Identity, Json, KeyId, Layout, Part, Scheme, SentAt, TimeFormat,
-};
+use crate::scheme::{Danger, Field, Identity, Json, KeyId, Part, Scheme, SentAt, TimeFormat};
 
 mod content;
 mod signature;
@@ -276,9 +274,4 @@ fn name_of(field: &Field) -> String {
         Field::Entry(entry) => format!("entry {entry}"),
         Field::FirstOf(_) => "the first of several".into(),
     }
-}
-
-/// Whether a signature may stand among others.
-fn is_list(layout: Layout) -> bool {
-    matches!(layout, Layout::List(_) | Layout::SpacedList(_) | Layout::Lists(_))
 }

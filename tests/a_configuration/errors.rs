@@ -66,6 +66,10 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         })
     };
     let (unix, rfc, comma) = (TimeFormat::UnixSeconds, TimeFormat::Rfc3339, Layout::List(','));
+    let label = |scheme: Scheme, label: &str| {
+        let secret = Secret::new(SECRET).label(label);
+        Verifier::new("acme", scheme, secret).unwrap_err()
+    };
     let many = |count: usize| {
         let more = (1..count).map(|n| Secret::new(format!("secret number {n} of many")));
         more.fold(builder(presets::GITHUB), |builder, secret| builder.secret(secret))
@@ -288,6 +292,9 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
             }),
         ),
         ("MissingLabel", build(presets::PUSHER)),
+        ("Label", label(presets::PUSHER, " key1")),
+        ("Label", label(presets::BRAINTREE, "key|1")),
+        ("Label", label(presets::BRAINTREE, "key&1")),
         ("Content", content(&[Part::Id, dot(), Part::Id, dot(), Part::Body])),
         ("Content", content(&[Part::SentAt, dot(), Part::SentAt, dot(), Part::Body])),
         ("Content", content(&[Part::Id, Part::SentAt, dot(), Part::Body])),
@@ -484,6 +491,7 @@ fn every_wrong_configuration_has_its_own_error() {
         "PaddedSecret",
         "WeakSecret",
         "UndecodableSecret",
+        "Label",
         "DuplicateLabel",
         "HeaderName",
         "Pointer",

@@ -1,6 +1,5 @@
 //! The signature: whether it can be found, and told from what stands beside it.
 
-use super::is_list;
 use crate::error::ConfigError;
 use crate::scheme::{Encoding, Field, KeyId, Layout, Part, Scheme, SentAt, TimeFormat};
 use crate::verify::signatures::MAX_CANDIDATES;
@@ -94,9 +93,8 @@ fn lint_separators(scheme: &Scheme) -> Result<(), ConfigError> {
             usable(separator) && separator != ' ' && !signature.prefix.contains(' ')
         }
     };
-    let separates = |end: char| matches!(signature.layout, Layout::List(other) | Layout::SpacedList(other) | Layout::Lists(other) if other == end);
     let label = match scheme.key_id {
-        Some(KeyId::Prefix(end)) => usable(end) && !separates(end),
+        Some(KeyId::Prefix(end)) => usable(end) && signature.layout.separator() != Some(end),
         _ => true,
     };
     if list && label { Ok(()) } else { Err(ConfigError::Separator) }
@@ -110,14 +108,9 @@ fn lint_parameter(scheme: &Scheme) -> Result<(), ConfigError> {
     }
     let name = super::name_of(field);
     let wrong = |problem| Err(ConfigError::Parameter { name: name.clone(), problem });
-    let layout = scheme.signature.layout;
-    if !is_list(layout) || !matches!(scheme.signature.field, Field::Header(_)) {
+    let list = scheme.signature.layout.separator();
+    let (Some(separator), Field::Header(_)) = (list, &scheme.signature.field) else {
         return wrong("needs a list in a header: a single signature leaves no room for it");
-    }
-    let (Layout::List(separator) | Layout::SpacedList(separator) | Layout::Lists(separator)) =
-        layout
-    else {
-        return Ok(());
     };
     if *format == TimeFormat::Rfc3339 && "+-.:TZ".contains(separator) {
         return wrong("contains the list separator: choose another one");

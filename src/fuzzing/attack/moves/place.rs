@@ -112,8 +112,11 @@ pub(super) fn doubled(
         }
         Field::Parameter(name) => {
             let header = scheme.signature.field.as_header()?;
-            let list =
-                joined(&text(genuine, header)?, separator(scheme)?, &format!("{name}={other}"));
+            let list = joined(
+                &text(genuine, header)?,
+                scheme.signature.layout.separator()?,
+                &format!("{name}={other}"),
+            );
             set(&mut request, header, list)?;
         }
         Field::Query(name) => {
@@ -134,7 +137,7 @@ fn entry<'s>(
 ) -> Option<(&'s str, String, Range<usize>)> {
     let header = scheme.signature.field.as_header()?;
     let list = text(request, header)?;
-    let separator = separator(scheme)?;
+    let separator = scheme.signature.layout.separator()?;
     let mut start = 0;
     for (number, entry) in list.split(separator).enumerate() {
         let value = entry.trim_start();
@@ -152,15 +155,6 @@ fn entry<'s>(
         start += entry.len() + separator.len_utf8();
     }
     None
-}
-
-fn separator(scheme: &Scheme) -> Option<char> {
-    match scheme.signature.layout {
-        Layout::List(separator) | Layout::SpacedList(separator) | Layout::Lists(separator) => {
-            Some(separator)
-        }
-        _ => None,
-    }
 }
 
 fn form(request: &Request<Bytes>) -> Option<&str> {
