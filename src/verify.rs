@@ -118,14 +118,19 @@ impl Verifier {
     /// Why the request is refused, and with which status: see [`Rejection`].
     #[inline(never)] // Inlined into a large caller it is slower.
     pub fn verify(&self, request: Request<Bytes>) -> Result<Delivery, Rejection> {
-        let now = self.clock.now();
-        let Proof { secret, signed_at, fields } = self.prove(&request, now)?;
-        let (parts, body) = request.into_parts();
-        Ok(Delivery::new(&self.source, parts.headers, body, fields, signed_at, now, secret))
+        self.verify_at(request, self.clock.now())
     }
 
-    fn prove(&self, request: &Request<Bytes>, now: SystemTime) -> Result<Proof, Rejection> {
-        self.source.prove(&self.keys.load().keys, request, now)
+    #[inline]
+    pub(crate) fn verify_at(
+        &self,
+        request: Request<Bytes>,
+        now: SystemTime,
+    ) -> Result<Delivery, Rejection> {
+        let keys = self.keys.load();
+        let Proof { secret, signed_at, fields } = self.source.prove(&keys.keys, &request, now)?;
+        let (parts, body) = request.into_parts();
+        Ok(Delivery::new(&self.source, parts.headers, body, fields, signed_at, now, secret))
     }
 
     /// What can be refused before the body is read: a missing, repeated or malformed header, a
@@ -155,16 +160,6 @@ impl Verifier {
     #[cfg(feature = "fuzzing")]
     pub(crate) fn now(&self) -> SystemTime {
         self.clock.now()
-    }
-
-    /// Whether it would accept a request at that time.
-    #[cfg(feature = "fuzzing")]
-    pub(crate) fn accepts(
-        &self,
-        request: &Request<Bytes>,
-        now: SystemTime,
-    ) -> Result<(), Rejection> {
-        self.prove(request, now).map(drop)
     }
 
     /// How many MACs a request may cost: one for each secret, unless the scheme leaves open what is signed.

@@ -363,6 +363,10 @@ fn what_can_not_be_signed_is_an_error() {
     let signer = Signer::for_url(scheme, SECRET, "https://example.com/x?type=a").unwrap();
     let error = signer.request(&Message::new("{}").event("b")).unwrap_err();
     assert!(matches!(error, SignError::Unverifiable { .. }), "{error}");
+    let scheme = Scheme { event: Some(Field::query("type")), ..presets::GITHUB };
+    let signer = Signer::for_url(scheme, SECRET, "https://example.com/x").unwrap();
+    let error = signer.request(&Message::new("{}").event("b".repeat(70_000))).unwrap_err();
+    assert_eq!(error, SignError::Query);
     // Where the id is not signed it may be left out.
     let signer = Signer::new(presets::GITHUB, SECRET).unwrap();
     assert!(!signer.sign(&Message::new("{}")).unwrap().contains_key("x-github-delivery"));

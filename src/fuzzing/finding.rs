@@ -13,8 +13,9 @@ pub enum Oracle {
     /// No request panics the receiver. Under cargo-fuzz, which ends the process at a panic, its own report is all
     /// there is.
     NoPanic,
-    /// What the partner signed is accepted: whatever its body says, so a receiver that looks into that is
-    /// attacked without this part.
+    /// What the partner signed is accepted, whatever it says: a receiver that looks into the body is attacked
+    /// without that part, and what it wants of ids and lengths is told with [`Attack::ids`](super::Attack::ids)
+    /// and [`Attack::max_body`](super::Attack::max_body).
     AcceptsGenuine,
     /// What somebody signed without the secret is refused.
     RefusesForged,
@@ -65,7 +66,7 @@ impl Oracle {
 
 /// A property that does not hold, and a request that shows it.
 ///
-/// As text it has the request as a `curl` command, and as the file that `inhook doctor` takes.
+/// As text it has the request as a `curl` command, and as one that writes the file that `inhook doctor` takes.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Finding {
@@ -95,6 +96,16 @@ impl Finding {
         raw
     }
 
+    /// A command for a POSIX shell that writes that file, as `request.http`: in a log a carriage return is lost.
+    pub fn to_printf(&self) -> String {
+        let raw = self.to_http();
+        let head = raw.windows(4).position(|end| end == b"\r\n\r\n").unwrap_or(raw.len());
+        // A word for each line of the head, and one for the body.
+        let (head, body) = raw.split_at(head.saturating_add(4).min(raw.len()));
+        let words = head.split_inclusive(|byte| *byte == b'\n').chain([body]).map(escaped);
+        format!("printf '%b' \\\n  {} > request.http", words.collect::<Vec<_>>().join(" \\\n  "))
+    }
+
     /// The request as a command for a POSIX shell. The address is yours to change.
     pub fn to_curl(&self) -> String {
         let request = &self.request;
@@ -113,12 +124,17 @@ impl Finding {
             // A header without a value is one that curl is told to leave out.
             let separator: &[u8] = if value.is_empty() { b";" } else { b": " };
             let header = [name.as_str().as_bytes(), separator, value.as_bytes()].concat();
-            let header = quoted(&header).unwrap_or_else(|| format!("\"$({})\"", octal(&header)));
+            let header = match quoted(&header) {
+                Some(header) => header,
+                None => format!("\"$(printf '%b' {})\"", escaped(&header)),
+            };
             curl.push_str(&format!(" \\\n  --header {header}"));
         }
         match quoted(request.body()) {
             Some(body) => format!("{curl} \\\n  --data-raw {body}"),
-            None => format!("{} |\n{curl} \\\n  --data-binary @-", octal(request.body())),
+            None => {
+                format!("printf '%b' {} |\n{curl} \\\n  --data-binary @-", escaped(request.body()))
+            }
         }
     }
 }
@@ -129,10 +145,17 @@ fn quoted(bytes: &[u8]) -> Option<String> {
     Some(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
-/// A command that prints these bytes.
-fn octal(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("\\{byte:03o}")).collect();
-    format!("printf '{digits}'")
+/// Any bytes as one word of a shell, of which `printf '%b'` makes them again.
+fn escaped(bytes: &[u8]) -> String {
+    let escape = |byte: &u8| match byte {
+        b'\r' => r"\r".to_owned(),
+        b'\n' => r"\n".to_owned(),
+        b'\\' => r"\\".to_owned(),
+        b'\'' => r"'\''".to_owned(),
+        b' '..=b'~' => char::from(*byte).to_string(),
+        byte => format!("\\0{byte:03o}"),
+    };
+    format!("'{}'", bytes.iter().map(escape).collect::<String>())
 }
 
 impl std::error::Error for Finding {}
@@ -146,12 +169,7 @@ impl fmt::Display for Finding {
             return Ok(());
         }
         writeln!(f, "\nas a command:\n\n{}", self.to_curl())?;
-        let lossy = match std::str::from_utf8(&self.to_http()) {
-            Ok(_) => "",
-            Err(_) => " (not byte for byte, for which there is `to_http`)",
-        };
-        writeln!(f, "\nas a file for `inhook doctor`{lossy}:\n")?;
-        write!(f, "{}", String::from_utf8_lossy(&self.to_http()))
+        write!(f, "\nas a file for `inhook doctor`:\n\n{}", self.to_printf())
     }
 }
 

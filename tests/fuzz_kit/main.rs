@@ -227,7 +227,7 @@ fn s5_planted_bugs_are_found() {
             let again = again.check(&receiver, &finding.data).unwrap_err();
             assert_eq!(again.to_http(), finding.to_http(), "{bug:?}");
             let text = finding.to_string();
-            assert!(text.contains("curl --globoff") && text.contains(" / HTTP/1.1\r\n"), "{text}");
+            assert!(text.contains("curl --globoff") && text.contains(r" / HTTP/1.1\r\n"), "{text}");
         }
     }
 }
@@ -343,7 +343,8 @@ fn s5_a_digest_that_is_compared_with_nothing_is_found() {
     let wrong =
         Scheme { digest: None, dangerously_allow: vec![Danger::UnsignedBody].into(), ..scheme };
     let finding = attack.run(&builder(wrong).build().unwrap(), 2_000, 1).unwrap_err();
-    assert_eq!(finding.oracle, Oracle::RefusesChanged, "{finding}");
+    let changed = [Oracle::RefusesChanged, Oracle::RefusesRespelled];
+    assert!(changed.contains(&finding.oracle), "{finding}");
 }
 
 /// Two secrets in the notation of a scheme.

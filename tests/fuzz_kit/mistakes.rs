@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::*;
 
 mod bodies;
+mod bypasses;
 mod keys;
+mod panics;
 mod reports;
 mod signatures;
 mod times;

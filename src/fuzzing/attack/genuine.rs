@@ -13,7 +13,7 @@ use super::Attack;
 use super::moves::names;
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::set;
-use crate::scheme::{Danger, Field, Identity, Json, Part, Scheme, SentAt, TimeFormat};
+use crate::scheme::{Danger, Field, Identity, Json, Part, Scheme, SentAt, TimeFormat, Tolerance};
 use crate::sign::{Message, SignError, Signer};
 use crate::timestamp;
 
@@ -53,16 +53,28 @@ impl Genuine {
         let length = choices.below(24);
         let payload: String = (0..length).map(|_| choices.one(&PAYLOAD)).collect();
         // Longer than what is read at once, or logged, or held in memory, hardly ever: that takes its time.
-        let payload = match choices.byte() {
-            1..=8 => format!("{payload}a").repeat(2_000 / (payload.len() + 1)),
-            9 => format!("{payload}a").repeat(70_000 / (payload.len() + 1)),
-            _ => payload,
+        let length = match choices.byte() {
+            1..=8 => 2_000,
+            9 => 70_000,
+            _ => 0,
         };
+        // In a form each byte may be three.
+        let times = length.min(attack.max_body / 4) / (payload.len() + 1);
+        let payload = if times > 1 { format!("{payload}a").repeat(times) } else { payload };
         let time = attack.scheme.sent_at.as_ref();
         let format = time.map_or(TimeFormat::UnixSeconds, |sent_at| sent_at.format);
         let stamp = timestamp::write(format, sent_at);
         let signer = attack.signer(choices);
         Self::sign(attack, signer, Content { id, payload, style, stamp }, sent_at)
+    }
+
+    /// What may be too long, or of another kind than a receiver expects.
+    pub(super) fn shape(&self, attack: &Attack) -> String {
+        let (id, bytes) = (self.content.id(attack), self.request.body().len());
+        match attack.scheme.id {
+            Some(_) => format!("with the id `{id}` and {bytes} bytes of body"),
+            None => format!("with {bytes} bytes of body"),
+        }
     }
 
     /// The same message, sent at another time and perhaps signed by somebody else.
@@ -73,8 +85,8 @@ impl Genuine {
         sent_at: SystemTime,
     ) -> Result<Self, SignError> {
         let scheme = &attack.scheme;
-        let (body, is_complete) = content.body(scheme, sent_at);
-        let id = content.id(scheme);
+        let (body, is_complete) = content.body(attack, sent_at);
+        let id = content.id(attack);
         let mut message = Message::new(body).id(&id).sent_at(sent_at);
         for name in content.fields(scheme).into_iter().filter_map(Field::as_header) {
             let unusable = || SignError::HeaderValue { header: name.into() };
@@ -95,8 +107,9 @@ impl Genuine {
 }
 
 /// What texts are made of: what separates, quotes, escapes or is written in several ways.
-const PAYLOAD: [&str; 18] = [
+const PAYLOAD: [&str; 20] = [
     "a", "Z", "0", "9", ".", ":", ",", "|", "&", "=", "%", "+", " ", "\"", "\\", "é", "\n", "\r\n",
+    "\u{fffd}", "'",
 ];
 
 /// What bodies are in JSON as well, so that each has two spellings.
@@ -108,15 +121,18 @@ impl Content {
         Self { id: self.id.wrapping_add(1), ..self.clone() }
     }
 
-    pub(super) fn with_other_payload(&self) -> Self {
-        Self { payload: format!("{}x", self.payload), ..self.clone() }
+    pub(super) fn with_other_payload(&self, choices: &mut Choices<'_>) -> Self {
+        Self { payload: format!("{}{}", self.payload, choices.one(&PAYLOAD)), ..self.clone() }
     }
 
     /// The id as a text: of digits, with a letter in one case or the other, or long.
-    fn id(&self, scheme: &Scheme) -> String {
+    fn id(&self, attack: &Attack) -> String {
         let Self { id, style, .. } = self;
+        if let Some(text) = attack.ids {
+            return text(*id);
+        }
         match (style >> 4) % 4 {
-            _ if matches!(scheme.id, Some(Field::Integer(_))) => id.to_string(),
+            _ if matches!(attack.scheme.id, Some(Field::Integer(_))) => id.to_string(),
             // The next id is the same one but for the case, half of the time.
             1 => format!("evt{}{:x}", if id % 2 == 0 { 'A' } else { 'a' }, id / 2),
             2 => format!("{}{id}", "x".repeat(64)),
@@ -134,7 +150,8 @@ impl Content {
     }
 
     /// The body, and whether it has all that the scheme asks for.
-    fn body(&self, scheme: &Scheme, sent_at: SystemTime) -> (Vec<u8>, bool) {
+    fn body(&self, attack: &Attack, sent_at: SystemTime) -> (Vec<u8>, bool) {
+        let scheme = &attack.scheme;
         let time = scheme.sent_at.as_ref().map(|it| timestamp::write(it.format, sent_at));
         let needed = self.fields(scheme);
         let in_json = needed.iter().any(|field| field.is_in_json()) || scheme.items.is_some();
@@ -155,8 +172,8 @@ impl Content {
             && !needed.iter().any(|one| needed.iter().any(|it| it.is_at(one) && it != one))
             && !needed.iter().any(|one| needed.iter().any(|it| is_within(it, one)));
         let body = match (in_json, in_form && scheme.json == Json::Body, self.style % 3) {
-            (true, _, _) => self.json(scheme, &needed, time.as_deref()),
-            (false, true, _) => self.form(scheme, &needed),
+            (true, _, _) => self.json(attack, &needed, time.as_deref()),
+            (false, true, _) => self.form(attack, &needed),
             // Where another part of the content could end, if it were cut in another way.
             (false, false, 1) => {
                 let separator = scheme.content.iter().find_map(|part| match part {
@@ -170,19 +187,20 @@ impl Content {
                 let odd: &[u8] = if self.style & 8 != 0 { b"\xff\x00" } else { b"" };
                 [self.payload.as_bytes(), odd].concat()
             }
-            (false, false, _) => self.json(scheme, &needed, None),
+            (false, false, _) => self.json(attack, &needed, None),
         };
         (body, is_complete)
     }
 
     /// JSON as no program writes it: what is serialised again differs.
-    fn json(&self, scheme: &Scheme, needed: &[&Field], time: Option<&str>) -> Vec<u8> {
+    fn json(&self, attack: &Attack, needed: &[&Field], time: Option<&str>) -> Vec<u8> {
+        let scheme = &attack.scheme;
         let mut tree = json!({ "payload": self.payload });
         if let Some(items) = &scheme.items {
             let mut item = json!({ "payload": self.payload });
             for part in Part::leaves(&scheme.content) {
                 if let Part::Field(Field::Pointer(pointer)) = part {
-                    set(&mut item, pointer, self.id(scheme).into());
+                    set(&mut item, pointer, self.id(attack).into());
                 }
             }
             set(&mut tree, items, json!([item]));
@@ -193,7 +211,7 @@ impl Content {
                 let value = match field {
                     _ if is_time(scheme, field) => of_time(scheme, field, time.unwrap_or_default()),
                     Field::Integer(_) => number(),
-                    _ => self.id(scheme).into(),
+                    _ => self.id(attack).into(),
                 };
                 set(&mut tree, pointer, value);
             }
@@ -203,14 +221,15 @@ impl Content {
     }
 
     /// What the signer does not write itself.
-    fn form(&self, scheme: &Scheme, needed: &[&Field]) -> Vec<u8> {
+    fn form(&self, attack: &Attack, needed: &[&Field]) -> Vec<u8> {
+        let scheme = &attack.scheme;
         let is_taken = needed.contains(&&Field::form("payload"));
         let name = if is_taken { "payload_2" } else { "payload" };
         let mut pairs = vec![format!("{name}={}", encoded(&self.payload))];
         for field in needed {
             let is_written = scheme.id.as_ref() == Some(*field) || is_time(scheme, field);
             if let (Field::Form(name), false) = (field, is_written) {
-                pairs.push(format!("{}={}", encoded(name), encoded(&self.id(scheme))));
+                pairs.push(format!("{}={}", encoded(name), encoded(&self.id(attack))));
             }
         }
         pairs.join("&").into_bytes()
@@ -282,9 +301,11 @@ fn needed(scheme: &Scheme) -> Vec<&Field> {
 
 /// A time at which a message may have been sent, in whole seconds.
 fn in_time(scheme: &Scheme, now: SystemTime, choices: &mut Choices<'_>) -> SystemTime {
-    let Some(tolerance) = scheme.tolerance.filter(|_| scheme.sent_at.is_some()) else {
+    if scheme.sent_at.is_none() {
         return whole(now);
-    };
+    }
+    // Where any time will do, one that is soon or not long ago.
+    let tolerance = scheme.tolerance.unwrap_or(Tolerance::BASE);
     let part = u32::from(choices.byte() % 5);
     let (future, reach) = match choices.rarely(2) {
         true => (true, tolerance.future),

@@ -12,6 +12,7 @@ use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Danger, Field, Identity, KeyId, Part, Scheme};
 
 mod content;
+mod forged;
 mod headers;
 mod place;
 mod signature;
@@ -36,6 +37,8 @@ pub(super) enum Expected {
     TwoKeys(Oracle),
     /// Whatever it is, no other delivery.
     OneKeyIfAny,
+    /// Whatever it is, without a panic.
+    Anything,
 }
 
 /// What there is to make a move of.
@@ -69,6 +72,8 @@ pub(super) const MOVES: &[Make] = &[
     headers::key_id,
     headers::unrelated,
     headers::content_type,
+    headers::odd,
+    headers::odd,
     time::extreme,
     time::respelled,
     twice::value,
@@ -80,8 +85,13 @@ pub(super) const MOVES: &[Make] = &[
     content::form,
     content::items,
     target::method,
-    target::method_without_signature,
     target::query,
+    forged::content_type,
+    forged::body,
+    forged::event,
+    forged::origin,
+    forged::method,
+    forged::query,
 ];
 
 fn refused(request: Request<Bytes>, oracle: Oracle, what: impl Into<String>) -> Option<Move> {

@@ -16,6 +16,16 @@ fn s5_a_body_that_is_not_what_arrived_is_found() {
             "as it was signed",
         ),
         (
+            "a body that is read as if it were UTF-8",
+            presets::STRIPE,
+            |verifier, request| {
+                let text = String::from_utf8_lossy(request.body());
+                with_body(verifier, request, text.as_bytes())
+            },
+            Oracle::RefusesRespelled,
+            "the body is spelled otherwise",
+        ),
+        (
             "a body without what is around it",
             GITHUB,
             |verifier, request| with_body(verifier, request, request.body().trim_ascii()),

@@ -57,6 +57,26 @@ fn s5_keys_of_deliveries_that_are_wrong_are_found() {
             "its content type",
         ),
         (
+            "which attempt it is, in the key",
+            presets::SLACK,
+            |verifier, request| {
+                let attempt = request.headers().get("x-slack-retry-num");
+                let attempt = attempt.map_or(&b""[..], HeaderValue::as_bytes);
+                Some([key(verifier, request)?, attempt.to_vec()].concat())
+            },
+            Oracle::OneKey,
+            "`x-slack-retry-num`",
+        ),
+        (
+            "a body without what is around it as the key",
+            GITHUB,
+            |verifier, request| {
+                key(verifier, request).map(|_| request.body().trim_ascii().to_vec())
+            },
+            Oracle::TwoKeys,
+            "another message",
+        ),
+        (
             "an id of at most eight characters",
             presets::STANDARD_WEBHOOKS,
             |verifier, request| {
@@ -87,4 +107,33 @@ fn s5_keys_of_deliveries_that_are_wrong_are_found() {
             "as it was signed",
         ),
     ]);
+}
+
+/// Whatever a partner signs, and wherever its ids are.
+#[test]
+fn s5_keys_that_are_wrong_are_found_for_every_preset() {
+    let mut missed = Vec::new();
+    for preset in presets::all().filter(|it| it.scheme.identity != Identity::None) {
+        let scheme = &preset.scheme;
+        let [secret, _] = secrets_of(scheme);
+        let attack = Attack::for_url(scheme.clone(), secret.clone(), URL).unwrap();
+        let verifier = Verifier::builder("acme", scheme.clone(), secret).url(URL);
+        let verifier = verifier.clock(Arc::new(FakeClock::new())).build().unwrap();
+        let one: Wrong = |verifier, request| key(verifier, request).map(|_| b"one".to_vec());
+        let timed: Wrong = |verifier, request| {
+            let delivery = verifier.verify(request.clone()).ok()?;
+            Some([key_of(&delivery), format!("{:?}", delivery.signed_at()).into()].concat())
+        };
+        let finds = |wrong: Wrong, oracle| {
+            let finding = attack.run(&Wrapped(verifier.clone(), wrong), 20_000, 1).err();
+            finding.is_some_and(|finding| finding.oracle == oracle)
+        };
+        if !finds(one, Oracle::TwoKeys) {
+            missed.push(format!("{}: one key for all", preset.name));
+        }
+        if scheme.sent_at.is_some() && !finds(timed, Oracle::OneKey) {
+            missed.push(format!("{}: the time is in the key", preset.name));
+        }
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
 }

@@ -19,6 +19,54 @@ fn s5_signatures_that_are_read_too_kindly_or_too_strictly_are_found() {
             "the right signature stands behind",
         ),
         (
+            "whatever version begins like it",
+            presets::STANDARD_WEBHOOKS,
+            |verifier, request| {
+                changed(verifier, request, |request| {
+                    header(request, "webhook-signature", |text| text.replace("v1a,", "v1,"))
+                })
+            },
+            Oracle::RefusesChanged,
+            "`v1a,`",
+        ),
+        (
+            "its prefix as often as it is there",
+            GITHUB,
+            |verifier, request| {
+                changed(verifier, request, |request| {
+                    header(request, "x-hub-signature-256", |text| {
+                        format!("sha256={}", text.trim_start_matches("sha256="))
+                    })
+                })
+            },
+            Oracle::RefusesChanged,
+            "`sha256=sha256=`",
+        ),
+        (
+            "what stands between two `=`",
+            GITHUB,
+            |verifier, request| {
+                changed(verifier, request, |request| {
+                    header(request, "x-hub-signature-256", |text| {
+                        text.split('=').take(2).collect::<Vec<_>>().join("=")
+                    })
+                })
+            },
+            Oracle::RefusesRespelled,
+            "`=other` behind it",
+        ),
+        (
+            "hex as of a number",
+            GITHUB,
+            |verifier, request| {
+                changed(verifier, request, |request| {
+                    header(request, "x-hub-signature-256", |text| text.replace("=0x", "="))
+                })
+            },
+            Oracle::RefusesRespelled,
+            "`0x` before it",
+        ),
+        (
             "the first of several headers",
             presets::MOLLIE,
             |verifier, request| {

@@ -25,8 +25,8 @@ fn s5_what_is_not_verified_is_found() {
                 &Method::POST => key(verifier, request),
                 _ => Some(request.body().to_vec()),
             },
-            Oracle::RefusesMissing,
-            "another method, and no signature",
+            Oracle::RefusesForged,
+            "its method is",
         ),
         (
             "an unknown key is an empty one",
@@ -61,7 +61,7 @@ fn s5_what_is_not_verified_is_found() {
                     request.headers_mut().insert("box-signature-version", "1".parse().unwrap());
                 })
             },
-            Oracle::RefusesMissing,
+            Oracle::RefusesChanged,
             "which has one value",
         ),
         (
@@ -121,6 +121,19 @@ fn s5_what_is_not_verified_is_found() {
             },
             Oracle::RefusesChanged,
             "its query",
+        ),
+        (
+            "an id as far as its dot",
+            presets::STANDARD_WEBHOOKS,
+            |verifier, request| {
+                changed(verifier, request, |request| {
+                    header(request, "webhook-id", |id| {
+                        id.split('.').next().unwrap_or_default().to_owned()
+                    })
+                })
+            },
+            Oracle::RefusesChanged,
+            "header `webhook-id` was",
         ),
         (
             "the URL by a header",

@@ -85,12 +85,17 @@ pub(super) fn body(attempt: Attempt<'_, '_>) -> Option<Move> {
 pub(super) fn body_respelled(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
     let old = genuine.request.body();
-    let new = match choices.byte() % 6 {
+    let new = match choices.byte() % 7 {
         0 => serde_json::from_slice::<Value>(old).ok()?.to_string().into_bytes(),
         1 => [old, b"\n".as_slice()].concat(),
         2 => [b"\xef\xbb\xbf".as_slice(), old].concat(),
         3 => std::str::from_utf8(old).ok()?.replace('\n', "\r\n").into_bytes(),
         4 => std::str::from_utf8(old).ok()?.replace("\r\n", "\n").into_bytes(),
+        // Who takes U+FFFD for what is not UTF-8 reads the same text.
+        5 => {
+            let (front, rest) = std::str::from_utf8(old).ok()?.split_once('\u{fffd}')?;
+            [front.as_bytes(), b"\xff", rest.as_bytes()].concat()
+        }
         _ => old.trim_ascii().strip_suffix(b"}").map(|open| [open, b" }"].concat())?,
     };
     changed_body(attack, genuine, new, Oracle::RefusesRespelled, "the body is spelled otherwise")

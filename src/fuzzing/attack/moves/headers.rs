@@ -1,7 +1,7 @@
 //! Headers that are missing, changed, or nobody's business.
 #![allow(clippy::arithmetic_side_effects, reason = "positions are in the text that they are of")]
 
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
@@ -12,6 +12,22 @@ use crate::fuzzing::attack::genuine::Genuine;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Field, KeyId, Layout};
 use crate::verify::mac;
+
+/// What says how to read a body.
+pub(super) const CONTENT_TYPES: [&str; 5] = [
+    "",
+    "application/json",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=a",
+    "text/plain; charset=utf-16",
+];
+
+/// What a server has in each request, or from each client.
+const USUAL: [HeaderName; 5] = [CONTENT_TYPE, CONTENT_LENGTH, HOST, USER_AGENT, ACCEPT];
+
+/// What is not text, is none at all, or is no number of that size.
+const ODD: [&[u8]; 7] =
+    [b"", b"\xff", "é".as_bytes(), b"-1", b"99999999999999999999", b"a;b=\"", &[b'a'; 10_000]];
 
 pub(super) fn missing(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
@@ -36,7 +52,11 @@ pub(super) fn signed_header(attempt: Attempt<'_, '_>) -> Option<Move> {
     let header = choices.one(headers.first().map(|_| &*headers)?);
     // One that is signed if it is there may be added.
     let old = text(&genuine.request, header).unwrap_or_default();
-    let at = choices.below(old.len() + 1);
+    // At an end somebody may trim it.
+    let at = match choices.byte() % 3 {
+        0 => old.len(),
+        _ => choices.below(old.len() + 1),
+    };
     let byte = match choices.rarely(2) {
         true => choices.byte(),
         false => choices.one(b"015a.:-"),
@@ -142,6 +162,9 @@ pub(super) fn unrelated(attempt: Attempt<'_, '_>) -> Option<Move> {
         ("x-unrelated-to-everything", "1"),
         ("user-agent", "an attack"),
         ("x-signature-of-nobody", "sha256=00"),
+        // Of another attempt.
+        ("x-slack-retry-num", "1"),
+        ("x-request-id", "2"),
     ]);
     if old.contains_key(more.0) || names(&attack.scheme, more.0) {
         return None;
@@ -164,17 +187,36 @@ pub(super) fn content_type(attempt: Attempt<'_, '_>) -> Option<Move> {
         return None;
     }
     let mut request = genuine.request.clone();
-    let other = choices.one(&[
-        "",
-        "application/json",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data; boundary=a",
-        "text/plain; charset=utf-16",
-    ]);
+    let other = choices.one(&CONTENT_TYPES);
     let old = request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(other));
     if old.is_some_and(|old| old == other) {
         return None;
     }
     let what = format!("its content type is `{other}`");
     Some(Move { request, what, expected: Expected::OneKeyIfAny })
+}
+
+/// A header that somebody takes for granted: missing, twice, or with what nobody expects.
+pub(super) fn odd(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let Attempt { attack, genuine, choices, .. } = attempt;
+    let mut request = genuine.request.clone();
+    let names_there: Vec<&HeaderName> = genuine.request.headers().keys().collect();
+    let name = match choices.rarely(4) {
+        true => choices.one(&USUAL),
+        false => choices.one(names_there.first().map(|_| &*names_there)?).clone(),
+    };
+    let headers = request.headers_mut();
+    let what = match choices.byte() % 3 {
+        0 => headers.remove(&name).map(|_| "is missing")?,
+        1 => headers.append(&name, HeaderValue::from_static("x")).then_some("is there twice")?,
+        _ => {
+            headers.insert(&name, HeaderValue::from_bytes(choices.one(&ODD)).ok()?);
+            "has a value that nobody expects"
+        }
+    };
+    let what = format!("header `{name}` {what}");
+    let is_nobodys =
+        !names(&attack.scheme, name.as_str()) && !(name == CONTENT_TYPE && binds_body(attack));
+    let expected = if is_nobodys { Expected::OneKeyIfAny } else { Expected::Anything };
+    Some(Move { request, what, expected })
 }

@@ -66,7 +66,7 @@ pub(super) fn tag(attempt: Attempt<'_, '_>) -> Option<Move> {
     let (tag, after) = rest.split_at(length);
     let position = choices.below(length);
     let respelled = Oracle::RefusesRespelled;
-    let (other, oracle, what): (Vec<u8>, _, _) = match choices.byte() % 9 {
+    let (other, oracle, what): (Vec<u8>, _, _) = match choices.byte() % 11 {
         0 => (tag.get(..position)?.into(), Oracle::RefusesForged, "its tag is cut off"),
         1 => (format!("{tag}0").into(), respelled, "its tag is longer"),
         2 => (tag.to_ascii_uppercase().into(), respelled, "its tag is in upper case"),
@@ -77,7 +77,9 @@ pub(super) fn tag(attempt: Attempt<'_, '_>) -> Option<Move> {
         }
         5 => (Vec::new(), Oracle::RefusesForged, "its tag is empty"),
         6 => (format!(" {tag}").into(), respelled, "its tag has a space before it"),
-        7 => {
+        7 => (format!("0x{tag}").into(), respelled, "its tag has `0x` before it"),
+        8 => (format!("{tag}=other").into(), respelled, "its tag has `=other` behind it"),
+        9 => {
             let (front, rest) = tag.split_at_checked(position)?;
             (format!("{front}*{rest}").into(), respelled, "its tag has a `*` in it")
         }
@@ -108,22 +110,28 @@ pub(super) fn version(attempt: Attempt<'_, '_>) -> Option<Move> {
     let (text, at) = find_tag(attack, genuine)?;
     let scheme = &attack.scheme;
     let prefix = &*scheme.signature.prefix;
-    if prefix.is_empty() || matches!(scheme.key_id, Some(KeyId::Prefix(_))) {
+    if matches!(scheme.key_id, Some(KeyId::Prefix(_))) {
         return None;
     }
     let front = text.get(..at)?.strip_suffix(prefix)?;
-    let other = match choices.byte() % 4 {
+    let other = match choices.byte() % 8 {
+        _ if prefix.is_empty() => choices.one(&["v1=", "sha256=", "v1,"]).to_owned(),
         0 => prefix.replace(|char: char| char.is_ascii_digit(), "9"),
         1 => prefix.replace(|char: char| char.is_ascii_digit(), "0"),
-        2 => prefix.to_ascii_uppercase(),
+        2 => prefix.replace('1', "1a"),
+        3 => prefix.replace('1', "10"),
+        4 => format!("x{prefix}"),
+        5 => prefix.repeat(2),
+        6 => prefix.to_ascii_uppercase(),
         _ => String::new(),
     };
-    // Nor is it the name of the time.
+    // Nor is it an entry of its own, or the name of the time.
     let is_time = |sent_at: &SentAt| match &sent_at.field {
         Field::Parameter(name) => other.strip_prefix(&**name).is_some_and(|it| it.starts_with('=')),
         _ => false,
     };
-    if other == prefix || scheme.sent_at.as_ref().is_some_and(is_time) {
+    let is_two = scheme.signature.layout.separator().is_some_and(|it| other.contains(it));
+    if other == prefix || is_two || scheme.sent_at.as_ref().is_some_and(is_time) {
         return None;
     }
     let new = format!("{front}{other}{}", text.get(at..)?);

@@ -3,7 +3,6 @@
 use super::{Attempt, Expected, Move, place, refused};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::{Content, Genuine, out_of_time};
-use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Algorithm, Identity, Part};
 use crate::verify::mac;
@@ -20,49 +19,51 @@ pub(super) fn again(attempt: Attempt<'_, '_>) -> Option<Move> {
 
 /// Another message of the partner.
 pub(super) fn another(attempt: Attempt<'_, '_>) -> Option<Move> {
-    let Attempt { attack, genuine, choices, .. } = attempt;
-    let tells_apart = id_counts(attack) || payload_counts(attack);
-    let content = genuine.content.with_other_payload().with_other_id();
-    message(attack, genuine, content, tells_apart, choices)
+    let content = attempt.genuine.content.with_other_payload(attempt.choices).with_other_id();
+    let counts = id_counts(attempt.attack) || payload_counts(attempt.attack);
+    message(attempt, content, counts.then_some(true))
 }
 
 /// The same payload once more, and not as another attempt.
 pub(super) fn another_id(attempt: Attempt<'_, '_>) -> Option<Move> {
-    let Attempt { attack, genuine, choices, .. } = attempt;
-    let content = genuine.content.with_other_id();
-    id_counts(attack).then(|| message(attack, genuine, content, true, choices))?
+    let content = attempt.genuine.content.with_other_id();
+    let counts = id_counts(attempt.attack);
+    message(attempt, content, counts.then_some(true))
 }
 
 /// The same delivery with another payload, as of partners who write the attempt into it.
 pub(super) fn another_payload(attempt: Attempt<'_, '_>) -> Option<Move> {
-    let Attempt { attack, genuine, choices, .. } = attempt;
-    let content = genuine.content.with_other_payload();
-    let other = message(attack, genuine, content, true, choices)?;
-    // What identifies it may have taken the payload's place.
-    if other.request.body() == genuine.request.body() {
-        return None;
-    }
-    match (id_counts(attack), payload_counts(attack)) {
-        (_, true) => Some(other),
-        (true, false) => {
-            let what = "the same delivery with another payload".into();
-            Some(Move { what, expected: Expected::OneKey(Oracle::AcceptsGenuine), ..other })
-        }
+    let content = attempt.genuine.content.with_other_payload(attempt.choices);
+    let is_other = match (id_counts(attempt.attack), payload_counts(attempt.attack)) {
+        (_, true) => Some(true),
+        (true, false) => Some(false),
         (false, false) => None,
-    }
+    };
+    let old = attempt.genuine.request.body().clone();
+    // What identifies it may have taken the payload's place.
+    message(attempt, content, is_other).filter(|other| old != other.request.body())
 }
 
-fn message(
-    attack: &Attack,
-    genuine: &Genuine,
-    content: Content,
-    tells_apart: bool,
-    choices: &mut Choices<'_>,
-) -> Option<Move> {
+/// A message of the partner, which is another delivery or the same.
+fn message(attempt: Attempt<'_, '_>, content: Content, is_other: Option<bool>) -> Option<Move> {
+    let Attempt { attack, genuine, now, choices } = attempt;
     let other = Genuine::sign(attack, attack.signer(choices), content, genuine.sent_at).ok()?;
-    let is_sure = tells_apart && other.is_complete && genuine.is_complete;
-    let (what, expected) = ("another message".into(), Expected::TwoKeys(Oracle::AcceptsGenuine));
-    is_sure.then_some(Move { request: other.request, what, expected })
+    let is_other = match genuine.is_complete && other.is_complete {
+        true => is_other?,
+        // Where a message has more in it than is known here, a right receiver says.
+        false => {
+            let right = |genuine: &Genuine| attack.right.verify_at(genuine.request.clone(), now);
+            right(genuine).ok()?.key() != right(&other).ok()?.key()
+        }
+    };
+    let (what, expected) = match is_other {
+        true => ("another message", Expected::TwoKeys(Oracle::AcceptsGenuine)),
+        false => {
+            let what = "the same delivery with something else in it";
+            (what, Expected::OneKey(Oracle::AcceptsGenuine))
+        }
+    };
+    Some(Move { request: other.request, what: what.into(), expected })
 }
 
 /// Whether deliveries with two ids are two.
@@ -110,7 +111,7 @@ pub(super) fn signed_with_another_key(attempt: Attempt<'_, '_>) -> Option<Move> 
     let forged = Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at);
     let request = forged.ok()?.request;
     // In a test that may be the right one.
-    if attack.right.accepts(&request, now).is_ok() {
+    if attack.right.verify_at(request.clone(), now).is_ok() {
         return None;
     }
     refused(request, Oracle::RefusesForged, format!("it is signed with {what}"))

@@ -7,7 +7,8 @@ use super::{Attempt, Move, place, refused};
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Field, Part};
 
-const METHODS: [Method; 4] = [Method::PUT, Method::GET, Method::DELETE, Method::OPTIONS];
+/// Those that have a body, and that somebody may take for harmless.
+pub(super) const METHODS: [Method; 4] = [Method::PUT, Method::GET, Method::DELETE, Method::OPTIONS];
 
 pub(super) fn method(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
@@ -17,15 +18,6 @@ pub(super) fn method(attempt: Attempt<'_, '_>) -> Option<Move> {
     let mut request = genuine.request.clone();
     *request.method_mut() = choices.one(&METHODS);
     refused(request, Oracle::RefusesChanged, "its method is another one")
-}
-
-/// Another method, for which nobody looks for a signature.
-pub(super) fn method_without_signature(attempt: Attempt<'_, '_>) -> Option<Move> {
-    let Attempt { attack, genuine, choices, .. } = attempt;
-    let mut request = genuine.request.clone();
-    *request.method_mut() = choices.one(&METHODS);
-    request.headers_mut().remove(place::signature(&attack.scheme).as_header()?)?;
-    refused(request, Oracle::RefusesMissing, "it has another method, and no signature")
 }
 
 /// The query, or what is signed of it.
