@@ -2,25 +2,22 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::fmt::friendly::{SpanParser, SpanPrinter};
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::Serializer;
 
 pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    let text = match (value.subsec_nanos(), value.as_secs()) {
-        (0, seconds) if seconds > 0 && seconds.is_multiple_of(3600) => {
-            format!("{}h", seconds / 3600)
-        }
-        (0, seconds) => format!("{seconds}s"),
-        _ => format!("{}ms", value.as_millis()),
+    let text = match (value.as_secs(), value.subsec_nanos()) {
+        (seconds @ 1.., 0) if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        (seconds, 0) => format!("{seconds}s"),
+        _ => SpanPrinter::new().unsigned_duration_to_string(value),
     };
     to.serialize_str(&text)
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
-    let parsed = text.parse::<SignedDuration>().ok().and_then(|value| value.try_into().ok());
-    parsed.ok_or_else(|| {
+    SpanParser::new().parse_unsigned_duration(&text).map_err(|_| {
         Error::custom(format!("`{text}` is not a duration such as \"300s\", \"1m 30s\" or \"72h\""))
     })
 }

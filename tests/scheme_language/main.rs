@@ -21,6 +21,7 @@ mod identity;
 mod items;
 mod keys;
 mod one_reading;
+mod printed;
 mod signatures;
 mod times;
 mod url;
