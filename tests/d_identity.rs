@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use inhook::delivery::Key;
-use inhook::inbox::{Inbox, Put};
+use inhook::inbox::{Inbox, LeaseOptions, Outcome, Put, Settled};
 use inhook::scheme::{Encoding, Field, Identity, Layout, Scheme, SentAt, Signature, TimeFormat};
 use inhook::testing::FakeClock;
 use inhook::{
@@ -16,7 +17,7 @@ use inhook::{
 
 mod common;
 
-use common::{NOW, SECRET, SHORTLINKS, builder, set, shortlink, signed, text, verifier};
+use common::{NOW, SECRET, SHORTLINKS, at, builder, set, shortlink, signed, text, verifier};
 
 const BODY: &str = r#"{"action":"opened"}"#;
 const OTHER_BODY: &str = r#"{"action":"closed"}"#;
@@ -440,6 +441,36 @@ fn d14_a_bare_unsigned_id_has_to_be_there() {
         verifier(restamped())
             .verify(signed(&restamped(), Some(id), b"", body.clone()))
             .unwrap_err();
+    }
+}
+
+/// Where a key is kept no longer than its request is fresh: dated as far ahead as may be, and sent again at
+/// the last moment.
+#[tokio::test]
+async fn d13_a_key_is_known_at_the_last_moment_of_its_request() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(FakeClock::new());
+    let options = SqliteInbox::options().clock(clock.clone());
+    let sqlite = options.open(directory.path().join("inhook.db")).await.unwrap();
+    let memory = MemoryInbox::new().clock(clock.clone());
+    let inboxes: [(&str, &dyn Inbox); 2] = [("SQLite", &sqlite), ("memory", &memory)];
+    let (past, future) = (Duration::from_secs(300), Duration::from_secs(60));
+    let builder = builder(presets::STANDARD_WEBHOOKS).clock(clock.clone());
+    let verifier = builder.tolerance(past, future).ttl(past + future).build().unwrap();
+    for (name, inbox) in inboxes {
+        clock.jump_to(at(NOW));
+        let request = standard_request("msg_1", NOW + 60, BODY);
+        let delivery = verifier.verify(request.clone()).unwrap();
+        assert_eq!(inbox.put(delivery).await.unwrap(), Put::New);
+        let lease = LeaseOptions::new(1, Duration::from_secs(30), 3);
+        let job = inbox.lease(lease).await.unwrap().jobs.pop().unwrap();
+        let settled = inbox.settle(job.lease(), Outcome::Done).await.unwrap();
+        assert_eq!(settled, Settled::Recorded);
+        clock.jump_to(at(NOW + 360));
+        let again = verifier.verify(request.clone()).unwrap();
+        assert_eq!(inbox.put(again).await.unwrap(), Put::Duplicate, "{name}");
+        clock.jump_to(at(NOW + 360) + Duration::from_nanos(1));
+        assert!(verifier.verify(request).is_err());
     }
 }
 

@@ -53,7 +53,8 @@ impl Record {
             signed_at: signed_at.map(whole_millis),
             received_at: whole_millis(received_at),
             ttl: up_to_whole_millis(ttl),
-            freshness: up_to_whole_millis(freshness),
+            // Stores forget a key at the millisecond at which it expires, and at the last one a replay is fresh.
+            freshness: up_to_whole_millis(freshness).saturating_add(Duration::from_millis(1)),
             headers,
             body,
         }

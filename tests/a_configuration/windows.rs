@@ -1,5 +1,11 @@
 //! A10, A11: tolerances, and for how long an id is remembered.
 
+use std::time::SystemTime;
+
+use inhook::dedup::Ticket;
+use proptest::prelude::*;
+use proptest::sample::select;
+
 use super::*;
 
 #[test]
@@ -109,4 +115,72 @@ fn a_scheme_that_says_nothing_has_the_usual_times() {
     assert_eq!(Scheme::BASE.tolerance, Some(Tolerance { past: 5 * MINUTE, future: 5 * MINUTE }));
     assert_eq!(Scheme::BASE.retry_horizon, 72 * 60 * MINUTE);
     assert_eq!(Scheme::BASE.deadline, Duration::from_secs(10));
+}
+
+/// A tolerance, to the nanosecond, with its ends.
+fn tolerance() -> impl Strategy<Value = Duration> {
+    let nanos = 1_000_000_000..=86_400_000_000_000u64;
+    let ends = select(vec![1_000_000_000, 1_000_000_001, 86_399_999_999_999, 86_400_000_000_000]);
+    prop_oneof![nanos, ends].prop_map(Duration::from_nanos)
+}
+
+/// What a clock may show: usual times, and from 1970 to where milliseconds end.
+fn clock() -> impl Strategy<Value = SystemTime> {
+    let end = u64::MAX / 2_000 - 1_000_000;
+    let seconds = prop_oneof![2 => NOW..2 * NOW, 1 => 0..end, 1 => select(vec![0, 1, end])];
+    (seconds, 0..1_000_000_000u64)
+        .prop_map(|(seconds, nanos)| at(seconds) + Duration::from_nanos(nanos))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 1_024,
+        // Failures are reproduced from what they print.
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// Until the last moment at which the same request is accepted again, and stores forget a key at the
+    /// millisecond at which it expires.
+    #[test]
+    fn a11_a_key_outlives_its_request(
+        [past, future] in [tolerance(), tolerance()],
+        now in clock(),
+        ahead in prop_oneof![Just(0.0), Just(1.0), 0.0..1.0],
+        shortest in any::<bool>(),
+    ) {
+        let scheme = Scheme {
+            sent_at: Some(SentAt {
+                field: Field::header("webhook-timestamp"),
+                format: TimeFormat::UnixMillis,
+            }),
+            ..presets::STANDARD_WEBHOOKS
+        };
+        let clock = Arc::new(FakeClock::at(now));
+        let mut builder = builder(scheme.clone()).tolerance(past, future).clock(clock.clone());
+        if shortest {
+            builder = builder.ttl(past + future);
+        }
+        let verifier = builder.build().unwrap();
+        let sent_at = now + future.mul_f64(ahead).min(future);
+        let message = Message::new(BODY).id("msg_1").sent_at(sent_at);
+        let request = Signer::new(scheme, SECRET).unwrap().request(&message).unwrap();
+        let delivery = verifier.verify(request.clone()).unwrap();
+
+        let last = delivery.signed_at().unwrap() + past;
+        clock.jump_to(last);
+        prop_assert_eq!(verifier.verify(request.clone()).unwrap().key(), delivery.key());
+        clock.jump_to(last + Duration::from_nanos(1));
+        prop_assert!(verifier.verify(request).is_err());
+
+        let lease = Duration::from_secs(1);
+        prop_assert!(now + Ticket::new(&delivery, lease).ttl() >= last);
+        let millis = |time: SystemTime| time.duration_since(at(0)).unwrap().as_millis();
+        for durable in [false, true] {
+            prop_assert!(now + delivery.ttl(durable) >= last);
+            let record = Record::new(delivery.clone(), durable);
+            let expires_at = record.expires_at(record.received_at(), record.received_at());
+            prop_assert!(millis(expires_at) > millis(last), "{expires_at:?} {last:?}");
+        }
+    }
 }

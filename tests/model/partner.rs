@@ -17,8 +17,9 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// first one signs the time, the second one does not.
 pub(crate) const NAMES: [&str; SOURCES] = ["timed", "untimed"];
 
-/// For how long a delivery may run in again, from 300 s in the past to 300 s in the future.
-pub(crate) const FRESHNESS: [i64; SOURCES] = [10 * MINUTE, 0];
+/// For how long a delivery may run in again, from 300 s in the past to 300 s in the future, that last moment
+/// included.
+pub(crate) const FRESHNESS: [i64; SOURCES] = [10 * MINUTE + 1, 1];
 
 /// The partners try for three days, which makes less than the shortest window; where no time is
 /// signed a durable store keeps keys for longer.
