@@ -114,7 +114,8 @@ impl Known {
     fn is_outside(&self, time: &Time) -> bool {
         let State::Done { at } = self.state else { return false };
         let window = self.accepted + millis(self.delivery.ttl(true));
-        let end = window.max(at + millis(self.delivery.freshness()));
+        // At the last moment itself it is still known.
+        let end = window.max(at + millis(self.delivery.freshness()) + 1);
         time.passed >= end + self.range.1 - self.range.0
     }
 
