@@ -215,8 +215,8 @@ pub(super) fn odd(attempt: Attempt<'_, '_>) -> Option<Move> {
         }
     };
     let what = format!("header `{name}` {what}");
-    let is_nobodys =
-        !names(&attack.scheme, name.as_str()) && !(name == CONTENT_TYPE && binds_body(attack));
-    let expected = if is_nobodys { Expected::OneKeyIfAny } else { Expected::Anything };
+    let is_known =
+        names(&attack.scheme, name.as_str()) || name == CONTENT_TYPE && binds_body(attack);
+    let expected = if is_known { Expected::Anything } else { Expected::OneKeyIfAny };
     Some(Move { request, what, expected })
 }
