@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
+use inhook::dedup::{Claim, Dedup, Ticket};
 use inhook::delivery::Key;
 use inhook::inbox::{Inbox, LeaseOptions, Outcome, Put, Settled};
 use inhook::scheme::{Encoding, Field, Identity, Layout, Scheme, SentAt, Signature, TimeFormat};
 use inhook::testing::FakeClock;
 use inhook::{
-    ConfigError, Delivery, MemoryInbox, Rejection, Secret, SqliteInbox, Verifier, presets,
+    ConfigError, Delivery, MemoryDedup, MemoryInbox, Rejection, Secret, SqliteInbox, Verifier,
+    presets,
 };
 
 mod common;
@@ -472,6 +474,16 @@ async fn d13_a_key_is_known_at_the_last_moment_of_its_request() {
         clock.jump_to(at(NOW + 360) + Duration::from_nanos(1));
         assert!(verifier.verify(request).is_err());
     }
+    let dedup = MemoryDedup::new().clock(clock.clone());
+    clock.jump_to(at(NOW));
+    let request = standard_request("msg_1", NOW + 60, BODY);
+    let ticket =
+        || Ticket::new(&verifier.verify(request.clone()).unwrap(), Duration::from_secs(30));
+    let first = ticket();
+    assert_eq!(dedup.claim(&first).await.unwrap(), Claim::Granted);
+    assert_eq!(dedup.commit(&first).await.unwrap(), Settled::Recorded);
+    clock.advance(Duration::from_secs(360));
+    assert_eq!(dedup.claim(&ticket()).await.unwrap(), Claim::Committed);
 }
 
 #[tokio::test]

@@ -362,6 +362,7 @@ fn settled(changed: bool) -> Settled {
     if changed { Settled::Recorded } else { Settled::Stale }
 }
 
+/// Up to whole milliseconds: no key is forgotten early.
 fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).max(1)
 }
