@@ -43,7 +43,7 @@ const SHRINKS: usize = 2_000;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// In a target of cargo-fuzz: `fuzz_target!(|data: &[u8]| { attack.check(&receiver, data).unwrap(); })`.
+/// A target of cargo-fuzz has it in a static, and calls [`check`](Self::check) with the data.
 #[derive(Debug)]
 pub struct Attack {
     scheme: Scheme,
