@@ -29,13 +29,14 @@ use http::{HeaderMap, Request};
 use crate::clock::Clock;
 use crate::delivery::Delivery;
 use crate::error::ConfigError;
-use crate::scheme::{Scheme, Tolerance};
+use crate::scheme::Scheme;
 use crate::secret::{KeyRing, Secret};
 
 mod body;
 mod builder;
 mod content;
 pub(crate) mod form;
+mod freshness;
 mod headers;
 pub(crate) mod identity;
 mod lint;
@@ -287,19 +288,4 @@ impl fmt::Debug for Verifier {
 struct Rotation {
     scheme: Arc<Scheme>,
     allow_weak_secret: bool,
-}
-
-/// Refuses a time outside the tolerance; the bounds are inside.
-pub(crate) fn judge(
-    sent_at: SystemTime,
-    now: SystemTime,
-    tolerance: Tolerance,
-) -> Result<SystemTime, Rejection> {
-    match now.duration_since(sent_at) {
-        Ok(age) if age > tolerance.past => Err(Rejection::Stale { age }),
-        Err(error) if error.duration() > tolerance.future => {
-            Err(Rejection::Future { ahead: error.duration() })
-        }
-        _ => Ok(sent_at),
-    }
 }

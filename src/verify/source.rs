@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 
 use super::content::{self, Ends, Piece, Unproved};
+use super::freshness;
 use super::identity::IdentitySpec;
-use super::judge;
 use super::lint::lint;
 use super::needs::Needs;
 use super::place::{Header, Place};
@@ -190,10 +190,7 @@ impl Source {
         sent_at: SystemTime,
         now: SystemTime,
     ) -> Result<SystemTime, Rejection> {
-        match self.tolerance {
-            Some(tolerance) => judge(sent_at, now, tolerance),
-            None => Ok(sent_at),
-        }
+        freshness::judge(sent_at, now, self.tolerance)
     }
 
     /// The id as a header has it. It was checked before the MAC.
