@@ -39,7 +39,9 @@ use crate::verify::{Rejection, Verifier};
 
 mod attack;
 mod capture;
+mod case;
 mod choices;
+mod chosen;
 #[cfg(feature = "moka")]
 mod dedup;
 mod finding;

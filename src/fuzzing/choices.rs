@@ -11,6 +11,11 @@ impl<'d> Choices<'d> {
         *byte
     }
 
+    /// A number below that, of one byte.
+    pub(super) fn below_byte(&mut self, end: u8) -> usize {
+        usize::from(self.byte() % end)
+    }
+
     /// A number below that, which is not 0.
     pub(super) fn below(&mut self, end: usize) -> usize {
         usize::from(u16::from_be_bytes([self.byte(), self.byte()])) % end

@@ -1,0 +1,57 @@
+//! What must not change anything about a request that was accepted.
+#![allow(clippy::panic, reason = "an oracle fails by panicking")]
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request};
+
+use super::verify;
+use crate::delivery::Delivery;
+use crate::scheme::{Identity, Scheme};
+use crate::verify::Verifier;
+
+/// No scheme is about it.
+const UNRELATED: &str = "x-unrelated-to-everything";
+
+/// A request that was accepted.
+pub(super) struct Case<'c> {
+    pub(super) scheme: &'c Scheme,
+    pub(super) verifier: &'c Verifier,
+    pub(super) request: &'c Request<Bytes>,
+    pub(super) signed: &'c Delivery,
+}
+
+impl Case<'_> {
+    /// Whether two requests of the scheme can be one delivery.
+    pub(super) fn has_identity(&self) -> bool {
+        self.scheme.identity != Identity::None
+    }
+
+    /// Neither a header that nobody needs, nor the order of those that somebody does, changes anything.
+    pub(super) fn unrelated_headers(&self) {
+        let names = format!("{:?}", self.scheme).to_ascii_lowercase();
+        if names.contains(UNRELATED) {
+            return;
+        }
+        let mut changed = self.request.clone();
+        let headers: Vec<(HeaderName, HeaderValue)> = self
+            .request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        changed.headers_mut().clear();
+        changed.headers_mut().insert(UNRELATED, HeaderValue::from_static("1"));
+        for (name, value) in headers.into_iter().rev() {
+            changed.headers_mut().append(name, value);
+        }
+        let delivery = verify(self.verifier, changed).unwrap_or_else(|rejection| {
+            panic!("an unrelated header, and it is refused: {rejection}: {:?}", self.scheme)
+        });
+        if self.has_identity() {
+            assert_eq!(delivery.key(), self.signed.key(), "an unrelated header: {:?}", self.scheme);
+        }
+        assert_eq!(delivery.id(), self.signed.id());
+        assert_eq!(delivery.event(), self.signed.event());
+        assert_eq!(delivery.signed_at(), self.signed.signed_at());
+    }
+}
