@@ -102,7 +102,8 @@ pub fn timestamps(data: &[u8]) -> bool {
     time::check(data)
 }
 
-/// JSON pointers looked up in one pass find what they find in the tree that `serde_json` builds.
+/// JSON pointers looked up in one pass find what they find in the tree that `serde_json` builds, and so do
+/// those in each item of an array, unless a key on the way to that is repeated.
 ///
 /// The data is lines with a pointer each, an empty line, and the body. Returns whether the body is
 /// JSON in which every pointer leads to something.
@@ -144,8 +145,8 @@ pub fn tag_text(mac: &[u8], encoding: Encoding) -> String {
     crate::verify::mac::encode(encoding, &Tag::of(mac))
 }
 
-/// Any body as a form, in either encoding: another program reads the same in it, and one that is signed by
-/// its names and values is the same in any order and spelling.
+/// Any body as a form, in either encoding: another program reads the same in it, and what that writes in
+/// parts is read again. One that is signed by its names and values is the same in any order and spelling.
 ///
 /// The data is a content type, a line feed, and the body. Returns whether it is a form.
 ///
