@@ -51,8 +51,10 @@ mod mutation;
 mod receiver;
 #[cfg(feature = "tower")]
 mod records;
+mod requests;
 #[cfg(feature = "toml")]
 mod scheme;
+mod signed;
 mod tags;
 mod time;
 
@@ -206,6 +208,23 @@ pub fn scheme_files(data: &[u8]) -> bool {
 #[cfg(feature = "toml")]
 pub fn schemes(data: &[u8]) -> bool {
     scheme::chosen(data)
+}
+
+/// Any request for any scheme: whatever is accepted has the right tag of all that an independent reading of
+/// it says is signed, by the key that it says; it is in time, and is judged so again, with other headers
+/// and in another order too. After any byte of it is changed it is refused, or just as right and the same
+/// delivery.
+///
+/// The data chooses a scheme as in `schemes`, then which byte is changed, then the request: text with the
+/// method and the target, lines of `name: value`, an empty line, and the body, or edits to one that has all
+/// that the scheme asks for. In it `$tag` and `$old` stand for the right tag under either of two keys, and
+/// `$sha` for the digest of the body. Returns whether it was accepted.
+///
+/// # Panics
+///
+/// A property is broken.
+pub fn requests(data: &[u8]) -> bool {
+    requests::check(data)
 }
 
 /// An [`Attack`] on a [`Verifier`] of each preset, which the first byte chooses. Returns whether there was

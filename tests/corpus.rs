@@ -105,6 +105,11 @@ fn forms() {
 }
 
 #[test]
+fn requests() {
+    replay("requests", fuzzing::requests);
+}
+
+#[test]
 fn records() {
     replay("records", fuzzing::records);
 }
@@ -138,10 +143,11 @@ fn random_inputs() {
     let said = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let time = Duration::from_millis(said("INHOOK_FUZZ_SECONDS").map_or(200, |it| it * 1000));
     let seed = said("INHOOK_FUZZ_SEED").unwrap_or(1);
-    let targets: [(&str, Property); 5] = [
+    let targets: [(&str, Property); 6] = [
         ("attacks", fuzzing::attacks),
         ("forms", fuzzing::forms),
         ("records", fuzzing::records),
+        ("requests", fuzzing::requests),
         ("schemes", fuzzing::schemes),
         ("tags", fuzzing::tags),
     ];

@@ -7,7 +7,7 @@
     reason = "an oracle fails by panicking"
 )]
 
-use base64ct::{Base64, Encoding as _};
+use base64ct::{Base64, Base64UrlUnpadded, Encoding as _};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderName, HeaderValue, Request};
@@ -189,7 +189,7 @@ fn parameters<'v>(scheme: &Scheme, list: &'v str, name: &str) -> Vec<&'v str> {
 }
 
 /// A line that is a header.
-fn header(line: &[u8]) -> Option<(HeaderName, String)> {
+pub(super) fn header(line: &[u8]) -> Option<(HeaderName, String)> {
     let colon = line.iter().position(|byte| *byte == b':')?;
     let (name, value) = line.split_at(colon);
     let value = value.strip_prefix(b": ").unwrap_or(&value[1..]);
@@ -230,16 +230,23 @@ fn tag(scheme: &Scheme, secret: &str, id: &str, time: &str, body: &[u8]) -> Stri
         }
         other => panic!("the oracle does not know {other:?}"),
     };
+    tag_of(scheme, &key, &content)
+}
+
+/// The tag of the content in its one spelling, in lower case where either counts.
+pub(super) fn tag_of(scheme: &Scheme, key: &[u8], content: &[u8]) -> String {
     let mac = match scheme.algorithm {
-        Algorithm::HmacSha1 => hmac::<Hmac<Sha1>>(&key, &content),
-        Algorithm::HmacSha256 => hmac::<Hmac<Sha256>>(&key, &content),
-        Algorithm::HmacSha512 => hmac::<Hmac<Sha512>>(&key, &content),
+        Algorithm::HmacSha1 => hmac::<Hmac<Sha1>>(key, content),
+        Algorithm::HmacSha256 => hmac::<Hmac<Sha256>>(key, content),
+        Algorithm::HmacSha512 => hmac::<Hmac<Sha512>>(key, content),
     };
     let digit = |half: u8| char::from_digit(half.into(), 16).expect("a digit");
     match scheme.signature.encoding {
-        Encoding::Hex => mac.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect(),
+        Encoding::Hex | Encoding::AnyCaseHex => {
+            mac.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect()
+        }
         Encoding::Base64 => Base64::encode_string(&mac),
-        other => panic!("the oracle does not know {other:?}"),
+        Encoding::Base64Url => Base64UrlUnpadded::encode_string(&mac),
     }
 }
 

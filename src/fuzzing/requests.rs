@@ -1,0 +1,340 @@
+//! A request that somebody wrote, for a scheme that somebody chose.
+//!
+//! `$tag` and `$old` in it stand for the right tags of just this request under either key, and `$sha` for the
+//! digest of its body, since no fuzzer guesses one.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "an oracle fails by panicking"
+)]
+
+use std::sync::Arc;
+
+use base64ct::{Base64, Encoding as _};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Uri};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use sha1::{Digest, Sha1};
+
+use super::case::Case;
+use super::choices::Choices;
+use super::signed::{Message, Reading, sha256};
+use super::{Standing, URL, capture, verify};
+use crate::clock::Clock;
+use crate::delivery::Delivery;
+use crate::scheme::{Danger, Field, Identity, Json, KeyFormat, Scheme};
+use crate::secret::Secret;
+use crate::timestamp;
+use crate::verify::source::Source;
+use crate::verify::{Rejection, Verifier};
+
+mod genuine;
+
+/// What stands for the tags under the two keys, which have these names.
+const TAGS: [(&str, &str); 2] = [("$tag", "key1"), ("$old", "key2")];
+
+pub(super) fn check(data: &[u8]) -> bool {
+    let mut choices = Choices(data);
+    let scheme = choices.scheme();
+    if Source::prepare("chosen".into(), &scheme, Some(URL), true, None).is_err() {
+        return false;
+    }
+    let variant = choices.below_byte(4);
+    let at = choices.below(usize::from(u16::MAX));
+    let (text, is_edited) = match choices.below_byte(8) {
+        0 => (choices.rest().to_vec(), true),
+        _ => choices.edited(genuine::text(&scheme)),
+    };
+    let requests = Requests::new(scheme);
+    let Some(text) = requests.with_tags(&text, variant) else { return false };
+    let Some(accepted) = requests.judge(&text, is_edited) else { return false };
+    for at in (at % (text.len() / 8 + 1)..text.len()).step_by(text.len() / 8 + 1) {
+        requests.flipped(&text, at, &accepted);
+    }
+    true
+}
+
+/// Who judges, and by what.
+struct Requests {
+    scheme: Scheme,
+    verifier: Verifier,
+    /// The keys, as the scheme makes them of the secrets.
+    keys: [Vec<u8>; 2],
+}
+
+impl Requests {
+    fn new(scheme: Scheme) -> Self {
+        let [(first, one), (second, other)] =
+            [("k", "key1"), ("l", "key2")].map(|(letter, label)| {
+                let (secret, key) = secret(&scheme.key, &letter.repeat(32));
+                (Secret::new(secret).label(label), key)
+            });
+        let builder = Verifier::builder("chosen", scheme.clone(), first).secret(second).url(URL);
+        let verifier =
+            builder.clock(Arc::new(Standing)).build().expect("a scheme that was checked");
+        Self { scheme, verifier, keys: [one, other] }
+    }
+
+    /// The text with what stands for something replaced by that, where the signature is.
+    fn with_tags(&self, text: &[u8], variant: usize) -> Option<Vec<u8>> {
+        let [line, head, body] = split(text);
+        let digest = sha256(body);
+        let [line, head] = [line, head].map(|text| replaced(text, "$sha", &[&digest]));
+        let text = [&line, &head, body].concat();
+        let request = parse(&text)?;
+        let messages = Reading::new(&self.scheme, &request).and_then(|it| it.messages());
+        let Some(messages) = messages else { return Some(text) };
+        let is_encoded = match &self.scheme.signature.field {
+            Field::Query(_) | Field::Form(_) => true,
+            field => field.is_in_json() && self.scheme.json != Json::Body,
+        };
+        let mut parts = [line, head, body.to_vec()];
+        let part = match &self.scheme.signature.field {
+            Field::Query(_) => &mut parts[0],
+            Field::Header(_) => &mut parts[1],
+            _ => &mut parts[2],
+        };
+        for ((name, _), key) in TAGS.iter().zip(&self.keys) {
+            let tag = |Message { contents, .. }: &Message| {
+                let tag = capture::tag_of(&self.scheme, key, &contents[variant % contents.len()]);
+                let encoded = utf8_percent_encode(&tag, NON_ALPHANUMERIC);
+                if is_encoded { encoded.to_string() } else { tag }
+            };
+            let tags: Vec<String> = messages.iter().map(tag).collect();
+            *part = replaced(part, name, &tags.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+        Some(parts.concat())
+    }
+
+    /// What is made of a request, if it is accepted. One that was written by the scheme's own rules has the
+    /// right signature.
+    fn judge(&self, text: &[u8], is_edited: bool) -> Option<Delivery> {
+        let Self { scheme, verifier, .. } = self;
+        let request = parse(text)?;
+        let verdict = verify(verifier, request.clone());
+        if let Err(rejection) = verifier.check_headers(request.headers()) {
+            assert_eq!(verdict.as_ref().err(), Some(&rejection), "headers, judged differently");
+        }
+        let again = verify(verifier, request.clone());
+        let delivery = match (verdict, again) {
+            (Ok(delivery), Ok(again)) => {
+                assert_eq!(self.known(&delivery), self.known(&again), "another verdict");
+                delivery
+            }
+            (Err(one), Err(other)) => {
+                assert_eq!(one, other, "the same request, refused differently: {request:?}");
+                let right = !matches!(one, Rejection::WrongSignature | Rejection::WrongDigest);
+                assert!(
+                    right || is_edited,
+                    "signed, and {one}: {}\n{scheme:#?}",
+                    text.escape_ascii()
+                );
+                return None;
+            }
+            (one, other) => panic!("{one:?}, and then {other:?}: {request:?}\n{scheme:#?}"),
+        };
+        self.is_right(&request, &delivery);
+        Case { scheme, verifier, request: &request, signed: &delivery }.unrelated_headers();
+        Some(delivery)
+    }
+
+    /// What is said of a request; its key, unless each has another one.
+    fn known(&self, delivery: &Delivery) -> impl PartialEq + std::fmt::Debug + use<> {
+        let key = (self.scheme.identity != Identity::None).then(|| delivery.key());
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        (key, owned(delivery.id()), owned(delivery.event()), delivery.signed_at())
+    }
+
+    /// Whatever is accepted has the tags of all that the independent reading says is signed, by the key that is
+    /// named; it is in time, and nothing in it says otherwise.
+    fn is_right(&self, request: &Request<Bytes>, delivery: &Delivery) {
+        let Self { scheme, .. } = self;
+        let Some(reading) = Reading::new(scheme, request) else { return };
+        let label = delivery.secret();
+        let key = TAGS.iter().position(|(_, other)| *other == label).expect("one of both");
+        let messages = reading.messages().unwrap_or_default();
+        let all = messages.iter().all(|it| it.is_signed(scheme, label, &self.keys[key]));
+        let is_signed = all && !messages.is_empty();
+        assert!(is_signed, "accepted without the right tag: {request:?}\n{scheme:#?}");
+        let wrong = reading.contradiction(label);
+        assert!(wrong.is_none(), "accepted, although {wrong:?}: {request:?}\n{scheme:#?}");
+        let Some(sent_at) = &scheme.sent_at else { return };
+        let time = reading.time().and_then(|text| timestamp::parse(sent_at.format, &text));
+        assert_eq!(delivery.signed_at(), time, "another time: {request:?}\n{scheme:#?}");
+        if let (Some(tolerance), Some(time)) = (scheme.tolerance, time) {
+            let now = Standing.now();
+            let in_time = now - tolerance.past <= time && time <= now + tolerance.future;
+            assert!(in_time, "accepted, and out of time: {request:?}\n{scheme:#?}");
+        }
+    }
+
+    /// After one byte was changed, the request is refused, or just as right, and the same delivery.
+    fn flipped(&self, text: &[u8], at: usize, accepted: &Delivery) {
+        let mut flipped = text.to_vec();
+        flipped[at] ^= 1;
+        let Some(request) = parse(&flipped) else { return };
+        let Ok(delivery) = verify(&self.verifier, request.clone()) else { return };
+        self.is_right(&request, &delivery);
+        let scheme = &self.scheme;
+        // Nobody signed them, or each is signed alone.
+        let same = match scheme.identity {
+            Identity::None => false,
+            Identity::IdAndContent | Identity::UnsignedId => delivery.id() == accepted.id(),
+            _ => true,
+        };
+        if same && !scheme.dangerously_allow.contains(&Danger::LooseItems) {
+            let message = flipped.escape_ascii();
+            assert_eq!(delivery.key(), accepted.key(), "another delivery: {message}\n{scheme:#?}");
+        }
+    }
+}
+
+/// A secret of these bytes in the notation of the scheme, and the key that is made of it.
+fn secret(format: &KeyFormat, bytes: &str) -> (String, Vec<u8>) {
+    let text = match format {
+        KeyFormat::Base64 { prefix } | KeyFormat::Base64If { prefix } => {
+            format!("{prefix}{}", Base64::encode_string(bytes.as_bytes()))
+        }
+        KeyFormat::Hex => bytes.bytes().map(|byte| format!("{byte:02X}")).collect(),
+        KeyFormat::Tail { prefix, separator } => format!("{prefix}name{separator}{bytes}"),
+        KeyFormat::Raw | KeyFormat::Sha1 | KeyFormat::Nfkd => bytes.into(),
+    };
+    let key = match format {
+        KeyFormat::Sha1 => Sha1::digest(bytes).to_vec(),
+        _ => bytes.into(),
+    };
+    (text, key)
+}
+
+/// The first line, the headers with the empty line behind them, and the body.
+fn split(text: &[u8]) -> [&[u8]; 3] {
+    let line_end = |text: &[u8]| text.iter().position(|byte| *byte == b'\n');
+    let (line, rest) = text.split_at(line_end(text).map_or(text.len(), |at| at + 1));
+    let mut end = 0;
+    while let Some(length) = line_end(&rest[end..]) {
+        end += length + 1;
+        if length == 0 {
+            break;
+        }
+    }
+    let (head, body) = rest.split_at(end);
+    [line, head, body]
+}
+
+/// `None` if the first line is not a method and where it goes. Lines that are no headers do not count.
+fn parse(text: &[u8]) -> Option<Request<Bytes>> {
+    let [line, head, body] = split(text);
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let space = line.iter().position(|byte| *byte == b' ')?;
+    let mut request = Request::new(Bytes::copy_from_slice(body));
+    *request.method_mut() = Method::from_bytes(&line[..space]).ok()?;
+    *request.uri_mut() = Uri::try_from(&line[space + 1..]).ok()?;
+    for (name, value) in head.split(|byte| *byte == b'\n').filter_map(capture::header) {
+        let value: Vec<u8> =
+            value.chars().map(|char| u8::try_from(char).expect("a byte")).collect();
+        let value = HeaderValue::from_bytes(&value).expect("it was one when it was read");
+        request.headers_mut().append(name, value);
+    }
+    Some(request)
+}
+
+/// The text with each of these in place of what stands for them, in their order; the last one for all that
+/// are left.
+fn replaced(text: &[u8], name: &str, with: &[&str]) -> Vec<u8> {
+    let (mut all, mut rest, mut with) = (Vec::new(), text, with.iter().peekable());
+    while let Some(at) = rest.windows(name.len()).position(|part| part == name.as_bytes()) {
+        all.extend_from_slice(&rest[..at]);
+        let last = with.peek().map_or("", |text| text);
+        all.extend_from_slice(last.as_bytes());
+        if with.len() > 1 {
+            with.next();
+        }
+        rest = &rest[at + name.len()..];
+    }
+    all.extend_from_slice(rest);
+    all
+}
+
+/// What is put into a request here and there.
+const WORDS: [&str; 32] = [
+    "$tag",
+    "$old",
+    "$sha",
+    "\n",
+    "\n\n",
+    " ",
+    ",",
+    ", ",
+    "&",
+    "=",
+    "?",
+    "%24",
+    "%",
+    "+",
+    "|",
+    ".",
+    ":",
+    "0",
+    "1",
+    "\"",
+    "\\u0061",
+    "v1=",
+    "v1=$tag,",
+    "t=1768469400,",
+    "&s=$tag",
+    "&a=1",
+    "\"a\":\"2\",",
+    "x-signature: $tag\n",
+    "x-a: 1\n",
+    "content-type: multipart/form-data; boundary=b\n",
+    "\u{e9}",
+    "{}",
+];
+
+impl Choices<'_> {
+    /// The text after a few edits, and whether there were any.
+    fn edited(&mut self, mut text: Vec<u8>) -> (Vec<u8>, bool) {
+        let before = text.clone();
+        for _ in 0..self.below_byte(4) {
+            let kind = self.below_byte(6);
+            let at = self.below(text.len() + 1);
+            let line = |text: &[u8], at: usize| {
+                let start =
+                    text[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |it| it + 1);
+                let end = text[at..].iter().position(|byte| *byte == b'\n');
+                (start, end.map_or(text.len(), |length| at + length + 1))
+            };
+            match kind {
+                0 | 1 => {
+                    let word = self.one(&WORDS);
+                    text.splice(at..at, word.bytes());
+                }
+                2 => {
+                    let end = (at + 1 + self.below_byte(8)).min(text.len());
+                    text.drain(at.min(end)..end);
+                }
+                3 => text[at.saturating_sub(1)] ^= self.byte(),
+                // A line once more, or at another place.
+                4 => {
+                    let (start, end) = line(&text, at);
+                    let again = text[start..end].to_vec();
+                    let (to, _) = line(&text, self.below(text.len() + 1));
+                    text.splice(to..to, again);
+                }
+                _ => {
+                    let (start, end) = line(&text, at);
+                    let moved: Vec<u8> = text.drain(start..end).collect();
+                    let (to, _) = line(&text, self.below(text.len() + 1));
+                    text.splice(to..to, moved);
+                }
+            }
+            if text.is_empty() {
+                break;
+            }
+        }
+        let is_edited = text != before;
+        (text, is_edited)
+    }
+}

@@ -1,0 +1,243 @@
+//! What is signed in a request, read once more: from a tree where the verifier has one pass, from a list
+//! where it has a map, and with nothing that it uses.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "an oracle fails by panicking")]
+
+use bytes::Bytes;
+use http::Request;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::forms::{self, Pairs};
+use super::{URL, capture};
+use crate::scheme::{Encoding, Field, Json, KeyId, Layout, Part, Scheme, SentAt};
+
+/// How many items of a request may be signed.
+const MAX_ITEMS: usize = 100;
+
+/// A request, read by a scheme.
+pub(super) struct Reading<'r> {
+    scheme: &'r Scheme,
+    request: &'r Request<Bytes>,
+    query: Pairs,
+    form: Pairs,
+    json: Option<Value>,
+}
+
+/// What is signed once.
+pub(super) struct Message {
+    /// In every way in which it may be: as it is, or with the other spelling of the URL, or with an end.
+    pub(super) contents: Vec<Vec<u8>>,
+    signatures: Vec<Vec<u8>>,
+}
+
+impl<'r> Reading<'r> {
+    /// `None` for JSON that has numbers or text that no tree holds: where nobody looks, that is no error.
+    pub(super) fn new(scheme: &'r Scheme, request: &'r Request<Bytes>) -> Option<Self> {
+        let query = forms::pairs(request.uri().query().unwrap_or_default().as_bytes());
+        let form = match scheme.multipart {
+            true => forms::in_either(request.headers(), request.body()),
+            false => forms::pairs(request.body()),
+        };
+        let form = form.unwrap_or_default();
+        let text = match &scheme.json {
+            Json::Form(name) => value(&form, name).unwrap_or_default(),
+            Json::Body => request.body().to_vec(),
+        };
+        let json = serde_json::from_slice(&text).ok();
+        if json.is_none() && serde_json::from_slice::<IgnoredAny>(&text).is_ok() {
+            return None;
+        }
+        Some(Self { scheme, request, query: query.unwrap_or_default(), form, json })
+    }
+
+    /// All that has to be signed: the request, or each of its items; `None` if something of that is absent.
+    pub(super) fn messages(&self) -> Option<Vec<Message>> {
+        let message = |json| {
+            Some(Message { contents: self.spellings(json)?, signatures: self.signatures(json) })
+        };
+        let items = match &self.scheme.items {
+            None => return Some(vec![message(self.json.as_ref())?]),
+            Some(pointer) => self.json.as_ref()?.pointer(pointer)?.as_array()?,
+        };
+        let fits = (1..=MAX_ITEMS).contains(&items.len());
+        if fits { items.iter().map(|item| message(Some(item))).collect() } else { None }
+    }
+
+    /// The texts in which the signature is looked for.
+    fn signatures(&self, json: Option<&Value>) -> Vec<Vec<u8>> {
+        let signature = &self.scheme.signature;
+        let Field::Header(name) = &signature.field else {
+            return self.value(&signature.field, json).into_iter().collect();
+        };
+        let aliases = self.scheme.aliases.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
+        let names = signature.others.iter().chain(aliases.map(|(_, other)| other));
+        let mut names: Vec<String> = names.map(|name| name.to_string()).collect();
+        match signature.layout {
+            Layout::Numbered => names.extend((1..=16).map(|number| format!("{name}{number}"))),
+            _ => names.push(name.to_string()),
+        }
+        let values = names.iter().flat_map(|name| self.request.headers().get_all(name));
+        values.map(|value| value.as_bytes().to_vec()).collect()
+    }
+
+    fn spellings(&self, json: Option<&Value>) -> Option<Vec<Vec<u8>>> {
+        let other = URL.replacen(".com", ".com:443", 1);
+        let urls = if self.scheme.either_port { vec![URL, &other] } else { vec![URL] };
+        let ends = ["", self.scheme.optional_end.as_deref().unwrap_or_default()];
+        let content = |url| {
+            let parts = self.scheme.content.iter().map(|part| self.part(part, url, json));
+            Some(parts.collect::<Option<Vec<_>>>()?.concat())
+        };
+        let contents = urls.into_iter().map(content).collect::<Option<Vec<_>>>()?;
+        Some(
+            ends.into_iter()
+                .flat_map(|end| contents.iter().map(move |it| [it, end.as_bytes()].concat()))
+                .collect(),
+        )
+    }
+
+    fn part(&self, part: &Part, url: &str, json: Option<&Value>) -> Option<Vec<u8>> {
+        let body = self.request.body();
+        let query = self.request.uri().query();
+        let (base, _) = url.split_once('?').expect("a URL with a query");
+        Some(match part {
+            Part::Body => body.to_vec(),
+            Part::BodySha256 => sha256(body).into_bytes(),
+            Part::Id => self.value(self.scheme.id.as_ref()?, json)?,
+            Part::SentAt => self.value(&self.scheme.sent_at.as_ref()?.field, json)?,
+            Part::Literal(text) => text.as_bytes().to_vec(),
+            Part::Method => self.request.method().as_str().into(),
+            Part::Url if Part::leaves(&self.scheme.content).contains(&&Part::Query) => base.into(),
+            Part::Url => url.into(),
+            Part::Path => base[base.rfind('/')?..].into(),
+            Part::Query => query?.into(),
+            Part::Field(field) => self.value(field, json)?,
+            Part::SortedForm => {
+                let mut form = forms::pairs(body)?;
+                let units = |text: &[u8]| -> Vec<u16> {
+                    String::from_utf8_lossy(text).encode_utf16().collect()
+                };
+                form.sort_by_key(|(name, value)| {
+                    (units(name), units(value), name.clone(), value.clone())
+                });
+                form.dedup();
+                form.into_iter().flat_map(|(name, value)| [name, value].concat()).collect()
+            }
+            Part::Optional(parts) => {
+                let pieces = parts.iter().map(|part| self.part(part, url, json));
+                let pieces = pieces.collect::<Option<Vec<_>>>().unwrap_or_default();
+                let is_empty = |(part, piece): (&Part, &Vec<u8>)| {
+                    !matches!(part, Part::Literal(_)) && piece.is_empty()
+                };
+                let nothing = parts.iter().zip(&pieces).any(is_empty);
+                if nothing { Vec::new() } else { pieces.concat() }
+            }
+        })
+    }
+
+    /// The value at a place, the first one if there are several; pointers begin at this JSON.
+    fn value(&self, field: &Field, json: Option<&Value>) -> Option<Vec<u8>> {
+        match field {
+            Field::Header(name) => self.header(name),
+            Field::Query(name) => value(&self.query, name),
+            Field::Form(name) => value(&self.form, name),
+            Field::Pointer(pointer) | Field::Integer(pointer) => match json?.pointer(pointer)? {
+                Value::Number(number) if number.is_u64() => Some(number.to_string().into()),
+                _ if matches!(field, Field::Integer(_)) => None,
+                Value::Number(number) if number.is_i64() => Some(number.to_string().into()),
+                Value::Bool(bool) => Some(bool.to_string().into()),
+                Value::String(text) => Some(text.clone().into()),
+                _ => None,
+            },
+            Field::Parameter(name) => {
+                let start = format!("{name}=").into_bytes();
+                let mut entries = self.entries().into_iter();
+                entries.find_map(|entry| entry.strip_prefix(&*start).map(<[u8]>::to_vec))
+            }
+            Field::Entry(at) => self.entries().into_iter().nth(*at),
+            Field::FirstOf(fields) => fields.iter().find_map(|field| self.value(field, json)),
+        }
+    }
+
+    fn header(&self, name: &str) -> Option<Vec<u8>> {
+        let mut aliases = self.scheme.aliases.iter();
+        let alias = aliases.find(|(own, _)| own.eq_ignore_ascii_case(name));
+        let headers = self.request.headers();
+        let value = headers.get(name).or_else(|| headers.get(&*alias?.1));
+        value.map(|value| value.as_bytes().to_vec())
+    }
+
+    /// The entries of the signature header, where it is a list.
+    fn entries(&self) -> Vec<Vec<u8>> {
+        let name = self.scheme.signature.field.as_header().unwrap_or_default();
+        let text = self.header(name).unwrap_or_default();
+        let (separators, spaced): (Vec<char>, _) = match self.scheme.signature.layout {
+            Layout::List(separator) => (vec![separator], false),
+            Layout::SpacedList(separator) => (vec![separator], true),
+            Layout::Lists(separator) => (vec![separator, ' '], false),
+            _ => return Vec::new(),
+        };
+        let entries = text.split(|byte| separators.contains(&char::from(*byte))).enumerate();
+        let entry = |(at, entry): (usize, &'_ [u8])| match entry {
+            [b' ', rest @ ..] if spaced && at > 0 => rest.to_vec(),
+            entry => entry.to_vec(),
+        };
+        entries.map(entry).collect()
+    }
+
+    /// What a request that is signed with the key of this label says beside its signature, and is not so.
+    pub(super) fn contradiction(&self, label: &str) -> Option<&'static str> {
+        let named = match &self.scheme.key_id {
+            Some(KeyId::Header(name)) => self.header(name).as_deref() == Some(label.as_bytes()),
+            Some(KeyId::Prefix(_)) | None => true,
+        };
+        let digest = self.scheme.digest.as_ref();
+        let digests = digest.map(|field| self.value(field, self.json.as_ref()));
+        let mut required = self.scheme.requires.iter();
+        if digests.is_some_and(|it| it != Some(sha256(self.request.body()).into_bytes())) {
+            Some("the digest is not that of the body")
+        } else if required
+            .any(|(name, value)| self.header(name).as_deref() != Some(value.as_bytes()))
+        {
+            Some("a required header has another value")
+        } else if !named {
+            Some("it names another key")
+        } else {
+            None
+        }
+    }
+
+    /// The time of the attempt, as it is written.
+    pub(super) fn time(&self) -> Option<Vec<u8>> {
+        let SentAt { field, .. } = self.scheme.sent_at.as_ref()?;
+        self.value(field, self.json.as_ref())
+    }
+}
+
+impl Message {
+    /// Whether the tag of any of the contents, as it is written by a key with this label, is in one of the
+    /// texts. Of the case of letters nothing depends where the scheme says so.
+    pub(super) fn is_signed(&self, scheme: &Scheme, label: &str, key: &[u8]) -> bool {
+        let label = match scheme.key_id {
+            Some(KeyId::Prefix(end)) => format!("{label}{end}"),
+            _ => String::new(),
+        };
+        let any_case = scheme.signature.encoding == Encoding::AnyCaseHex;
+        let is =
+            |one: &[u8], other: &[u8]| one == other || any_case && one.eq_ignore_ascii_case(other);
+        self.contents.iter().any(|content| {
+            let tag = capture::tag_of(scheme, key, content);
+            let tag = format!("{}{label}{tag}", scheme.signature.prefix).into_bytes();
+            self.signatures.iter().any(|text| text.windows(tag.len()).any(|part| is(part, &tag)))
+        })
+    }
+}
+
+fn value(pairs: &Pairs, name: &str) -> Option<Vec<u8>> {
+    pairs.iter().find(|(other, _)| other == name.as_bytes()).map(|(_, value)| value.clone())
+}
+
+pub(super) fn sha256(body: &[u8]) -> String {
+    Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect()
+}
