@@ -212,10 +212,11 @@ pub fn schemes(data: &[u8]) -> bool {
 
 /// Any request for any scheme: whatever is accepted has the right tag of all that an independent reading of
 /// it says is signed, by the key that it says; it is in time, and is judged so again, with other headers
-/// and in another order too. After any byte of it is changed it is refused, or just as right and the same
-/// delivery.
+/// and in another order too. After any bit of it is changed it is refused, or just as right and the same
+/// delivery; where that is signed anew, other content is another one. What all of the scheme's own rules
+/// were followed for has no wrong signature.
 ///
-/// The data chooses a scheme as in `schemes`, then which byte is changed, then the request: text with the
+/// The data chooses a scheme as in `schemes`, then what is changed, then the request: text with the
 /// method and the target, lines of `name: value`, an empty line, and the body, or edits to one that has all
 /// that the scheme asks for. In it `$tag` and `$old` stand for the right tag under either of two keys, and
 /// `$sha` for the digest of the body. Returns whether it was accepted.

@@ -134,7 +134,8 @@ fn lines(text: &[u8]) -> Vec<&[u8]> {
 }
 
 /// A form that is written in parts is read as what was written, in that order; with another boundary, or
-/// without its end, it is none. The data chooses how it is written, and one byte that is changed then.
+/// without its end, it is none. The data chooses how it is written, and one byte that is changed, added or left out
+/// then.
 fn written(pairs: &Pairs, data: &[u8]) {
     let mut choices = Choices(data);
     let (boundary, kind) = choices.one(&[
@@ -189,7 +190,11 @@ fn written(pairs: &Pairs, data: &[u8]) {
     let other = format!("multipart/form-data; boundary=\"{boundary}another\"");
     assert_eq!(read(&other, &body), None, "another boundary: {}", body.escape_ascii());
     let at = choices.below(body.len());
-    body[at] ^= choices.byte();
+    match choices.below_byte(3) {
+        0 => body[at] ^= choices.byte(),
+        1 => body.insert(at, choices.byte()),
+        _ => drop(body.remove(at)),
+    }
     read(kind, &body);
 }
 

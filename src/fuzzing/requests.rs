@@ -10,6 +10,7 @@
     reason = "an oracle fails by panicking"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base64ct::{Base64, Encoding as _};
@@ -48,10 +49,18 @@ pub(super) fn check(data: &[u8]) -> bool {
         _ => choices.edited(genuine::text(&scheme)),
     };
     let requests = Requests::new(scheme);
-    let Some(text) = requests.with_tags(&text, variant) else { return false };
-    let Some(accepted) = requests.judge(&text, is_edited) else { return false };
-    for at in (at % (text.len() / 8 + 1)..text.len()).step_by(text.len() / 8 + 1) {
-        requests.flipped(&text, at, &accepted);
+    let Some(signed) = requests.with_tags(&text, variant) else { return false };
+    let Some(accepted) = requests.judge(&signed, is_edited) else { return false };
+    let places = |text: &[u8]| {
+        let step = text.len() / 8 + 1;
+        (at % step..text.len()).step_by(step)
+    };
+    for at in places(&signed) {
+        requests.flipped(&signed, at, &accepted);
+    }
+    for at in places(&text) {
+        let other = requests.with_tags(&flip(&text, at), variant);
+        other.into_iter().for_each(|other| requests.signed_anew(&signed, &other, &accepted));
     }
     true
 }
@@ -170,10 +179,9 @@ impl Requests {
         }
     }
 
-    /// After one byte was changed, the request is refused, or just as right, and the same delivery.
+    /// After one bit was changed, the request is refused, or just as right, and the same delivery.
     fn flipped(&self, text: &[u8], at: usize, accepted: &Delivery) {
-        let mut flipped = text.to_vec();
-        flipped[at] ^= 1;
+        let flipped = flip(text, at);
         let Some(request) = parse(&flipped) else { return };
         let Ok(delivery) = verify(&self.verifier, request.clone()) else { return };
         self.is_right(&request, &delivery);
@@ -189,6 +197,38 @@ impl Requests {
             assert_eq!(delivery.key(), accepted.key(), "another delivery: {message}\n{scheme:#?}");
         }
     }
+
+    /// A request that is signed as well, and where it is not the same that is signed at the same time, is
+    /// another delivery, if it is the content that makes it one.
+    fn signed_anew(&self, text: &[u8], other: &[u8], accepted: &Delivery) {
+        let Self { scheme, verifier, .. } = self;
+        if !matches!(scheme.identity, Identity::Content | Identity::IdAndContent) {
+            return;
+        }
+        let (Some(one), Some(other)) = (parse(text), parse(other)) else { return };
+        let Ok(delivery) = verify(verifier, other.clone()) else { return };
+        self.is_right(&other, &delivery);
+        let signed = |request| {
+            let reading = Reading::new(scheme, request)?;
+            let contents = reading.messages()?.into_iter().map(|message| message.contents);
+            // Items count in whatever order, and each once.
+            Some((contents.collect::<BTreeSet<_>>(), reading.time()))
+        };
+        let (Some((contents, time)), Some((others, other_time))) = (signed(&one), signed(&other))
+        else {
+            return;
+        };
+        if time == other_time && contents != others {
+            assert_ne!(delivery.key(), accepted.key(), "one delivery: {other:?}\n{scheme:#?}");
+        }
+    }
+}
+
+/// The text with another bit at a place.
+fn flip(text: &[u8], at: usize) -> Vec<u8> {
+    let mut flipped = text.to_vec();
+    flipped[at] ^= 1 << (at % 8);
+    flipped
 }
 
 /// A secret of these bytes in the notation of the scheme, and the key that is made of it.

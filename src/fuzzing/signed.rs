@@ -64,11 +64,12 @@ impl<'r> Reading<'r> {
         if fits { items.iter().map(|item| message(Some(item))).collect() } else { None }
     }
 
-    /// The texts in which the signature is looked for.
+    /// The texts that are signatures, or what stands beside one in a list.
     fn signatures(&self, json: Option<&Value>) -> Vec<Vec<u8>> {
         let signature = &self.scheme.signature;
         let Field::Header(name) = &signature.field else {
-            return self.value(&signature.field, json).into_iter().collect();
+            let text = self.value(&signature.field, json);
+            return text.into_iter().flat_map(|text| self.entries(text)).collect();
         };
         let aliases = self.scheme.aliases.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
         let names = signature.others.iter().chain(aliases.map(|(_, other)| other));
@@ -78,7 +79,7 @@ impl<'r> Reading<'r> {
             _ => names.push(name.to_string()),
         }
         let values = names.iter().flat_map(|name| self.request.headers().get_all(name));
-        values.map(|value| value.as_bytes().to_vec()).collect()
+        values.flat_map(|value| self.entries(value.as_bytes().to_vec())).collect()
     }
 
     fn spellings(&self, json: Option<&Value>) -> Option<Vec<Vec<u8>>> {
@@ -136,7 +137,7 @@ impl<'r> Reading<'r> {
         })
     }
 
-    /// The value at a place, the first one if there are several; pointers begin at this JSON.
+    /// The one value at a place; pointers begin at this JSON.
     fn value(&self, field: &Field, json: Option<&Value>) -> Option<Vec<u8>> {
         match field {
             Field::Header(name) => self.header(name),
@@ -152,10 +153,15 @@ impl<'r> Reading<'r> {
             },
             Field::Parameter(name) => {
                 let start = format!("{name}=").into_bytes();
-                let mut entries = self.entries().into_iter();
-                entries.find_map(|entry| entry.strip_prefix(&*start).map(<[u8]>::to_vec))
+                let entries = self.signatures(json);
+                let times = entries.iter().filter_map(|entry| entry.strip_prefix(&*start));
+                let mut times: Vec<&[u8]> = times.collect();
+                if matches!(self.scheme.signature.layout, Layout::Lists(_)) {
+                    times.dedup();
+                }
+                one(times.into_iter().map(<[u8]>::to_vec))
             }
-            Field::Entry(at) => self.entries().into_iter().nth(*at),
+            Field::Entry(at) => self.signatures(json).into_iter().nth(*at),
             Field::FirstOf(fields) => fields.iter().find_map(|field| self.value(field, json)),
         }
     }
@@ -163,20 +169,25 @@ impl<'r> Reading<'r> {
     fn header(&self, name: &str) -> Option<Vec<u8>> {
         let mut aliases = self.scheme.aliases.iter();
         let alias = aliases.find(|(own, _)| own.eq_ignore_ascii_case(name));
-        let headers = self.request.headers();
-        let value = headers.get(name).or_else(|| headers.get(&*alias?.1));
-        value.map(|value| value.as_bytes().to_vec())
+        let under = |name: &str| -> Vec<Vec<u8>> {
+            let values = self.request.headers().get_all(name).iter();
+            values.map(|value| value.as_bytes().to_vec()).collect()
+        };
+        let other = alias.map(|(_, other)| under(other)).unwrap_or_default();
+        match (&under(name)[..], &other[..]) {
+            ([value], []) | ([], [value]) => Some(value.clone()),
+            ([value], [other]) if value == other => Some(value.clone()),
+            _ => None,
+        }
     }
 
-    /// The entries of the signature header, where it is a list.
-    fn entries(&self) -> Vec<Vec<u8>> {
-        let name = self.scheme.signature.field.as_header().unwrap_or_default();
-        let text = self.header(name).unwrap_or_default();
+    /// The entries of a text in which a signature is, where it is a list.
+    fn entries(&self, text: Vec<u8>) -> Vec<Vec<u8>> {
         let (separators, spaced): (Vec<char>, _) = match self.scheme.signature.layout {
             Layout::List(separator) => (vec![separator], false),
             Layout::SpacedList(separator) => (vec![separator], true),
             Layout::Lists(separator) => (vec![separator, ' '], false),
-            _ => return Vec::new(),
+            Layout::Single | Layout::Repeated | Layout::Numbered => return vec![text],
         };
         let entries = text.split(|byte| separators.contains(&char::from(*byte))).enumerate();
         let entry = |(at, entry): (usize, &'_ [u8])| match entry {
@@ -216,8 +227,7 @@ impl<'r> Reading<'r> {
 }
 
 impl Message {
-    /// Whether the tag of any of the contents, as it is written by a key with this label, is in one of the
-    /// texts. Of the case of letters nothing depends where the scheme says so.
+    /// Whether one of the texts is the tag of any of the contents, as a key with this label writes it. Of the case of letters nothing depends where the scheme says so.
     pub(super) fn is_signed(&self, scheme: &Scheme, label: &str, key: &[u8]) -> bool {
         let label = match scheme.key_id {
             Some(KeyId::Prefix(end)) => format!("{label}{end}"),
@@ -229,13 +239,20 @@ impl Message {
         self.contents.iter().any(|content| {
             let tag = capture::tag_of(scheme, key, content);
             let tag = format!("{}{label}{tag}", scheme.signature.prefix).into_bytes();
-            self.signatures.iter().any(|text| text.windows(tag.len()).any(|part| is(part, &tag)))
+            self.signatures.iter().any(|signature| is(signature, &tag))
         })
     }
 }
 
 fn value(pairs: &Pairs, name: &str) -> Option<Vec<u8>> {
-    pairs.iter().find(|(other, _)| other == name.as_bytes()).map(|(_, value)| value.clone())
+    let values = pairs.iter().filter(|(other, _)| other == name.as_bytes());
+    one(values.map(|(_, value)| value.clone()))
+}
+
+/// The only one.
+fn one<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    let first = all.next();
+    first.filter(|_| all.next().is_none())
 }
 
 pub(super) fn sha256(body: &[u8]) -> String {

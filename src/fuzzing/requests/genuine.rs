@@ -129,7 +129,8 @@ impl Draft {
         match (json.is_null(), form.is_empty()) {
             (false, _) => json.to_string(),
             (true, false) => form.join("&"),
-            (true, true) => "e=1".into(),
+            // As a form it is sorted, decoded, and has one pair twice.
+            (true, true) => "e=2&c=%41+&e=2".into(),
         }
     }
 }
