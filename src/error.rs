@@ -168,7 +168,7 @@ pub enum ConfigError {
     },
     /// One header is named for two things.
     #[error(
-        "header `{header}` is named for two of signature, id, time and key; each needs its own"
+        "header `{header}` is named for two things, such as the id and the time; each needs its own"
     )]
     HeaderTwice {
         /// The header.

@@ -128,8 +128,7 @@ impl Choices<'_> {
             matches!(signature.layout, Layout::List(_) | Layout::SpacedList(_) | Layout::Lists(_));
         match self.below_byte(4) {
             1 if is_list => Field::parameter("t"),
-            // Behind more signatures than one the attack would have to change each of them.
-            2 if is_list => Field::Entry(self.below_byte(2)),
+            2 if is_list => Field::Entry(self.below_byte(3)),
             _ => self.field(),
         }
     }
@@ -138,10 +137,9 @@ impl Choices<'_> {
         match (self.below_byte(6), id) {
             (0, Some(id)) => Identity::Fields(vec![id.clone()].into()),
             (1, _) => {
-                // Twice the same one, the attack would write it twice.
                 let mut fields = vec![self.field()];
                 let other = self.field();
-                if self.rarely(2) && !fields.contains(&other) {
+                if self.rarely(2) {
                     fields.push(other);
                 }
                 Identity::Fields(fields.into())

@@ -160,6 +160,8 @@ fn lint_headers(scheme: &Scheme) -> Result<(), ConfigError> {
         names.push(name.to_ascii_lowercase());
     }
     names.extend(scheme.requires.iter().map(|(name, _)| name.to_ascii_lowercase()));
+    // What is signed may be the id as well, so it is there twice; but under no other name.
+    let values: Vec<String> = scheme.fields().chain(scheme.events()).filter_map(header).collect();
     let mut aliased = Vec::new();
     for (name, other) in scheme.aliases.iter() {
         for name in [name, other] {
@@ -170,7 +172,11 @@ fn lint_headers(scheme: &Scheme) -> Result<(), ConfigError> {
             return Err(ConfigError::Alias { name });
         }
         // A scheme that is built upon another one may not use all of its headers.
-        if names.contains(&name) {
+        let is_used = names.contains(&name) || values.contains(&name);
+        if is_used && values.contains(&other) {
+            return Err(ConfigError::HeaderTwice { header: other });
+        }
+        if is_used {
             names.push(other);
         }
         aliased.push(name);
@@ -191,6 +197,14 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
     match &scheme.identity {
         Identity::Fields(fields) if fields.is_empty() => {
             wrong("`Fields` is empty; name at least one signed field")
+        }
+        Identity::Fields(fields)
+            if fields
+                .iter()
+                .zip(1..)
+                .any(|(field, next)| fields.iter().skip(next).any(|other| field.is_at(other))) =>
+        {
+            wrong("has one field twice")
         }
         Identity::Fields(fields)
             if scheme

@@ -303,6 +303,7 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         ("Content", content(&[Part::SentAt, literal("0"), Part::Body])),
         ("Content", content(&[Part::Id, literal("x"), Part::Body])),
         ("Content", build(Scheme { id: None, identity: Identity::Content, ..standard.clone() })),
+        ("Identity", pointers(&["/webhook_id", "/webhook_id"])),
         (
             "UncoveredIdentity",
             build(Scheme { id: Some(Field::pointer("/id")), ..standard.clone() }),
@@ -443,6 +444,15 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         ),
         ("Alias", aliases(&[("x-github-delivery", "x-one"), ("X-GitHub-Delivery", "x-two")])),
         ("HeaderTwice", aliases(&[("x-github-delivery", "x-hub-signature-256")])),
+        // What is signed would be read where the id is, once its own header is taken away.
+        (
+            "HeaderTwice",
+            build(Scheme {
+                content: vec![Part::Field(Field::header("x-tenant")), dot(), Part::Body].into(),
+                aliases: vec![("x-tenant".into(), "x-github-delivery".into())].into(),
+                ..presets::GITHUB
+            }),
+        ),
         ("Identity", identity(Identity::Fields(Cow::Borrowed(&[])))),
         ("Identity", identity(Identity::Content)),
         ("Identity", identity(Identity::IdAndContent)),
