@@ -193,7 +193,7 @@ fn scheme_files_that_can_not_be_used() {
             ),
         ),
         (2, "without control", format!("{}\nname = \"\"", &good[14..].trim_end())),
-        (2, "named for two of", format!("{good}id = {{ header = \"x-signature\" }}")),
+        (2, "named for two things", format!("{good}id = {{ header = \"x-signature\" }}")),
         (
             3,
             "two other names",
