@@ -199,14 +199,6 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
             wrong("`Fields` is empty; name at least one signed field")
         }
         Identity::Fields(fields)
-            if fields
-                .iter()
-                .zip(1..)
-                .any(|(field, next)| fields.iter().skip(next).any(|other| field.is_at(other))) =>
-        {
-            wrong("has one field twice")
-        }
-        Identity::Fields(fields)
             if scheme
                 .sent_at
                 .as_ref()

@@ -303,7 +303,6 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         ("Content", content(&[Part::SentAt, literal("0"), Part::Body])),
         ("Content", content(&[Part::Id, literal("x"), Part::Body])),
         ("Content", build(Scheme { id: None, identity: Identity::Content, ..standard.clone() })),
-        ("Identity", pointers(&["/webhook_id", "/webhook_id"])),
         (
             "UncoveredIdentity",
             build(Scheme { id: Some(Field::pointer("/id")), ..standard.clone() }),

@@ -295,8 +295,14 @@ fn needed(scheme: &Scheme) -> Vec<&Field> {
         _ => &[],
     };
     let sent_at = scheme.sent_at.iter().map(|SentAt { field, .. }| field);
-    let fields = parts.chain(identity).chain(&scheme.id).chain(sent_at);
-    fields.collect()
+    let mut fields: Vec<&Field> = Vec::new();
+    for field in parts.chain(identity).chain(&scheme.id).chain(sent_at) {
+        // Named twice, it is there once.
+        if !fields.iter().any(|other| other.is(field)) {
+            fields.push(field);
+        }
+    }
+    fields
 }
 
 /// A time at which a message may have been sent, in whole seconds.
