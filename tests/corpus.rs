@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use inhook::fuzzing;
+use inhook::fuzzing::targets;
 
 #[cfg(feature = "sqlite")]
 #[path = "../fuzz/oracles/inbox.rs"]
@@ -40,40 +40,40 @@ fn replay(target: &str, property: Property) {
 
 #[test]
 fn signature_headers() {
-    replay("signature_headers", fuzzing::signature_headers);
+    replay("signature_headers", targets::signature_headers);
 }
 
 #[test]
 fn signature_lists() {
-    replay("signature_lists", fuzzing::signature_lists);
+    replay("signature_lists", targets::signature_lists);
 }
 
 #[test]
 fn timestamps() {
-    replay("timestamps", fuzzing::timestamps);
+    replay("timestamps", targets::timestamps);
 }
 
 #[test]
 fn json_pointers() {
-    replay("json_pointers", fuzzing::json_pointers);
+    replay("json_pointers", targets::json_pointers);
 }
 
 #[cfg(feature = "moka")]
 #[test]
 fn dedup_operations() {
-    replay("dedup_operations", fuzzing::dedup_operations);
+    replay("dedup_operations", targets::dedup_operations);
 }
 
 #[cfg(feature = "toml")]
 #[test]
 fn scheme_files() {
-    replay("scheme_files", fuzzing::scheme_files);
+    replay("scheme_files", targets::scheme_files);
 }
 
 #[cfg(feature = "toml")]
 #[test]
 fn schemes() {
-    replay("schemes", fuzzing::schemes);
+    replay("schemes", targets::schemes);
     // Most of what is chosen is no scheme, so many are, in one order.
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut accepted = 0;
@@ -84,34 +84,34 @@ fn schemes() {
             state ^= state << 17;
             state.to_be_bytes()[3]
         });
-        accepted += usize::from(fuzzing::schemes(&data));
+        accepted += usize::from(targets::schemes(&data));
     }
     assert!(accepted >= 300, "only {accepted} of the schemes accepted anything");
 }
 
 #[test]
 fn sign_mutate_verify() {
-    replay("sign_mutate_verify", fuzzing::sign_mutate_verify);
+    replay("sign_mutate_verify", targets::sign_mutate_verify);
 }
 
 #[test]
 fn tags() {
-    replay("tags", fuzzing::tags);
+    replay("tags", targets::tags);
 }
 
 #[test]
 fn forms() {
-    replay("forms", fuzzing::forms);
+    replay("forms", targets::forms);
 }
 
 #[test]
 fn requests() {
-    replay("requests", fuzzing::requests);
+    replay("requests", targets::requests);
 }
 
 #[test]
 fn records() {
-    replay("records", fuzzing::records);
+    replay("records", targets::records);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn inbox_sqlite() {
 
 #[test]
 fn attacks() {
-    replay("attacks", fuzzing::attacks);
+    replay("attacks", targets::attacks);
 }
 
 /// Bytes at random, which no coverage guides but of which there are many more: so many seconds for each, by
@@ -144,12 +144,12 @@ fn random_inputs() {
     let time = Duration::from_millis(said("INHOOK_FUZZ_SECONDS").map_or(200, |it| it * 1000));
     let seed = said("INHOOK_FUZZ_SEED").unwrap_or(1);
     let targets: [(&str, Property); 6] = [
-        ("attacks", fuzzing::attacks),
-        ("forms", fuzzing::forms),
-        ("records", fuzzing::records),
-        ("requests", fuzzing::requests),
-        ("schemes", fuzzing::schemes),
-        ("tags", fuzzing::tags),
+        ("attacks", targets::attacks),
+        ("forms", targets::forms),
+        ("records", targets::records),
+        ("requests", targets::requests),
+        ("schemes", targets::schemes),
+        ("tags", targets::tags),
     ];
     let alone = std::env::var("INHOOK_FUZZ_TARGET").ok();
     let chosen =

@@ -1,5 +1,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    inhook::fuzzing::scheme_files(data);
+    inhook::fuzzing::targets::scheme_files(data);
 });

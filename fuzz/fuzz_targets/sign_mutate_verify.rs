@@ -1,5 +1,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    inhook::fuzzing::sign_mutate_verify(data);
+    inhook::fuzzing::targets::sign_mutate_verify(data);
 });

@@ -5,7 +5,9 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::Request;
 
-use crate::verify::Verifier;
+use crate::delivery::Delivery;
+use crate::verify::mac::COMPUTED;
+use crate::verify::{Rejection, Verifier};
 
 /// Anything that says yes or no to a request: a [`Verifier`], or code of your own.
 ///
@@ -37,7 +39,7 @@ pub enum Verdict {
 
 impl Receiver for Verifier {
     fn receive(&self, request: &Request<Bytes>) -> Verdict {
-        match super::verify(self, request.clone()) {
+        match verify(self, request.clone()) {
             Ok(delivery) => Verdict::Accepted { key: Some(delivery.key().as_bytes().to_vec()) },
             Err(_) => Verdict::Refused,
         }
@@ -46,4 +48,13 @@ impl Receiver for Verifier {
     fn now(&self) -> SystemTime {
         Verifier::now(self)
     }
+}
+
+/// What a verifier says of a request, for which it computes no more MACs than it has secrets.
+pub(super) fn verify(verifier: &Verifier, request: Request<Bytes>) -> Result<Delivery, Rejection> {
+    let before = COMPUTED.get();
+    let verdict = verifier.verify(request);
+    let computed = COMPUTED.get().wrapping_sub(before);
+    assert!(computed <= verifier.max_macs(), "{computed} MACs for {verifier:?}");
+    verdict
 }

@@ -37,7 +37,7 @@ fn candidates(encoding: Encoding) -> Vec<String> {
     let mut last = [0x5a; 32];
     last[31] ^= 1;
     let tags = [[0x5a; 32], first, last, [0xa5; 32]];
-    tags.map(|tag| inhook::fuzzing::tag_text(&tag, encoding)).into()
+    tags.map(|tag| inhook::fuzzing::targets::tag_text(&tag, encoding)).into()
 }
 
 fn compare() {
@@ -45,12 +45,17 @@ fn compare() {
         let texts = candidates(encoding);
         let results: Vec<bool> = texts
             .iter()
-            .map(|text| publish(inhook::fuzzing::is_tag(&secret(), &[text.as_bytes()], encoding)))
+            .map(|text| {
+                publish(inhook::fuzzing::targets::is_tag(&secret(), &[text.as_bytes()], encoding))
+            })
             .collect();
         assert_eq!(results, [true, false, false, false], "{encoding:?}");
         // One after the other, whichever is right.
         let all: Vec<&[u8]> = texts.iter().rev().map(|text| text.as_bytes()).collect();
-        assert!(publish(inhook::fuzzing::is_tag(&secret(), &all, encoding)), "{encoding:?}");
+        assert!(
+            publish(inhook::fuzzing::targets::is_tag(&secret(), &all, encoding)),
+            "{encoding:?}"
+        );
     }
 }
 
@@ -61,8 +66,12 @@ fn sign() {
     let mut texts = candidates(Encoding::Hex);
     texts.push(right.to_owned());
     let signed = |text: &String| {
-        let is =
-            inhook::fuzzing::is_signed(&secret(), b"content", &[text.as_bytes()], Encoding::Hex);
+        let is = inhook::fuzzing::targets::is_signed(
+            &secret(),
+            b"content",
+            &[text.as_bytes()],
+            Encoding::Hex,
+        );
         publish(is)
     };
     let results: Vec<bool> = texts.iter().map(signed).collect();

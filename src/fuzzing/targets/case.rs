@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 
-use super::verify;
 use crate::delivery::Delivery;
+use crate::fuzzing::receiver::verify;
 use crate::scheme::{Identity, Scheme};
 use crate::verify::Verifier;
 

@@ -8,11 +8,12 @@
 
 use std::sync::Arc;
 
-use super::Attack;
 use super::case::Case;
-use super::choices::Choices;
-use super::{Standing, URL, secret, verify};
+use super::{Standing, URL, secret};
 use crate::clock::Clock;
+use crate::fuzzing::Attack;
+use crate::fuzzing::choices::Choices;
+use crate::fuzzing::receiver::verify;
 use crate::scheme::{Danger, Field, Identity, Scheme};
 use crate::sign::{Message, Signer};
 use crate::verify::source::Source;

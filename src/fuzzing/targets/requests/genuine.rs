@@ -4,8 +4,9 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::super::{Standing, URL, set};
+use super::super::{Standing, URL};
 use crate::clock::Clock;
+use crate::fuzzing::set;
 use crate::scheme::{Field, Json, KeyId, Layout, Part, Scheme, SentAt};
 use crate::timestamp;
 

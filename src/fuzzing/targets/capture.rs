@@ -15,6 +15,7 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
 use super::{SECRETS, Standing, signature_header, verifier};
+use crate::fuzzing::receiver::verify;
 use crate::scheme::{
     Algorithm, Encoding, Field, KeyFormat, Layout, Part, Scheme, SentAt, TimeFormat,
 };
@@ -57,7 +58,7 @@ impl Capture {
         let verifier = verifier(scheme, SECRETS.map(Secret::new));
 
         let verify = || {
-            let delivery = super::verify(&verifier, request.clone())?;
+            let delivery = verify(&verifier, request.clone())?;
             assert_eq!(delivery.body(), request.body(), "another body than was sent");
             let id = delivery.id().map(str::to_owned);
             Ok::<_, Rejection>((delivery.secret().to_owned(), id, delivery.key()))

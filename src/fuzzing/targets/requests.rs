@@ -20,11 +20,12 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::{Digest, Sha1};
 
 use super::case::Case;
-use super::choices::Choices;
 use super::signed::{Message, Reading, sha256};
-use super::{Standing, URL, capture, verify};
+use super::{Standing, URL, capture};
 use crate::clock::Clock;
 use crate::delivery::Delivery;
+use crate::fuzzing::choices::Choices;
+use crate::fuzzing::receiver::verify;
 use crate::scheme::{Danger, Field, Identity, Json, KeyFormat, Scheme};
 use crate::secret::Secret;
 use crate::timestamp;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::choices::Choices;
+use crate::fuzzing::choices::Choices;
 use crate::scheme::{
     Algorithm, Answer, Danger, Encoding, Field, Identity, Json, KeyFormat, KeyId, Layout, Part,
     Scheme, SentAt, Signature, TimeFormat, Tolerance,

@@ -11,8 +11,8 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 
 use super::Standing;
-use super::choices::Choices;
 use crate::clock::Clock;
+use crate::fuzzing::choices::Choices;
 use crate::inbox::Record;
 use crate::scheme::presets::STANDARD_WEBHOOKS;
 use crate::secret::Secret;

@@ -1,7 +1,7 @@
 //! Signatures as texts, and the one MAC that each may be.
 #![allow(clippy::panic, reason = "an oracle fails by panicking")]
 
-use super::choices::Choices;
+use crate::fuzzing::choices::Choices;
 use crate::scheme::{Algorithm, Encoding};
 use crate::verify::mac::{Key, encode, encoded_len};
 

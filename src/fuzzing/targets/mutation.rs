@@ -6,8 +6,9 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 
-use super::{signature_header, verify};
+use super::signature_header;
 use crate::delivery::Delivery;
+use crate::fuzzing::receiver::verify;
 use crate::scheme::{Field, Identity, Layout, Part, Scheme, SentAt};
 use crate::verify::Verifier;
 

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::choices::Choices;
-use super::{Standing, URL, verify};
+use super::{Standing, URL};
+use crate::fuzzing::choices::Choices;
+use crate::fuzzing::receiver::verify;
 use crate::scheme::presets::TWILIO;
 use crate::sign::{Message, Signer};
 use crate::verify::{Verifier, form};
