@@ -26,6 +26,17 @@ fn s5_a_body_that_is_not_what_arrived_is_found() {
             "the body is spelled otherwise",
         ),
         (
+            "a body without its zeros",
+            presets::STRIPE,
+            |verifier, request| {
+                let body: Vec<u8> =
+                    request.body().iter().copied().filter(|byte| *byte != 0).collect();
+                with_body(verifier, request, &body)
+            },
+            Oracle::RefusesChanged,
+            "the body was changed",
+        ),
+        (
             "a body without what is around it",
             GITHUB,
             |verifier, request| with_body(verifier, request, request.body().trim_ascii()),

@@ -68,6 +68,13 @@ fn s5_keys_of_deliveries_that_are_wrong_are_found() {
             "`x-slack-retry-num`",
         ),
         (
+            "a body as the key, which another delivery may have as well",
+            presets::GITHUB,
+            |verifier, request| key(verifier, request).map(|_| request.body().to_vec()),
+            Oracle::TwoKeys,
+            "another message",
+        ),
+        (
             "a body without what is around it as the key",
             GITHUB,
             |verifier, request| {

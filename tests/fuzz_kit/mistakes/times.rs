@@ -8,6 +8,17 @@ fn s5_times_that_are_read_twice_or_too_kindly_are_found() {
     let mailgun = Scheme { tolerance: Scheme::BASE.tolerance, ..presets::MAILGUN_FORM };
     find(&[
         (
+            "any age",
+            presets::SLACK,
+            |_, request| {
+                let [secret, _] = secrets_of(&presets::SLACK);
+                let any = Verifier::builder("acme", presets::SLACK, secret).ignore_sent_at();
+                key(&any.build().unwrap(), request)
+            },
+            Oracle::RefusesStale,
+            "it was signed",
+        ),
+        (
             "the first of two times in a list",
             stripe.clone(),
             |verifier, request| {

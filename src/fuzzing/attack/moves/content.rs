@@ -72,7 +72,11 @@ pub(super) fn body(attempt: Attempt<'_, '_>) -> Option<Move> {
     let old = genuine.request.body();
     let at = choices.below(old.len() + 1);
     let (front, rest) = old.split_at(at);
-    let byte = choices.byte();
+    // Often a zero, at which a text ends for some, or of which they take no notice.
+    let byte = match choices.byte() {
+        ..32 => 0,
+        byte => byte,
+    };
     let new = match choices.byte() % 4 {
         0 => edited(front, rest, rest.first()? ^ byte.max(1), 0),
         3 => front.to_vec(),
