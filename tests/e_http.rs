@@ -7,6 +7,7 @@ use axum::Router;
 use axum::routing::post;
 use bytes::Bytes;
 use inhook::layer::BodyBudget;
+use inhook::scheme::{Answer, Scheme};
 use inhook::sign::{Message, Signer};
 use inhook::{Delivery, Intake, MemoryInbox, Secret, Verifier, VerifyLayer, presets, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -78,6 +79,32 @@ async fn post_signed(address: &str, body: &str, id: &str, extra: &str) -> String
 
 fn status(response: &str) -> u16 {
     response.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+/// Some partners take nothing for an accept but these words.
+#[tokio::test]
+async fn what_is_accepted_is_answered_as_the_partner_wants_it() {
+    let wordy = Answer { status: 202, body: "[accepted]".into() };
+    for (answer, status, content_type) in
+        [(wordy, 202, Some("text/plain; charset=utf-8")), (Answer::BASE, 200, None)]
+    {
+        let scheme = Scheme { answer: answer.clone(), ..presets::STANDARD_WEBHOOKS };
+        let layer = VerifyLayer::new(Verifier::new("acme", scheme, SECRET).unwrap());
+        let address = start_intake(layer).await;
+        // The second one is a duplicate.
+        for _ in 0..2 {
+            let request =
+                head("POST", &signed("{}", "msg_1"), "content-length: 2\r\nconnection: close\r\n");
+            let mut stream = TcpStream::connect(&address).await.unwrap();
+            stream.write_all((request + "{}").as_bytes()).await.unwrap();
+            let mut response = String::new();
+            stream.read_to_string(&mut response).await.unwrap();
+            let (head, body) = response.split_once("\r\n\r\n").unwrap();
+            assert_eq!((self::status(head), body), (status, &*answer.body));
+            let line = |line: &str| line.strip_prefix("content-type: ").map(str::to_owned);
+            assert_eq!(head.lines().find_map(line).as_deref(), content_type);
+        }
+    }
 }
 
 #[tokio::test]
