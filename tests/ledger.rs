@@ -99,6 +99,27 @@ async fn bytes_are_dropped_after_their_retention_and_keys_after_their_window() {
 }
 
 #[tokio::test]
+async fn bytes_are_kept_for_a_week_unless_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let clock = Arc::new(FakeClock::new());
+    let inbox = SqliteInbox::options().clock(clock.clone()).open(&path).await.unwrap();
+    inbox.put(delivery_at(&clock, "1")).await.unwrap();
+    let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
+    let key = batch.jobs[0].key();
+    let _ = inbox.settle(batch.jobs[0].lease(), Outcome::Done).await.unwrap();
+    drop(inbox);
+    let (week, second) = (Duration::from_secs(604_800), Duration::from_secs(1));
+    for (later, is_kept) in [(week - second, true), (second, false)] {
+        clock.advance(later);
+        let inbox = SqliteInbox::options().clock(clock.clone()).open(&path).await.unwrap();
+        inbox.health().await.unwrap();
+        let has_bytes = inbox.get(key).await.is_ok_and(|entry| entry.record.is_some());
+        assert_eq!(has_bytes, is_kept);
+    }
+}
+
+#[tokio::test]
 async fn bytes_are_kept_for_their_retention_though_the_key_expires_before() {
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let directory = tempfile::tempdir().unwrap();
