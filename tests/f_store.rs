@@ -310,6 +310,26 @@ async fn f6_a_full_memory_inbox_is_a_503_until_there_is_room() {
     }
 }
 
+/// All of its bytes may be taken.
+#[tokio::test]
+async fn f6_a_memory_inbox_is_full_at_its_last_byte() {
+    let fits = async |bytes: usize, deliveries: u32| {
+        let inbox = MemoryInbox::new().max_bytes(bytes);
+        for n in 0..deliveries {
+            if inbox.put(delivery(&n.to_string())).await.is_err() {
+                return false;
+            }
+        }
+        true
+    };
+    let mut one = 1;
+    while !fits(one, 1).await {
+        one += 1;
+    }
+    assert!(fits(2 * one, 2).await);
+    assert!(!fits(2 * one - 1, 2).await);
+}
+
 /// Puts and handles this many deliveries; how many were accepted.
 async fn handle(inbox: &MemoryInbox, clock: &Arc<FakeClock>, ids: std::ops::Range<u32>) -> usize {
     let mut accepted = 0;
