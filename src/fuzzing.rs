@@ -5,14 +5,6 @@
 //! [`Finding`]. What it asserts is what [`Oracle`] lists.
 //!
 //! [`targets`] are this crate's own.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "an oracle fails by panicking"
-)]
 
 use serde_json::Value;
 

@@ -25,6 +25,11 @@ impl<'d> Choices<'d> {
         of[usize::from(self.byte()) % of.len()].clone()
     }
 
+    /// One of these, if there is any.
+    pub(super) fn any<T: Clone>(&mut self, of: &[T]) -> Option<T> {
+        (!of.is_empty()).then(|| self.one(of))
+    }
+
     /// One time in so many.
     pub(super) fn rarely(&mut self, times: u8) -> bool {
         self.byte() % times == 1

@@ -85,6 +85,11 @@ pub struct Finding {
 impl Finding {
     /// The request as it goes over the wire: a file for `inhook doctor` and `inhook verify`.
     pub fn to_http(&self) -> Vec<u8> {
+        [&self.head(), &**self.request.body()].concat()
+    }
+
+    /// What stands before the body.
+    fn head(&self) -> Vec<u8> {
         let request = &self.request;
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let mut raw = format!("{} {target} HTTP/1.1\r\n", request.method()).into_bytes();
@@ -92,17 +97,14 @@ impl Finding {
             raw.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
         }
         raw.extend(format!("content-length: {}\r\n\r\n", request.body().len()).bytes());
-        raw.extend_from_slice(request.body());
         raw
     }
 
     /// A command for a POSIX shell that writes that file, as `request.http`: in a log a carriage return is lost.
     pub fn to_printf(&self) -> String {
-        let raw = self.to_http();
-        let head = raw.windows(4).position(|end| end == b"\r\n\r\n").unwrap_or(raw.len());
         // A word for each line of the head, and one for the body.
-        let (head, body) = raw.split_at(head.saturating_add(4).min(raw.len()));
-        let words = head.split_inclusive(|byte| *byte == b'\n').chain([body]).map(escaped);
+        let (head, body) = (self.head(), self.request.body());
+        let words = head.split_inclusive(|byte| *byte == b'\n').chain([&**body]).map(escaped);
         format!("printf '%b' \\\n  {} > request.http", words.collect::<Vec<_>>().join(" \\\n  "))
     }
 

@@ -1,6 +1,14 @@
 //! The logic of this crate's own targets in `fuzz/`: each takes a fuzzer's bytes, and panics if a property is
 //! broken. The targets are one line each, so that the properties are compiled with the crate, and
 //! `tests/corpus.rs` replays them without a fuzzer.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "an oracle fails by panicking"
+)]
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};

@@ -124,8 +124,7 @@ impl Choices<'_> {
 
     /// In a list there is room for it.
     fn time_field(&mut self, signature: &Signature) -> Field {
-        let is_list =
-            matches!(signature.layout, Layout::List(_) | Layout::SpacedList(_) | Layout::Lists(_));
+        let is_list = signature.layout.separator().is_some();
         match self.below_byte(4) {
             1 if is_list => Field::parameter("t"),
             2 if is_list => Field::Entry(self.below_byte(3)),

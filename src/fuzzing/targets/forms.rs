@@ -1,11 +1,4 @@
 //! Forms, read by an independent program, and as a partner signs them.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "an oracle fails by panicking"
-)]
 
 use std::sync::Arc;
 

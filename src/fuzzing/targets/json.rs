@@ -1,10 +1,4 @@
 //! JSON pointers, looked up in one pass and in a tree, and those of each item of an array.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "an oracle fails by panicking"
-)]
 
 use std::fmt;
 

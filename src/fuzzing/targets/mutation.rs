@@ -1,5 +1,4 @@
 //! One change to a signed request, as somebody between the partner and us could make it.
-#![allow(clippy::arithmetic_side_effects, clippy::panic, reason = "an oracle fails by panicking")]
 
 use std::fmt;
 

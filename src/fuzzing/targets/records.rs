@@ -1,10 +1,4 @@
 //! Records, as a store has them.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "an oracle fails by panicking"
-)]
 
 use std::sync::{Arc, LazyLock};
 

@@ -2,13 +2,6 @@
 //!
 //! `$tag` and `$old` in it stand for the right tags of just this request under either key, and `$sha` for the
 //! digest of its body, since no fuzzer guesses one.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "an oracle fails by panicking"
-)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,10 +1,4 @@
 //! A scheme that somebody wrote, and what it makes of its own requests.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "an oracle fails by panicking"
-)]
 
 use std::sync::Arc;
 

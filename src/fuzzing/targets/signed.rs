@@ -1,6 +1,5 @@
 //! What is signed in a request, read once more: from a tree where the verifier has one pass, from a list
 //! where it has a map, and with nothing that it uses.
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "an oracle fails by panicking")]
 
 use bytes::Bytes;
 use http::Request;
@@ -227,7 +226,8 @@ impl<'r> Reading<'r> {
 }
 
 impl Message {
-    /// Whether one of the texts is the tag of any of the contents, as a key with this label writes it. Of the case of letters nothing depends where the scheme says so.
+    /// Whether one of the texts is the tag of any of the contents, as a key with this label writes it; in
+    /// either case where the scheme says so.
     pub(super) fn is_signed(&self, scheme: &Scheme, label: &str, key: &[u8]) -> bool {
         let label = match scheme.key_id {
             Some(KeyId::Prefix(end)) => format!("{label}{end}"),

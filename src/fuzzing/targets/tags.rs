@@ -1,5 +1,4 @@
 //! Signatures as texts, and the one MAC that each may be.
-#![allow(clippy::panic, reason = "an oracle fails by panicking")]
 
 use crate::fuzzing::choices::Choices;
 use crate::scheme::{Algorithm, Encoding};

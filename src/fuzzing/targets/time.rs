@@ -1,9 +1,4 @@
 //! A text as a time: what it means by the rules of its format, computed without a calendar library.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    reason = "an oracle fails by panicking"
-)]
 
 use std::time::{Duration, SystemTime};
 

@@ -40,7 +40,7 @@ pub(super) fn cut_otherwise(attempt: Attempt<'_, '_>) -> Option<Move> {
                 let ends = rest.windows(next.len().max(1)).enumerate();
                 let ends: Vec<usize> =
                     ends.filter(|(_, it)| *it == next).map(|(at, _)| at).collect();
-                let (value, after) = rest.split_at(choices.one(ends.first().map(|_| &*ends)?));
+                let (value, after) = rest.split_at(choices.any(&ends)?);
                 rest = after;
                 value
             }

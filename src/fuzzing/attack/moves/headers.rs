@@ -49,7 +49,7 @@ pub(super) fn signed_header(attempt: Attempt<'_, '_>) -> Option<Move> {
     let headers = signed_headers(attack);
     let signature = attack.scheme.signature.field.as_header();
     let headers: Vec<&str> = headers.into_iter().filter(|it| Some(*it) != signature).collect();
-    let header = choices.one(headers.first().map(|_| &*headers)?);
+    let header = choices.any(&headers)?;
     // One that is signed if it is there may be added.
     let old = text(&genuine.request, header).unwrap_or_default();
     // At an end somebody may trim it.
@@ -81,7 +81,7 @@ pub(super) fn unsigned_header(attempt: Attempt<'_, '_>) -> Option<Move> {
     let others = id.into_iter().chain(events).filter(|it| !signed.contains(it));
     let others: Vec<&str> =
         others.filter(|it| !binds_unsigned(attack) || Some(*it) != id).collect();
-    let header = choices.one(others.first().map(|_| &*others)?);
+    let header = choices.any(&others)?;
     let mut request = genuine.request.clone();
     set(&mut request, header, choices.one(&["other", "1", "x-y"]))?;
     let what = format!("header `{header}`, which nobody signs, has another value");
@@ -209,7 +209,7 @@ pub(super) fn odd(attempt: Attempt<'_, '_>) -> Option<Move> {
     let names_there: Vec<&HeaderName> = genuine.request.headers().keys().collect();
     let name = match choices.rarely(4) {
         true => choices.one(&USUAL),
-        false => choices.one(names_there.first().map(|_| &*names_there)?).clone(),
+        false => choices.any(&names_there)?.clone(),
     };
     let headers = request.headers_mut();
     let what = match choices.byte() % 3 {

@@ -39,7 +39,7 @@ pub(super) fn another_payload(attempt: Attempt<'_, '_>) -> Option<Move> {
         (true, false) => Some(false),
         (false, false) => None,
     };
-    let old = attempt.genuine.request.body().clone();
+    let old = attempt.genuine.request.body();
     // What identifies it may have taken the payload's place.
     message(attempt, content, is_other).filter(|other| old != other.request.body())
 }

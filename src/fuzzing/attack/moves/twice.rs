@@ -20,7 +20,7 @@ pub(super) fn value(attempt: Attempt<'_, '_>) -> Option<Move> {
     });
     let signature = Some(&scheme.signature.field).filter(|_| has_one_signature(scheme));
     let fields: Vec<&Field> = signature.into_iter().chain(signed).collect();
-    let field = choices.one(fields.first().map(|_| &*fields)?);
+    let field = choices.any(&fields)?;
     let other = other_value(attack, genuine, field)?;
     let is_first = choices.rarely(2);
     let request = place::doubled(scheme, &genuine.request, field, &other, is_first)?;

@@ -1,5 +1,4 @@
 //! A request that has all that a scheme asks for, as text, with `$tag` for the signature.
-#![allow(clippy::expect_used, reason = "an oracle fails by panicking")]
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
@@ -58,11 +57,10 @@ fn signature(scheme: &Scheme, time: &str) -> String {
         _ => String::new(),
     };
     let tag = format!("{}{label}$tag", scheme.signature.prefix);
-    let separator = match scheme.signature.layout {
-        Layout::List(separator) | Layout::Lists(separator) => separator.to_string(),
-        Layout::SpacedList(separator) => format!("{separator} "),
-        Layout::Single | Layout::Repeated | Layout::Numbered => return tag,
-    };
+    let layout = scheme.signature.layout;
+    let Some(separator) = layout.separator() else { return tag };
+    let space = if let Layout::SpacedList(_) = layout { " " } else { "" };
+    let separator = format!("{separator}{space}");
     match scheme.sent_at.as_ref().map(|sent_at| &sent_at.field) {
         Some(Field::Parameter(name)) => format!("{tag}{separator}{name}={time}"),
         Some(Field::Entry(0)) => format!("{time}{separator}{tag}"),
