@@ -3,19 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use axum::routing::post;
 use base64ct::{Base64, Encoding as _};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, Request};
+use http_body_util::BodyExt;
+use inhook::clock::Clock;
 use inhook::fuzzing::{Attack, Finding, Oracle, Receiver, Verdict};
 use inhook::scheme::{
     Algorithm, Danger, Encoding, Field, Identity, KeyFormat, Layout, Part, Scheme, SentAt,
     Signature, TimeFormat,
 };
 use inhook::testing::FakeClock;
-use inhook::{Secret, Verifier, presets};
+use inhook::{Delivery, Secret, Verifier, VerifyLayer, presets};
 use sha1::Sha1;
 use sha2::Sha256;
+use tower::ServiceExt;
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -304,6 +308,42 @@ impl Receiver for Wrapped {
 
     fn now(&self) -> SystemTime {
         self.0.now()
+    }
+}
+
+/// A router, and all that stands before its handler.
+struct Routed(tokio::runtime::Runtime, axum::Router, Arc<FakeClock>);
+
+impl Receiver for Routed {
+    fn receive(&self, request: &Request<Bytes>) -> Verdict {
+        let request = request.clone().map(axum::body::Body::from);
+        let answer = self.0.block_on(async {
+            let answer = self.1.clone().oneshot(request).await.unwrap();
+            let is_accepted = answer.status().is_success();
+            (is_accepted, answer.into_body().collect().await.unwrap().to_bytes())
+        });
+        match answer {
+            (true, key) => Verdict::Accepted { key: Some(key.to_vec()) },
+            (false, _) => Verdict::Refused,
+        }
+    }
+
+    fn now(&self) -> SystemTime {
+        self.2.now()
+    }
+}
+
+#[test]
+fn s5_a_router_is_not_accused() {
+    for scheme in [GITHUB, presets::STANDARD_WEBHOOKS, presets::STRIPE] {
+        let clock = Arc::new(FakeClock::new());
+        let verifier = Verifier::builder("acme", scheme.clone(), SECRET).clock(clock.clone());
+        let layer = VerifyLayer::new(verifier.build().unwrap());
+        let handler = post(|delivery: Delivery| async move { delivery.key().to_string() });
+        let router = axum::Router::new().route("/", handler.layer(layer));
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let receiver = Routed(runtime, router, clock);
+        Attack::new(scheme, SECRET).unwrap().run(&receiver, 3_000, 1).unwrap();
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::fuzzing::attack::genuine::Genuine;
 use crate::fuzzing::finding::Oracle;
-use crate::scheme::{Field, KeyId, Layout, SentAt};
+use crate::scheme::{Field, KeyId, Layout};
 use crate::verify::mac;
 
 /// What says how to read a body.
@@ -136,12 +136,7 @@ pub(super) fn key_id(attempt: Attempt<'_, '_>) -> Option<Move> {
             );
         }
         (KeyId::Header(name), _) => set(&mut request, name, "nobody")?,
-        // The signer repeats the right one before such a time.
-        (KeyId::Prefix(_), _)
-            if matches!(scheme.sent_at, Some(SentAt { field: Field::Entry(2..), .. })) =>
-        {
-            return None;
-        }
+        (KeyId::Prefix(_), _) if place::repeats_signature(scheme) => return None,
         (KeyId::Prefix(end), _) => {
             let field = place::signature(scheme);
             let text = place::read(scheme, &signed, &field)?;

@@ -9,7 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use serde_json::Value;
 
 use super::{set, target, text};
-use crate::scheme::{Field, Layout, Scheme};
+use crate::scheme::{Field, Layout, Scheme, SentAt};
 
 /// Where the signature is; the first of several.
 pub(super) fn signature(scheme: &Scheme) -> Field {
@@ -22,6 +22,11 @@ pub(super) fn signature(scheme: &Scheme) -> Field {
         }
         (field, _) => field.clone(),
     }
+}
+
+/// Whether the signer writes the right one more than once, before a time that stands behind several.
+pub(super) fn repeats_signature(scheme: &Scheme) -> bool {
+    matches!(scheme.sent_at, Some(SentAt { field: Field::Entry(2..), .. }))
 }
 
 /// What the request has there.

@@ -15,8 +15,7 @@ use crate::verify::mac;
 fn find_tag(attack: &Attack, genuine: &Genuine) -> Option<(String, usize)> {
     let signature = &attack.scheme.signature;
     let scheme = &attack.scheme;
-    // The signer repeats the right one before such a time.
-    if matches!(scheme.sent_at, Some(SentAt { field: Field::Entry(2..), .. })) {
+    if place::repeats_signature(scheme) {
         return None;
     }
     let text = place::read(scheme, &genuine.request, &place::signature(scheme))?;
