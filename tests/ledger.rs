@@ -220,49 +220,6 @@ async fn the_counts_follow_every_step() {
 }
 
 #[tokio::test]
-async fn deliveries_that_arrive_together_share_a_commit_and_a_lone_one_has_its_own() {
-    let directory = tempfile::tempdir().unwrap();
-    let inbox = Arc::new(SqliteInbox::open(directory.path().join("inbox.db")).await.unwrap());
-    for n in 0..10 {
-        inbox.put(delivery(&format!("lone-{n}"))).await.unwrap();
-    }
-    assert_eq!(inbox.commits(), 10);
-    let mut tasks = tokio::task::JoinSet::new();
-    for caller in 0..256 {
-        let inbox = inbox.clone();
-        let deliveries: Vec<_> = (0..8).map(|n| delivery(&format!("{caller}-{n}"))).collect();
-        tasks.spawn(async move {
-            for delivery in deliveries {
-                inbox.put(delivery.clone()).await.unwrap();
-            }
-        });
-    }
-    tasks.join_all().await;
-    let commits = inbox.commits() - 10;
-    assert!(256 * 8 / commits >= 32, "{commits} commits for {} accepts", 256 * 8);
-}
-
-#[tokio::test]
-async fn a_bad_row_fails_alone() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("inbox.db");
-    let inbox = Arc::new(SqliteInbox::open(&path).await.unwrap());
-    let trigger = "CREATE TRIGGER bad BEFORE INSERT ON delivery WHEN NEW.id = 'bad'
-        BEGIN SELECT raise(ABORT, 'a bad row'); END";
-    Connection::open(&path).unwrap().execute_batch(trigger).unwrap();
-    let mut tasks = tokio::task::JoinSet::new();
-    for id in ["good-1", "bad", "good-2"] {
-        let inbox = inbox.clone();
-        tasks.spawn(async move { (id, inbox.put(delivery(id)).await) });
-    }
-    for (id, put) in tasks.join_all().await {
-        assert_eq!(put.is_ok(), id != "bad", "{id}: {put:?}");
-    }
-    assert_eq!(inbox.stats().await.unwrap().pending, 2);
-    assert_counts(&path);
-}
-
-#[tokio::test]
 async fn files_that_are_not_an_inbox_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("other.db");

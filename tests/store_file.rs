@@ -11,7 +11,7 @@ use inhook::{Delivery, SqliteInbox, Verifier, presets};
 use rusqlite::Connection;
 
 mod common;
-use common::store::{LEASE, SECRET, assert_refused, delivery, delivery_at, post, request};
+use common::store::{LEASE, SECRET, all, assert_refused, delivery, delivery_at, post, request};
 
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -104,7 +104,7 @@ async fn handled(inbox: &SqliteInbox, clock: &Arc<FakeClock>, ids: std::ops::Ran
 /// Puts them, not so many at once that it refuses.
 async fn put_all(inbox: &SqliteInbox, mut deliveries: impl Iterator<Item = Delivery>) {
     loop {
-        let puts = futures(deliveries.by_ref().take(200).map(|delivery| inbox.put(delivery))).await;
+        let puts = all(deliveries.by_ref().take(200).map(|delivery| inbox.put(delivery))).await;
         if puts.is_empty() {
             return;
         }
@@ -122,28 +122,10 @@ async fn settle_all(inbox: &SqliteInbox) {
             return;
         }
         let settles = batch.jobs.iter().map(|job| inbox.settle(job.lease(), Outcome::Done));
-        for settled in futures(settles).await {
+        for settled in all(settles).await {
             let _ = settled.unwrap();
         }
     }
-}
-
-/// Awaits all of them side by side.
-async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut all: Vec<_> = all.map(Box::pin).collect();
-    let mut outputs = Vec::new();
-    std::future::poll_fn(|cx| {
-        all.retain_mut(|future| match future.as_mut().poll(cx) {
-            std::task::Poll::Ready(output) => {
-                outputs.push(output);
-                false
-            }
-            std::task::Poll::Pending => true,
-        });
-        if all.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-    outputs
 }
 
 #[tokio::test]

@@ -50,3 +50,21 @@ pub(crate) async fn jobs(inbox: &impl Inbox) -> Vec<String> {
     let batch = inbox.lease(LeaseOptions::new(100, LEASE, 5)).await.unwrap();
     batch.jobs.iter().map(|job| job.id().unwrap().to_owned()).collect()
 }
+
+/// Awaits all of them side by side.
+pub(crate) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut all: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut outputs = Vec::new();
+    std::future::poll_fn(|cx| {
+        all.retain_mut(|future| match future.as_mut().poll(cx) {
+            std::task::Poll::Ready(output) => {
+                outputs.push(output);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if all.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    outputs
+}

@@ -36,10 +36,17 @@ impl Queue {
     /// `None` if nothing will ever come.
     pub(super) fn take(&mut self, wait: Duration) -> Option<Vec<Step>> {
         let accept_wait = self.taken_at.elapsed().max(SHORT_WAIT);
-        let first = match self.steps.recv_timeout(wait) {
+        let first = match self.steps.try_recv() {
             Ok(first) => Some(first),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(_) => {
+                // Bursts with pauses in between are no queue that stands, however long each of them is.
+                self.note(false);
+                match self.steps.recv_timeout(wait) {
+                    Ok(first) => Some(first),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => return None,
+                }
+            }
         };
         let (mut kib, mut left) = (0u32, false);
         let mut taken = Vec::new();

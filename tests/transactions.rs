@@ -1,0 +1,254 @@
+//! The transactions of a `SqliteInbox`: what shares one, what becomes of the rest of one that fails, and
+//! who is refused when more comes than is committed.
+
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use inhook::inbox::{Inbox, InboxError, LeaseOptions, Ledger, Put};
+use inhook::{SqliteInbox, Verifier, presets};
+use rusqlite::Connection;
+use tokio::task::JoinSet;
+
+mod common;
+use common::store::{LEASE, SECRET, all, delivery, jobs, request};
+
+#[tokio::test]
+async fn deliveries_that_arrive_together_share_a_commit_and_a_lone_one_has_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = Arc::new(SqliteInbox::open(directory.path().join("inbox.db")).await.unwrap());
+    for n in 0..10 {
+        inbox.put(delivery(&format!("lone-{n}"))).await.unwrap();
+    }
+    assert_eq!(inbox.commits(), 10);
+    let mut tasks = JoinSet::new();
+    for caller in 0..256 {
+        let inbox = inbox.clone();
+        let deliveries: Vec<_> = (0..8).map(|n| delivery(&format!("{caller}-{n}"))).collect();
+        tasks.spawn(async move {
+            for delivery in deliveries {
+                inbox.put(delivery.clone()).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    let commits = inbox.commits() - 10;
+    assert!(256 * 8 / commits >= 32, "{commits} commits for {} accepts", 256 * 8);
+}
+
+/// More would make it too long for whoever comes next.
+#[tokio::test]
+async fn a_transaction_takes_some_megabytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    inbox.put(delivery("small")).await.unwrap();
+    let verifier = Verifier::new("acme", presets::GITHUB, SECRET).unwrap();
+    let body = format!(r#"{{"filler":"{}"}}"#, "x".repeat(1 << 20));
+    let large = |n: u32| verifier.verify(request(&n.to_string(), &body)).unwrap();
+    let deliveries: Vec<_> = (0..24).map(large).collect();
+    // What a megabyte's key takes is no part of what is to be seen here.
+    deliveries.iter().for_each(|delivery| drop(delivery.key().to_string()));
+    // The first transaction waits until all the others have queued up.
+    let blocker = Connection::open(&path).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut puts = pin!(all(deliveries.into_iter().map(|delivery| inbox.put(delivery))));
+    assert!(puts.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    blocker.execute_batch("ROLLBACK").unwrap();
+    let puts = puts.await;
+    assert!(puts.iter().all(|put| matches!(put, Ok(Put::New))), "{puts:?}");
+    let commits = inbox.commits() - 1;
+    assert!((3..=5).contains(&commits), "{commits} commits for 24 MiB");
+}
+
+/// Has SQLite fail what is done to a row.
+fn fail(path: &Path, when: &str, how: &str) {
+    let trigger = format!("CREATE TRIGGER bad {when} BEGIN SELECT raise({how}, 'a bad row'); END");
+    Connection::open(path).unwrap().execute_batch(&trigger).unwrap();
+}
+
+#[tokio::test]
+async fn a_bad_row_fails_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    fail(&path, "BEFORE INSERT ON delivery WHEN NEW.id = 'bad'", "ABORT");
+    let put = async |id: &'static str| (id, inbox.put(delivery(id)).await);
+    for (id, put) in all(["good-1", "bad", "good-2"].map(put)).await {
+        assert_eq!(put.is_ok(), id != "bad", "{id}: {put:?}");
+    }
+    assert_eq!(inbox.stats().await.unwrap().pending, 2);
+    assert_eq!(inbox.check_integrity().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_step_that_fails_half_way_changes_nothing_and_the_others_are_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    for id in ["good", "bad"] {
+        inbox.put(delivery(id)).await.unwrap();
+    }
+    fail(&path, "BEFORE UPDATE ON delivery WHEN NEW.id = 'bad'", "ABORT");
+    // What comes while a transaction runs shares the next one: sooner or later these do.
+    let mut n = 0;
+    loop {
+        let commits = inbox.commits();
+        let put = async |n: u32| inbox.put(delivery(&n.to_string())).await.unwrap();
+        let lease = inbox.lease(LeaseOptions::new(2, LEASE, 5));
+        let (.., leased, _) = tokio::join!(put(n), put(n + 1), lease, put(n + 2));
+        leased.unwrap_err();
+        n += 3;
+        assert_eq!(inbox.stats().await.unwrap().leased, 0);
+        assert_eq!(inbox.check_integrity().await.unwrap(), Vec::<String>::new());
+        if inbox.commits() - commits < 3 {
+            break;
+        }
+        assert!(n < 1_000, "they never share a transaction");
+    }
+    Connection::open(&path).unwrap().execute_batch("DROP TRIGGER bad").unwrap();
+    assert_eq!(jobs(&inbox).await[..2], ["good", "bad"]);
+    assert_eq!(inbox.check_integrity().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_undone_accepts_nothing_and_counts_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inbox = SqliteInbox::open(&path).await.unwrap();
+    fail(&path, "BEFORE INSERT ON delivery WHEN NEW.id LIKE 'bad%'", "ROLLBACK");
+    let mut accepted = 0;
+    for n in 0.. {
+        assert!(n < 1_000, "they never share a transaction");
+        // Whatever shares a transaction with the bad one is refused as well.
+        let put = async |id: &str| (id.to_owned(), inbox.put(delivery(&format!("{id}-{n}"))).await);
+        let puts = all(["first", "good", "bad"].map(put)).await;
+        let stored = puts.iter().filter(|(_, put)| put.is_ok()).count();
+        accepted += stored as u64;
+        assert!(puts.iter().all(|(id, put)| id != "bad" || put.is_err()), "{puts:?}");
+        let refused = puts.into_iter().find(|(id, put)| id == "good" && put.is_err());
+        inbox.put(delivery(&format!("last-{n}"))).await.unwrap();
+        accepted += 1;
+        assert_eq!(inbox.stats().await.unwrap().pending, accepted);
+        assert_eq!(inbox.check_integrity().await.unwrap(), Vec::<String>::new());
+        if let Some((id, put)) = refused {
+            assert!(matches!(put, Err(InboxError::Unavailable(_))), "{put:?}");
+            let again = inbox.put(delivery(&format!("{id}-{n}"))).await.unwrap();
+            assert_eq!(again, Put::New, "it was not accepted");
+            break;
+        }
+    }
+}
+
+/// An inbox that commits one accept at a time, as if the disk were slow.
+struct Slow {
+    inbox: Arc<SqliteInbox>,
+    next: std::cell::Cell<u32>,
+}
+
+impl Slow {
+    fn delivery(&self) -> inhook::Delivery {
+        let n = self.next.replace(self.next.get() + 1);
+        delivery(&n.to_string())
+    }
+
+    /// So many at once: how many were accepted, and how long it took.
+    async fn burst(&self, length: usize) -> (usize, Duration) {
+        let deliveries: Vec<_> = (0..length).map(|_| self.delivery()).collect();
+        let start = Instant::now();
+        let puts = all(deliveries.into_iter().map(|delivery| self.inbox.put(delivery))).await;
+        (puts.iter().filter(|put| put.is_ok()).count(), start.elapsed())
+    }
+}
+
+/// How long a burst may take that is still accepted, with some room for a busy machine.
+const LONG: Duration = Duration::from_millis(400);
+/// A burst at whose end an accept has waited for far longer than where a queue stands.
+const LONG_ENOUGH: Duration = Duration::from_millis(150);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_is_waited_for_and_of_a_queue_that_stands_what_came_last_is_accepted() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = SqliteInbox::options().max_batch(1).open(directory.path().join("inbox.db"));
+    let slow = Slow { inbox: Arc::new(inbox.await.unwrap()), next: Default::default() };
+
+    let mut length = 16;
+    let took = loop {
+        let commits = slow.inbox.commits();
+        let (accepted, took) = slow.burst(length).await;
+        assert_eq!(slow.inbox.commits() - commits, accepted as u64, "one at a time");
+        assert!(accepted == length || took > LONG, "{accepted} of {length} in {took:?}");
+        if took > LONG_ENOUGH {
+            break took;
+        }
+        length *= 2;
+        // The queue is empty for a while, so that these are bursts.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+
+    // As many callers as wait for 400 ms, and each comes again: at once, or later if it was refused.
+    let callers = (LONG.as_secs_f64() / took.as_secs_f64() * length as f64) as usize;
+    let mut tasks = JoinSet::new();
+    let (answers, mut answered) = tokio::sync::mpsc::unbounded_channel();
+    for caller in 0..callers {
+        let (inbox, answers) = (slow.inbox.clone(), answers.clone());
+        tasks.spawn(async move {
+            for n in 0.. {
+                let delivery = delivery(&format!("{caller}-{n}"));
+                let start = Instant::now();
+                let put = inbox.put(delivery).await;
+                let refused = put.is_err();
+                if answers.send((put, start.elapsed())).is_err() {
+                    return;
+                }
+                if refused {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        });
+    }
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut next = async || {
+        assert!(Instant::now() < deadline, "the queue stands, and nobody is refused");
+        answered.recv().await.unwrap()
+    };
+    // Before it is known to stand, those are refused who have waited for half a second.
+    loop {
+        let (put, waited) = next().await;
+        if put.is_err() && waited < LONG {
+            assert!(matches!(put, Err(InboxError::Busy(_))), "{put:?}");
+            break;
+        }
+    }
+    let mut waits = Vec::new();
+    while waits.len() < 200 {
+        let (put, waited) = next().await;
+        match put {
+            Ok(put) => {
+                assert_eq!(put, Put::New);
+                waits.push(waited);
+            }
+            Err(error) => assert!(matches!(error, InboxError::Busy(_)), "{error}"),
+        }
+    }
+    // Workers are not refused: what they do makes the queue shorter.
+    for _ in 0..10 {
+        assert_eq!(slow.inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap().jobs.len(), 1);
+    }
+    waits.sort();
+    assert!(waits[100] < LONG / 2, "accepted after {:?}", waits[100]);
+    tasks.shutdown().await;
+
+    // It is over as soon as there has been none for a while.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let (accepted, took) = slow.burst(length).await;
+        if accepted == length {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{accepted} of {length} in {took:?}");
+    }
+}
