@@ -4,7 +4,7 @@
 //! something of them that nobody may believe, and reports what your [`Receiver`] got wrong as a
 //! [`Finding`]. What it asserts is what [`Oracle`] lists.
 //!
-//! [`targets`] are this crate's own.
+//! For its own parsers the crate has targets in `fuzz/`, which call into this module as well.
 
 use serde_json::Value;
 
@@ -12,6 +12,7 @@ mod attack;
 mod choices;
 mod finding;
 mod receiver;
+#[doc(hidden)]
 pub mod targets;
 
 pub use attack::Attack;

@@ -55,6 +55,7 @@ pub struct Attack {
     /// A right receiver of all of that.
     right: Verifier,
     ids: Option<fn(u32) -> String>,
+    bodies: Option<fn(u32) -> String>,
     max_body: usize,
 }
 
@@ -70,7 +71,8 @@ impl Attack {
         Self::on(scheme, secret.into(), None)
     }
 
-    /// The same for the endpoint with this public URL, which some partners sign.
+    /// The same for the endpoint with this public URL. Some partners sign it, and a router looks at its path;
+    /// without it requests go to `/`.
     ///
     /// # Errors
     ///
@@ -112,8 +114,23 @@ impl Attack {
         self
     }
 
+    /// What the partner says in JSON, where the receiver takes notice of that: a number's text, which no other
+    /// number has. What the scheme has in JSON is written into it. Without this there is JSON that nobody expects,
+    /// and text, and bytes that are none. Where the scheme has a form instead of JSON this changes nothing.
+    ///
+    /// ```
+    /// # use inhook::{fuzzing::Attack, presets};
+    /// # let attack = Attack::new(presets::GITHUB, "a secret of at least sixteen bytes")?;
+    /// let attack = attack.bodies(|n| format!(r#"{{"action":"opened","number":{n}}}"#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn bodies(mut self, bodies: fn(u32) -> String) -> Self {
+        self.bodies = Some(bodies);
+        self
+    }
+
     /// The longest body that the receiver takes, in bytes; of less than 1 KiB there are always some. Without
-    /// this a few have up to 256 KiB.
+    /// this a few say 70,000 bytes, and are longer where these are escaped.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self
@@ -142,6 +159,8 @@ impl Attack {
                 what,
                 scheme,
                 request: request.clone(),
+                genuine: None,
+                received_at: now,
                 data: data.to_vec(),
             })
         };
@@ -165,22 +184,29 @@ impl Attack {
         let Some(Move { request, what, expected }) = make.and_then(|make| make(attempt)) else {
             return Ok(false);
         };
-        let oracle = match (expected, receive(&request)?) {
-            (Expected::Refused(oracle), Verdict::Accepted { .. }) => oracle,
-            (Expected::OneKey(oracle) | Expected::TwoKeys(oracle), Verdict::Refused) => oracle,
+        let (oracle, what) = match (expected, receive(&request)?) {
+            (Expected::Refused(oracle), Verdict::Accepted { .. }) => (oracle, what),
+            (Expected::OneKey(oracle) | Expected::TwoKeys(oracle), Verdict::Refused) => {
+                (oracle, what)
+            }
             (Expected::OneKey(_) | Expected::OneKeyIfAny, Verdict::Accepted { key: other })
                 if self.has_identity() && *key != other =>
             {
-                Oracle::OneKey
+                let (key, other) = (written(key.as_deref()), written(other.as_deref()));
+                (Oracle::OneKey, format!("{what}; the keys are {key} and {other}"))
+            }
+            (Expected::KeyIfAny, Verdict::Accepted { key: None }) if key.is_some() => {
+                (Oracle::OneKey, format!("{what}; it has no key, and that with the header has one"))
             }
             (Expected::TwoKeys(_), Verdict::Accepted { key: other })
                 if self.has_identity() && key.is_some() && *key == other =>
             {
-                Oracle::TwoKeys
+                (Oracle::TwoKeys, format!("{what}; the key is {}", written(key.as_deref())))
             }
             _ => return Ok(true),
         };
-        Err(found(oracle, &what, &request))
+        let finding = *found(oracle, &what, &request);
+        Err(Box::new(Finding { genuine: Some(genuine.request), ..finding }))
     }
 
     /// So many attempts, made of the same bytes for a seed: the same ones if [`Receiver::now`] stands still.
@@ -224,6 +250,8 @@ impl Attack {
                 ),
                 scheme: self.scheme.name.to_string(),
                 request: Request::new(Bytes::new()),
+                genuine: None,
+                received_at: receiver.now(),
                 data: Vec::new(),
             })),
         }
@@ -276,8 +304,16 @@ impl Attack {
         };
         let right = right.build()?;
         let first = (secret, signer);
-        let (others, ids, max_body) = (Vec::new(), None, usize::MAX);
-        Ok(Self { scheme, url, first, others, right, ids, max_body })
+        Ok(Self {
+            scheme,
+            url,
+            first,
+            others: Vec::new(),
+            right,
+            ids: None,
+            bodies: None,
+            max_body: usize::MAX,
+        })
     }
 
     /// The first secret, or any of several.
@@ -289,6 +325,11 @@ impl Attack {
         let other = any.checked_sub(1).and_then(|at| self.others.get(at));
         let (_, signer) = other.unwrap_or(&self.first);
         signer
+    }
+
+    /// All whose requests the receiver has to take.
+    fn signers(&self) -> impl Iterator<Item = &Signer> {
+        [&self.first].into_iter().chain(&self.others).map(|(_, signer)| signer)
     }
 
     fn has_identity(&self) -> bool {
@@ -304,6 +345,17 @@ impl Attack {
                 Ok(_) => "most of what is tried does not apply to this scheme".into(),
             },
         }
+    }
+}
+
+/// A key as text, if it is one.
+fn written(key: Option<&[u8]>) -> String {
+    match key.map(|key| (key, std::str::from_utf8(key))) {
+        None => "none".into(),
+        Some((_, Ok(text))) if text.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            format!("`{text}`")
+        }
+        Some((key, _)) => const_hex::encode(key),
     }
 }
 

@@ -1,10 +1,14 @@
 //! What an attack found, as somebody can read and repeat it.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{Method, Request};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Method, Request};
+
+use crate::scheme::TimeFormat;
+use crate::timestamp;
 
 /// What has to hold of a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,9 +17,9 @@ pub enum Oracle {
     /// No request panics the receiver. Under cargo-fuzz, which ends the process at a panic, its own report is all
     /// there is.
     NoPanic,
-    /// What the partner signed is accepted, whatever it says: a receiver that looks into the body is attacked
-    /// without that part, and what it wants of ids and lengths is told with [`Attack::ids`](super::Attack::ids)
-    /// and [`Attack::max_body`](super::Attack::max_body).
+    /// What the partner signed is accepted, whatever it says: what the receiver wants of paths, ids and bodies
+    /// beside that is told with [`Attack::for_url`](super::Attack::for_url), [`Attack::ids`](super::Attack::ids),
+    /// [`Attack::bodies`](super::Attack::bodies) and [`Attack::max_body`](super::Attack::max_body).
     AcceptsGenuine,
     /// What somebody signed without the secret is refused.
     RefusesForged,
@@ -62,11 +66,38 @@ impl Oracle {
             Self::Tried => "hardly any request could be made for this scheme, so nothing is shown",
         }
     }
+
+    /// What to do if the receiver is meant to do this.
+    fn if_meant(self) -> Option<&'static str> {
+        Some(match self {
+            Self::AcceptsGenuine => {
+                "If your partner sends no such thing, tell the attack what it sends: `for_url` has the path, \
+                 `ids` the ids, `bodies` and `max_body` the bodies."
+            }
+            Self::RefusesForged => {
+                "`Accepted` is what would reach your handler for webhooks: not every answer of 200, as to a GET \
+                 of another route."
+            }
+            Self::RefusesRespelled => {
+                "If you take tags in hex in either case, give the attack a scheme that says so: \
+                 `Encoding::AnyCaseHex`."
+            }
+            Self::OneKey | Self::TwoKeys => {
+                "If you tell deliveries apart by something else, give the attack a scheme that says so: its \
+                 `identity`."
+            }
+            Self::Stable => {
+                "A store that remembers ids stays out of this, or a duplicate is `Accepted` with its key."
+            }
+            _ => return None,
+        })
+    }
 }
 
 /// A property that does not hold, and a request that shows it.
 ///
-/// As text it has the request as a `curl` command, and as one that writes the file that `inhook doctor` takes.
+/// As text it has the request as a `curl` command, and as one that writes the file that `inhook doctor` takes; and
+/// what to do if the receiver is right.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Finding {
@@ -78,6 +109,10 @@ pub struct Finding {
     pub scheme: String,
     /// The request, as it was sent to the receiver.
     pub request: Request<Bytes>,
+    /// The accepted one that it was made of, if it is another one.
+    pub genuine: Option<Request<Bytes>>,
+    /// When the receiver judged it.
+    pub received_at: SystemTime,
     /// What [`Attack::check`](super::Attack::check) made it from.
     pub data: Vec<u8>,
 }
@@ -85,30 +120,16 @@ pub struct Finding {
 impl Finding {
     /// The request as it goes over the wire: a file for `inhook doctor` and `inhook verify`.
     pub fn to_http(&self) -> Vec<u8> {
-        [&self.head(), &**self.request.body()].concat()
-    }
-
-    /// What stands before the body.
-    fn head(&self) -> Vec<u8> {
-        let request = &self.request;
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let mut raw = format!("{} {target} HTTP/1.1\r\n", request.method()).into_bytes();
-        for (name, value) in request.headers() {
-            raw.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
-        }
-        raw.extend(format!("content-length: {}\r\n\r\n", request.body().len()).bytes());
-        raw
+        [&head(&self.request), &**self.request.body()].concat()
     }
 
     /// A command for a POSIX shell that writes that file, as `request.http`: in a log a carriage return is lost.
     pub fn to_printf(&self) -> String {
-        // A word for each line of the head, and one for the body.
-        let (head, body) = (self.head(), self.request.body());
-        let words = head.split_inclusive(|byte| *byte == b'\n').chain([&**body]).map(escaped);
-        format!("printf '%b' \\\n  {} > request.http", words.collect::<Vec<_>>().join(" \\\n  "))
+        printf(&self.request, "request.http")
     }
 
-    /// The request as a command for a POSIX shell. The address is yours to change.
+    /// The request as a command for a POSIX shell. The address is yours to change; a time that it has is out of
+    /// date soon.
     pub fn to_curl(&self) -> String {
         let request = &self.request;
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
@@ -122,7 +143,7 @@ impl Finding {
             // Otherwise curl has one of its own.
             curl.push_str(" \\\n  --header 'content-type:'");
         }
-        for (name, value) in request.headers() {
+        for (name, value) in sent(request) {
             // A header without a value is one that curl is told to leave out.
             let separator: &[u8] = if value.is_empty() { b";" } else { b": " };
             let header = [name.as_str().as_bytes(), separator, value.as_bytes()].concat();
@@ -132,13 +153,39 @@ impl Finding {
             };
             curl.push_str(&format!(" \\\n  --header {header}"));
         }
-        match quoted(request.body()) {
+        match quoted(request.body()).filter(|body| body.len() < WORD) {
             Some(body) => format!("{curl} \\\n  --data-raw {body}"),
             None => {
                 format!("printf '%b' {} |\n{curl} \\\n  --data-binary @-", escaped(request.body()))
             }
         }
     }
+}
+
+/// What a program takes as one argument, in bytes; those of a shell's own have no such bound.
+const WORD: usize = 100_000;
+
+/// What stands before the body.
+fn head(request: &Request<Bytes>) -> Vec<u8> {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let mut raw = format!("{} {target} HTTP/1.1\r\n", request.method()).into_bytes();
+    for (name, value) in sent(request) {
+        raw.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    raw.extend(format!("content-length: {}\r\n\r\n", request.body().len()).bytes());
+    raw
+}
+
+/// The headers but for a length, which is that of the body wherever the request is sent to.
+fn sent(request: &Request<Bytes>) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    request.headers().iter().filter(|(name, _)| *name != CONTENT_LENGTH)
+}
+
+fn printf(request: &Request<Bytes>, file: &str) -> String {
+    // A word for each line of the head, and one for the body.
+    let (head, body) = (head(request), request.body());
+    let words = head.split_inclusive(|byte| *byte == b'\n').chain([&**body]).map(escaped);
+    format!("printf '%b' \\\n  {} > {file}", words.collect::<Vec<_>>().join(" \\\n  "))
 }
 
 /// Text as one word of a shell, if it can be one.
@@ -164,14 +211,25 @@ impl std::error::Error for Finding {}
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { oracle, what, scheme, data, .. } = self;
+        let Self { oracle, what, scheme, genuine, received_at, data, .. } = self;
         writeln!(f, "{}: {what}", oracle.broken())?;
         writeln!(f, "  (oracle {oracle:?}, scheme {scheme}, data {})", const_hex::encode(data))?;
+        if let Some(if_meant) = oracle.if_meant() {
+            writeln!(f, "\n{if_meant}")?;
+        }
         if *oracle == Oracle::Tried {
             return Ok(());
         }
+        let at = timestamp::write(TimeFormat::UnixSeconds, *received_at);
         writeln!(f, "\nas a command:\n\n{}", self.to_curl())?;
-        write!(f, "\nas a file for `inhook doctor`:\n\n{}", self.to_printf())
+        write!(f, "\nas a file for `inhook doctor --at {at}`:\n\n{}", self.to_printf())?;
+        // What is wrong with one of them shows in the other.
+        let two = [Oracle::OneKey, Oracle::TwoKeys, Oracle::IgnoresUnrelated].contains(oracle);
+        if let Some(genuine) = genuine.as_ref().filter(|_| two) {
+            write!(f, "\n\nand the accepted one that it was made of:\n\n")?;
+            f.write_str(&printf(genuine, "genuine.http"))?;
+        }
+        Ok(())
     }
 }
 

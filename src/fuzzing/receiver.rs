@@ -13,6 +13,9 @@ use crate::verify::{Rejection, Verifier};
 ///
 /// It is asked about the same request more than once, and has to say the same: leave the store out that
 /// remembers ids, or take a duplicate for [`Accepted`](Verdict::Accepted) with the key that it has.
+///
+/// A [`Verifier`] is held to one thing more: it computes no more MACs for a request than it has secrets, times
+/// the contents that its scheme leaves open; otherwise it panics.
 pub trait Receiver {
     /// What becomes of a request, before a handler would see it.
     fn receive(&self, request: &Request<Bytes>) -> Verdict;
@@ -32,7 +35,7 @@ pub enum Verdict {
     /// It would reach a handler.
     Accepted {
         /// What all attempts of one delivery have and no other delivery has, such as an id that is
-        /// signed; `None` where nothing is deduplicated.
+        /// signed; `None` where nothing is deduplicated: then nothing is said of keys.
         key: Option<Vec<u8>>,
     },
 }

@@ -54,7 +54,7 @@ use mutation::Mutation;
 ///
 /// The data is a request as text: lines of `name: value`, an empty line, and the body. Where a
 /// signature header says `$new` or `$old`, the right tag under one of two secrets is put in, since no
-/// fuzzer guesses a MAC. It is judged by three schemes: [`GITHUB`], [`STANDARD_WEBHOOKS`] and a list
+/// fuzzer guesses a MAC; and where it says `$empty`, that of no secret at all. It is judged by three schemes: [`GITHUB`], [`STANDARD_WEBHOOKS`] and a list
 /// of tags in hex. Returns whether one of them accepted it.
 ///
 /// # Panics

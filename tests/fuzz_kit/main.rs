@@ -303,7 +303,10 @@ struct Wrapped(Verifier, fn(&Verifier, &Request<Bytes>) -> Option<Vec<u8>>);
 impl Receiver for Wrapped {
     fn receive(&self, request: &Request<Bytes>) -> Verdict {
         let key = (self.1)(&self.0, request);
-        key.map_or(Verdict::Refused, |key| Verdict::Accepted { key: Some(key) })
+        // One without a key is of no bytes.
+        key.map_or(Verdict::Refused, |key| Verdict::Accepted {
+            key: Some(key).filter(|key| !key.is_empty()),
+        })
     }
 
     fn now(&self) -> SystemTime {
@@ -335,15 +338,38 @@ impl Receiver for Routed {
 
 #[test]
 fn s5_a_router_is_not_accused() {
+    let url = "https://hooks.example.com/in/github";
     for scheme in [GITHUB, presets::STANDARD_WEBHOOKS, presets::STRIPE] {
         let clock = Arc::new(FakeClock::new());
         let verifier = Verifier::builder("acme", scheme.clone(), SECRET).clock(clock.clone());
         let layer = VerifyLayer::new(verifier.build().unwrap());
         let handler = post(|delivery: Delivery| async move { delivery.key().to_string() });
-        let router = axum::Router::new().route("/", handler.layer(layer));
+        let router = axum::Router::new().route("/in/github", handler.layer(layer));
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let receiver = Routed(runtime, router, clock);
-        Attack::new(scheme, SECRET).unwrap().run(&receiver, 3_000, 1).unwrap();
+        let finding = Attack::new(scheme.clone(), SECRET).unwrap().run(&receiver, 10, 1);
+        let finding = finding.unwrap_err();
+        assert_eq!(finding.oracle, Oracle::AcceptsGenuine, "there is nothing at /");
+        assert!(finding.to_string().contains("`for_url` has the path"), "{finding}");
+        Attack::for_url(scheme, SECRET, url).unwrap().run(&receiver, 3_000, 1).unwrap();
+    }
+}
+
+/// In a test, anything may be the secret.
+#[test]
+fn s5_a_secret_that_anybody_guesses_is_not_accused_where_it_is_the_right_one() {
+    for secret in ["secret", "the key of somebody else"] {
+        let verifier = Verifier::builder("acme", GITHUB, secret).allow_weak_secret();
+        let verifier = verifier.build().unwrap();
+        Attack::new(GITHUB, secret).unwrap().run(&verifier, 3_000, 1).unwrap();
+        let other = Attack::new(GITHUB, SECRET).unwrap().secret(Secret::new(secret).label("old"));
+        let both = Verifier::builder("acme", GITHUB, SECRET)
+            .secret(Secret::new(secret).label("old"))
+            .allow_weak_secret();
+        let both = both.build().unwrap();
+        other.unwrap().run(&both, 3_000, 1).unwrap();
+        let finding = Attack::new(GITHUB, SECRET).unwrap().run(&both, 20_000, 1).unwrap_err();
+        assert_eq!(finding.oracle, Oracle::RefusesForged, "{finding}");
     }
 }
 

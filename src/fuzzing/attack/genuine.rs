@@ -171,23 +171,28 @@ impl Content {
             // One place can't be a text and a number, nor have another one in it.
             && !needed.iter().any(|one| needed.iter().any(|it| it.is_at(one) && it != one))
             && !needed.iter().any(|one| needed.iter().any(|it| is_within(it, one)));
-        let body = match (in_json, in_form && scheme.json == Json::Body, self.style % 3) {
-            (true, _, _) => self.json(attack, &needed, time.as_deref()),
-            (false, true, _) => self.form(attack, &needed),
-            // Where another part of the content could end, if it were cut in another way.
-            (false, false, 1) => {
-                let separator = scheme.content.iter().find_map(|part| match part {
-                    Part::Literal(text) => Some(&**text),
-                    _ => None,
-                });
-                format!("{}{}{}", self.stamp, separator.unwrap_or("."), self.payload).into_bytes()
-            }
-            (false, false, 2) => {
-                // Not every body is text.
-                let odd: &[u8] = if self.style & 8 != 0 { b"\xff\x00" } else { b"" };
-                [self.payload.as_bytes(), odd].concat()
-            }
-            (false, false, _) => self.json(attack, &needed, None),
+        let in_form = in_form && scheme.json == Json::Body;
+        let body = match (in_json, in_form, attack.bodies) {
+            (true, ..) => self.json(attack, &needed, time.as_deref()),
+            (_, true, _) => self.form(attack, &needed),
+            (.., Some(bodies)) => bodies(self.number()).into_bytes(),
+            (.., None) => match self.style % 3 {
+                // Where another part of the content could end, if it were cut in another way.
+                1 => {
+                    let separator = scheme.content.iter().find_map(|part| match part {
+                        Part::Literal(text) => Some(&**text),
+                        _ => None,
+                    });
+                    let separator = separator.unwrap_or(".");
+                    format!("{}{separator}{}", self.stamp, self.payload).into_bytes()
+                }
+                2 => {
+                    // Not every body is text.
+                    let odd: &[u8] = if self.style & 8 != 0 { b"\xff\x00" } else { b"" };
+                    [self.payload.as_bytes(), odd].concat()
+                }
+                _ => self.json(attack, &needed, None),
+            },
         };
         (body, is_complete)
     }
@@ -195,7 +200,10 @@ impl Content {
     /// JSON as no program writes it: what is serialised again differs.
     fn json(&self, attack: &Attack, needed: &[&Field], time: Option<&str>) -> Vec<u8> {
         let scheme = &attack.scheme;
-        let mut tree = json!({ "payload": self.payload });
+        let expected = attack.bodies.map(|bodies| bodies(self.number()));
+        let expected = expected.and_then(|text| serde_json::from_str(&text).ok());
+        let odd: &[_] = if expected.is_some() { &[] } else { &ODD };
+        let mut tree = expected.unwrap_or_else(|| json!({ "payload": self.payload }));
         if let Some(items) = &scheme.items {
             let mut item = json!({ "payload": self.payload });
             for part in Part::leaves(&scheme.content) {
@@ -217,7 +225,14 @@ impl Content {
             }
         }
         let Value::Object(members) = tree else { return Vec::new() };
-        written(&members).into_bytes()
+        written(odd, &members).into_bytes()
+    }
+
+    /// That of a payload.
+    fn number(&self) -> u32 {
+        // FNV-1a, so that two payloads have two of them.
+        let mix = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        self.payload.bytes().fold(0x811c_9dc5, mix)
     }
 
     /// What the signer does not write itself.
@@ -240,8 +255,8 @@ fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-fn written(members: &Map<String, Value>) -> String {
-    let odd = ODD.iter().map(|(name, value)| format!("\"{name}\" :  {value}"));
+fn written(odd: &[(&str, &str)], members: &Map<String, Value>) -> String {
+    let odd = odd.iter().map(|(name, value)| format!("\"{name}\" :  {value}"));
     let members = members.iter().map(|(name, value)| format!("{} : {value}", json!(name)));
     format!("{{ {} }}", odd.chain(members).collect::<Vec<_>>().join(" ,\n "))
 }

@@ -37,6 +37,8 @@ pub(super) enum Expected {
     TwoKeys(Oracle),
     /// Whatever it is, no other delivery.
     OneKeyIfAny,
+    /// Whatever it is, a delivery that can be told from others.
+    KeyIfAny,
     /// Whatever it is, without a panic.
     Anything,
 }

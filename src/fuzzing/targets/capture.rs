@@ -87,12 +87,15 @@ impl Capture {
         };
         let time = time.unwrap_or_default();
         let [new, old] = SECRETS.map(|secret| tag(scheme, secret, id, time, &self.body));
+        let empty = tag_of(scheme, b"", &content(scheme, id, time, &self.body));
         let mut capture = self.clone();
         for (name, value) in &mut capture.headers {
             if name.as_str().eq_ignore_ascii_case(signature_header(scheme))
                 || alias(scheme, signature_header(scheme)) == Some(name.as_str())
             {
-                *value = value.replace("$new", &new).replace("$old", &old);
+                let tags = [("$new", &new), ("$old", &old), ("$empty", &empty)];
+                *value =
+                    tags.iter().fold(value.clone(), |text, (name, tag)| text.replace(name, tag));
             }
         }
         capture
@@ -210,14 +213,6 @@ fn in_time(format: TimeFormat, text: &str) -> Result<&str, Refused> {
 
 /// The tag in its one spelling.
 fn tag(scheme: &Scheme, secret: &str, id: &str, time: &str, body: &[u8]) -> String {
-    let part = |part| match part {
-        &Part::Body => body,
-        &Part::Id => id.as_bytes(),
-        &Part::SentAt => time.as_bytes(),
-        Part::Literal(text) => text.as_bytes(),
-        other => panic!("the oracle does not know {other:?}"),
-    };
-    let content = scheme.content.iter().map(part).collect::<Vec<&[u8]>>().concat();
     let key = match &scheme.key {
         KeyFormat::Raw => secret.as_bytes().to_vec(),
         KeyFormat::Base64 { prefix } => {
@@ -225,7 +220,19 @@ fn tag(scheme: &Scheme, secret: &str, id: &str, time: &str, body: &[u8]) -> Stri
         }
         other => panic!("the oracle does not know {other:?}"),
     };
-    tag_of(scheme, &key, &content)
+    tag_of(scheme, &key, &content(scheme, id, time, body))
+}
+
+/// What is signed.
+fn content(scheme: &Scheme, id: &str, time: &str, body: &[u8]) -> Vec<u8> {
+    let part = |part| match part {
+        &Part::Body => body,
+        &Part::Id => id.as_bytes(),
+        &Part::SentAt => time.as_bytes(),
+        Part::Literal(text) => text.as_bytes(),
+        other => panic!("the oracle does not know {other:?}"),
+    };
+    scheme.content.iter().map(part).collect::<Vec<&[u8]>>().concat()
 }
 
 /// The tag of the content in its one spelling, in lower case where either counts.

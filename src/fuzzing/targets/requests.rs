@@ -1,7 +1,7 @@
 //! A request that somebody wrote, for a scheme that somebody chose.
 //!
-//! `$tag` and `$old` in it stand for the right tags of just this request under either key, and `$sha` for the
-//! digest of its body, since no fuzzer guesses one.
+//! `$tag` and `$old` in it stand for the right tags of just this request under either key, `$empty` for the tag
+//! under a key that is none, and `$sha` for the digest of its body, since no fuzzer guesses one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -99,7 +99,8 @@ impl Requests {
             Field::Header(_) => &mut parts[1],
             _ => &mut parts[2],
         };
-        for ((name, _), key) in TAGS.iter().zip(&self.keys) {
+        let keys = TAGS.iter().map(|(name, _)| *name).zip(self.keys.iter().map(Vec::as_slice));
+        for (name, key) in keys.chain([("$empty", b"".as_slice())]) {
             let tag = |Message { contents, .. }: &Message| {
                 let tag = capture::tag_of(&self.scheme, key, &contents[variant % contents.len()]);
                 let encoded = utf8_percent_encode(&tag, NON_ALPHANUMERIC);

@@ -68,6 +68,20 @@ fn s5_what_is_let_in_unsigned_is_found() {
             "its body is ``",
         ),
         (
+            "what is too long to be verified in memory",
+            GITHUB,
+            |verifier, request| unless(request.body().len() > 100_000, verifier, request),
+            Oracle::RefusesForged,
+            "spaces",
+        ),
+        (
+            "a HEAD is harmless",
+            presets::MAILGUN,
+            |verifier, request| unless(request.method() == Method::HEAD, verifier, request),
+            Oracle::RefusesForged,
+            "its method is HEAD",
+        ),
+        (
             "a test",
             presets::SHOPIFY,
             |verifier, request| {

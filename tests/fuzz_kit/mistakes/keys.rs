@@ -39,6 +39,26 @@ fn s5_keys_of_deliveries_that_are_wrong_are_found() {
             "signed again",
         ),
         (
+            "what lacks an id that nobody signs has no key",
+            presets::GITHUB,
+            |verifier, request| {
+                let is_there = request.headers().contains_key("x-github-delivery");
+                key(verifier, request).map(|key| if is_there { key } else { Vec::new() })
+            },
+            Oracle::OneKey,
+            "it has no key",
+        ),
+        (
+            "the signed bytes count only beside an id that nobody signs",
+            GITHUB,
+            |verifier, request| {
+                let is_there = request.headers().contains_key("x-github-delivery");
+                key(verifier, request).map(|key| if is_there { key } else { Vec::new() })
+            },
+            Oracle::OneKey,
+            "`x-github-delivery`, which nobody signs, is missing",
+        ),
+        (
             "one key for all",
             presets::STANDARD_WEBHOOKS,
             |verifier, request| key(verifier, request).map(|_| Vec::from(*b"webhook")),

@@ -1,7 +1,8 @@
 //! What is said of a receiver that changes its mind, of a scheme that no attack is made on, and as a command.
 
 use std::cell::Cell;
-use std::process::Command;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
 
 use super::*;
 
@@ -83,6 +84,75 @@ fn s5_a_finding_is_a_file_of_its_request() {
     }
 }
 
+/// What the printed command sends is the request, however long it is.
+#[test]
+fn s5_a_finding_is_a_command_that_sends_it() {
+    let attack = Attack::new(GITHUB, SECRET).unwrap();
+    let verifier = || builder(GITHUB).build().unwrap();
+    let long: Wrong = |verifier, request| {
+        key(verifier, request).or((request.body().len() > 100_000).then(Vec::new))
+    };
+    let short: Wrong =
+        |verifier, request| key(verifier, request).or((request.body().len() > 9).then(Vec::new));
+    for (wrong, is_long) in [(long, true), (short, false)] {
+        let finding = attack.run(&Wrapped(verifier(), wrong), 20_000, 1).unwrap_err();
+        assert_eq!(finding.request.body().len() > 100_000, is_long, "{}", finding.what);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let command = finding.to_curl().replace("127.0.0.1:3000", &address);
+        let mut shell = Command::new("sh").stdin(Stdio::piped()).spawn().unwrap();
+        shell.stdin.take().unwrap().write_all(command.as_bytes()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let (head, body) = received(stream);
+        assert!(shell.wait().unwrap().success());
+        assert!(body == *finding.request.body(), "{} bytes arrived", body.len());
+        let head = head.to_lowercase();
+        for (name, value) in finding.request.headers() {
+            let value = value.to_str().unwrap().to_lowercase();
+            assert!(
+                head.contains(&format!("\r\n{name}: {value}\r\n")),
+                "{name}: {value} in {head}"
+            );
+        }
+    }
+}
+
+/// A request as it arrives, which is answered with 200.
+fn received(stream: std::net::TcpStream) -> (String, Vec<u8>) {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        reader.read_line(&mut head).unwrap();
+    }
+    let length = head.to_lowercase();
+    let length = length.split("\r\ncontent-length: ").nth(1).unwrap();
+    let mut body = vec![0; length.split("\r\n").next().unwrap().parse().unwrap()];
+    if head.to_lowercase().contains("100-continue") {
+        reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+    }
+    reader.read_exact(&mut body).unwrap();
+    reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+    (head, body)
+}
+
+/// What is wrong with two keys shows in two requests.
+#[test]
+fn s5_a_finding_about_keys_has_both_requests_and_their_keys() {
+    let attack = Attack::new(presets::STANDARD_WEBHOOKS, SECRET).unwrap();
+    let verifier = builder(presets::STANDARD_WEBHOOKS).build().unwrap();
+    let wrong: Wrong = |verifier, request| key(verifier, request).map(|_| b"webhook".to_vec());
+    let finding = attack.run(&Wrapped(verifier, wrong), 20_000, 1).unwrap_err();
+    assert_eq!(finding.oracle, Oracle::TwoKeys, "{finding}");
+    let text = finding.to_string();
+    assert!(text.contains("the key is `webhook`"), "{finding}");
+    assert!(text.contains("> request.http") && text.contains("> genuine.http"), "{finding}");
+    assert!(text.contains(&format!("doctor --at {NOW}`")), "{finding}");
+    assert!(text.contains("If you tell deliveries apart by something else"), "{finding}");
+    let genuine = finding.genuine.as_ref().unwrap();
+    let is_same = |name: &str| genuine.headers().get(name) == finding.request.headers().get(name);
+    assert!(!is_same("webhook-id") && !is_same("webhook-signature"), "{finding}");
+}
+
 struct Picky<'v>(&'v Verifier, &'static [u8]);
 
 impl Receiver for Picky<'_> {
@@ -115,6 +185,40 @@ fn s5_ids_and_bodies_are_as_the_partner_has_them() {
     let long = attack.run(&receiver, 20_000, 1).unwrap_err();
     assert!(long.request.body().len() > 4_096, "{long}");
     let attack = attack.max_body(4_096);
+    attack.run(&receiver, 20_000, 1).unwrap();
+}
+
+/// Nor is one that reads the body first.
+#[test]
+fn s5_bodies_are_as_the_partner_has_them() {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Opened {
+        #[serde(rename = "action")]
+        _action: String,
+        number: u32,
+    }
+    for scheme in [presets::GITHUB, presets::STANDARD_WEBHOOKS] {
+        let receiver = Wrapped(builder(scheme.clone()).build().unwrap(), |verifier, request| {
+            let opened: Opened = serde_json::from_slice(request.body()).ok()?;
+            let key = key(verifier, request)?;
+            (opened.number > 0).then_some(key)
+        });
+        let attack = || Attack::new(scheme.clone(), SECRET).unwrap();
+        let finding = attack().run(&receiver, 100, 1).unwrap_err();
+        assert_eq!(finding.oracle, Oracle::AcceptsGenuine, "{finding}");
+        let attack = attack().bodies(|n| format!(r#"{{"action":"opened","number":{n}}}"#));
+        attack.run(&receiver, 20_000, 1).unwrap();
+    }
+    // What the scheme has in the body is there as well.
+    let scheme = common::SHORTLINKS;
+    let receiver = Wrapped(builder(scheme.clone()).build().unwrap(), |verifier, request| {
+        let json: Value = serde_json::from_slice(request.body()).ok()?;
+        json.get("link")?.as_str().filter(|link| link.starts_with("https://"))?;
+        key(verifier, request)
+    });
+    let attack = Attack::new(scheme, SECRET).unwrap();
+    let attack = attack.bodies(|n| format!(r#"{{"link":"https://example.com/{n}"}}"#));
     attack.run(&receiver, 20_000, 1).unwrap();
 }
 

@@ -59,10 +59,15 @@ pub(super) fn cut_otherwise(attempt: Attempt<'_, '_>) -> Option<Move> {
         && (request.body() != genuine.request.body()
             || request.headers() != genuine.request.headers());
     is_other.then_some(())?;
-    let what = "the signed bytes are cut in another way";
+    let headers = genuine.request.headers().iter().filter_map(|(name, old)| {
+        let new = request.headers().get(name).filter(|new| *new != old)?;
+        Some(format!("`{name}` is {new:?} instead of {old:?}"))
+    });
+    let headers = headers.collect::<Vec<_>>().join(", and ");
+    let what = format!("the signed bytes are cut in another way: {headers}");
     match scheme.allows(Danger::AmbiguousContent) {
         // Nobody can tell; but it may be no second delivery.
-        true => Some(Move { request, what: what.into(), expected: Expected::OneKeyIfAny }),
+        true => Some(Move { request, what, expected: Expected::OneKeyIfAny }),
         false => refused(request, Oracle::RefusesChanged, what),
     }
 }

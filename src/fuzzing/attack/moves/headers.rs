@@ -6,12 +6,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
     Attempt, Expected, Move, binds_body, binds_unsigned, edited, lacks_end, names, place, refused,
-    set, signed_headers, text,
+    set, signed, signed_headers, text,
 };
-use crate::fuzzing::attack::genuine::Genuine;
 use crate::fuzzing::finding::Oracle;
-use crate::scheme::{Field, KeyId, Layout};
-use crate::verify::mac;
+use crate::scheme::{Field, Identity, KeyId, Layout};
 
 /// What says how to read a body.
 pub(super) const CONTENT_TYPES: [&str; 5] = [
@@ -71,7 +69,7 @@ pub(super) fn signed_header(attempt: Attempt<'_, '_>) -> Option<Move> {
     refused(request, Oracle::RefusesChanged, format!("header `{header}` was `{old}`"))
 }
 
-/// An id or an event type that nobody signs.
+/// An id or an event type that nobody signs, and that has another value or is missing.
 pub(super) fn unsigned_header(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
     let scheme = &attack.scheme;
@@ -79,13 +77,23 @@ pub(super) fn unsigned_header(attempt: Attempt<'_, '_>) -> Option<Move> {
     let id = scheme.id.as_ref().and_then(Field::as_header);
     let events = scheme.events().iter().filter_map(Field::as_header);
     let others = id.into_iter().chain(events).filter(|it| !signed.contains(it));
-    let others: Vec<&str> =
-        others.filter(|it| !binds_unsigned(attack) || Some(*it) != id).collect();
-    let header = choices.any(&others)?;
+    let header = choices.any(&others.collect::<Vec<_>>())?;
     let mut request = genuine.request.clone();
-    set(&mut request, header, choices.one(&["other", "1", "x-y"]))?;
-    let what = format!("header `{header}`, which nobody signs, has another value");
-    Some(Move { request, what, expected: Expected::OneKeyIfAny })
+    let what = match choices.any(&["other", "1", "x-y", ""]).filter(|other| !other.is_empty()) {
+        Some(other) => set(&mut request, header, other).map(|()| "has another value")?,
+        None => request.headers_mut().remove(header).map(|_| "is missing")?,
+    };
+    let what = format!("header `{header}`, which nobody signs, {what}");
+    if Some(header) != id || !binds_unsigned(attack) {
+        return Some(Move { request, what, expected: Expected::OneKeyIfAny });
+    }
+    // With another id it may be another delivery, but none that nobody can tell from others.
+    let is_there = request.headers().contains_key(header);
+    match scheme.identity {
+        Identity::IdAndContent => Some(Move { request, what, expected: Expected::KeyIfAny }),
+        Identity::UnsignedId if !is_there => refused(request, Oracle::RefusesMissing, what),
+        _ => None,
+    }
 }
 
 /// A header that has to say something, and does not, or says something else as well.
@@ -111,12 +119,7 @@ pub(super) fn key_id(attempt: Attempt<'_, '_>) -> Option<Move> {
     let scheme = &attack.scheme;
     let key_id = scheme.key_id.as_ref()?;
     let (signed, oracle) = match choices.rarely(2) {
-        true => {
-            let empty = mac::Key::new(scheme.algorithm, b"");
-            let forger = attack.signer(choices).with_key(empty);
-            let forged = Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at);
-            (forged.ok()?.request, Oracle::RefusesForged)
-        }
+        true => (signed::with_key(attack, genuine, choices, b"")?, Oracle::RefusesForged),
         false => (genuine.request.clone(), Oracle::RefusesChanged),
     };
     let mut request = signed.clone();

@@ -1,10 +1,15 @@
 //! What somebody signs: the partner once more, or somebody without its secret.
 
+use bytes::Bytes;
+use http::Request;
+
 use super::{Attempt, Expected, Move, place, refused};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::{Content, Genuine, out_of_time};
+use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Algorithm, Identity, Part};
+use crate::sign::Signer;
 use crate::verify::mac;
 
 /// The partner's next attempt.
@@ -98,7 +103,7 @@ pub(super) fn out_of_tolerance(attempt: Attempt<'_, '_>) -> Option<Move> {
 
 /// With a key that anybody can guess.
 pub(super) fn signed_with_another_key(attempt: Attempt<'_, '_>) -> Option<Move> {
-    let Attempt { attack, genuine, now, choices } = attempt;
+    let Attempt { attack, genuine, choices, .. } = attempt;
     let (key, what): (&[u8], &str) = choices.one(&[
         (b"".as_slice(), "an empty key"),
         (b"secret".as_slice(), "the key `secret`"),
@@ -106,15 +111,29 @@ pub(super) fn signed_with_another_key(attempt: Attempt<'_, '_>) -> Option<Move> 
         (b"undefined".as_slice(), "the key `undefined`"),
         (b"whsec_".as_slice(), "the key `whsec_`"),
     ]);
-    let key = mac::Key::new(attack.scheme.algorithm, key);
-    let forger = attack.signer(choices).with_key(key);
-    let forged = Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at);
-    let request = forged.ok()?.request;
-    // In a test that may be the right one.
-    if attack.right.verify_at(request.clone(), now).is_ok() {
-        return None;
-    }
+    let request = with_key(attack, genuine, choices, key)?;
     refused(request, Oracle::RefusesForged, format!("it is signed with {what}"))
+}
+
+/// The same message with the signature of another key. `None` if that is a key of the receiver's, as it may be
+/// in a test: which no receiver is asked, not even ours, or it could not be attacked.
+pub(super) fn with_key(
+    attack: &Attack,
+    genuine: &Genuine,
+    choices: &mut Choices<'_>,
+    key: &[u8],
+) -> Option<Request<Bytes>> {
+    let sign = |signer: &Signer| {
+        let signed = Genuine::sign(attack, signer, genuine.content.clone(), genuine.sent_at);
+        signed.ok().map(|it| it.request)
+    };
+    let key = mac::Key::new(attack.scheme.algorithm, key);
+    let forged = sign(&attack.signer(choices).with_key(key))?;
+    let is_forged = |right: Request<Bytes>| {
+        (right.uri(), right.headers(), right.body())
+            != (forged.uri(), forged.headers(), forged.body())
+    };
+    attack.signers().filter_map(sign).all(is_forged).then_some(forged)
 }
 
 /// With the right key, by another algorithm, and saying so.

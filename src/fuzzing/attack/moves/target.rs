@@ -8,7 +8,8 @@ use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Field, Part};
 
 /// Those that have a body, and that somebody may take for harmless.
-pub(super) const METHODS: [Method; 4] = [Method::PUT, Method::GET, Method::DELETE, Method::OPTIONS];
+pub(super) const METHODS: [Method; 6] =
+    [Method::PUT, Method::GET, Method::DELETE, Method::OPTIONS, Method::HEAD, Method::PATCH];
 
 pub(super) fn method(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
