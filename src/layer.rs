@@ -190,7 +190,6 @@ where
                         Err(rejection) => State::Refused { rejection: Some(rejection) },
                     }
                 }
-                // Until here, and not only until the body is read, it counts as held.
                 StateProjection::Inner { future } => return future.poll(cx),
                 StateProjection::Refused { rejection } => {
                     let rejection = rejection.take().unwrap_or(Rejection::BodyAborted);

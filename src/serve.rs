@@ -1,7 +1,7 @@
 //! An HTTP/1.1 server for a public endpoint.
 //!
 //! It exists because a webhook endpoint is open to anyone: a client that sends its headers slowly,
-//! or never, is dropped. HTTP/2 and TLS are for the proxy in front of it.
+//! or never, or does not read its answer, is dropped. HTTP/2 and TLS are for the proxy in front of it.
 
 use std::fmt;
 use std::pin::pin;
@@ -19,6 +19,10 @@ use tokio::task::JoinSet;
 use tower_service::Service;
 
 use crate::error::BoxError;
+
+mod stream;
+
+use stream::Stream;
 
 /// How long to leave `accept` alone when it fails, as it does without a free file descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -77,8 +81,8 @@ pub struct Serve<S> {
 }
 
 impl<S> Serve<S> {
-    /// How long a client may take to send its headers, and how long a connection may be idle
-    /// between requests: 10 s unless changed.
+    /// How long a client may take to send its headers, or to read some of its answer, and how long a connection
+    /// may be idle between requests: 10 s unless changed.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.header_timeout = timeout;
         self
@@ -154,7 +158,7 @@ impl<S> Serve<S> {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Stream::new(stream, self.header_timeout)), service);
         let connection = graceful.watch(connection);
         async move {
             if let Err(error) = connection.await {

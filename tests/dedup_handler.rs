@@ -8,10 +8,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{Response, StatusCode, header};
+use axum::http::{Request, Response, StatusCode, header};
 use bytes::Bytes;
+use http_body_util::Full;
 use inhook::dedup::{Claim, Dedup, DedupError, Ticket};
 use inhook::inbox::Settled;
+use inhook::layer::BodyBudget;
 use inhook::testing::FakeClock;
 use inhook::{DedupLayer, MemoryDedup, Verifier, VerifyLayer, presets};
 use tokio::sync::{Semaphore, mpsc};
@@ -19,7 +21,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 mod common;
 use common::SECRET;
-use common::guard::{BoxError, Counted, answer, body, delivery, guarded, message, partner};
+use common::guard::{BoxError, Counted, answer, body, delivery, guarded, message, partner, verify};
 
 #[tokio::test]
 async fn a_panic_is_500_and_the_next_attempt_runs() {
@@ -321,6 +323,37 @@ async fn f5_a_client_that_hangs_up_does_not_stop_the_handler() {
     let copy = service.oneshot(partner.valid(&message("1"))).await.unwrap();
     assert_eq!((copy.status(), &*body(copy).await), (StatusCode::OK, &b""[..]));
     assert_eq!(counted.runs(), 1);
+}
+
+/// Whoever hangs up can't have more bodies in memory than the budget has room for.
+#[tokio::test]
+async fn f5_a_handler_that_goes_on_has_its_share_of_the_budget() {
+    let budget = BodyBudget::new(1 << 20);
+    let layer = DedupLayer::new(Arc::new(MemoryDedup::new()));
+    let gate = Arc::new(Semaphore::new(0));
+    let open = gate.clone();
+    // It has the request, and its body, to its end.
+    let handler = service_fn(move |request: Request<Full<Bytes>>| {
+        let open = open.clone();
+        async move {
+            open.acquire().await?.forget();
+            drop(request);
+            Ok::<_, BoxError>(answer(200))
+        }
+    });
+    let service = verify(presets::STANDARD_WEBHOOKS).body_budget(budget.clone());
+    let service = service.layer(layer.layer(handler));
+    let length = r#"{"type":"ping"}"#.len();
+    let mut call = Box::pin(service.oneshot(partner().valid(&message("1"))));
+    while budget.used() < length {
+        assert!(futures_poll(call.as_mut()).await.is_pending());
+    }
+    drop(call);
+    tokio::task::yield_now().await;
+    assert_eq!(budget.used(), length, "the handler has the body");
+    gate.add_permits(1);
+    layer.drain().await;
+    assert_eq!(budget.used(), 0);
 }
 
 #[tokio::test]

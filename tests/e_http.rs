@@ -321,12 +321,13 @@ async fn e6_every_refusal_before_the_mac_and_of_a_time_is_one_and_the_same_401()
 #[tokio::test]
 async fn bodies_in_memory_have_a_budget_and_give_it_back() {
     let budget = BodyBudget::new(1_000);
-    // The inner service answers when it is told to.
+    // The inner service answers when it is told to, and has the body until then.
     let (go, gone) = tokio::sync::watch::channel(false);
-    let wait = post(move || {
+    let wait = post(move |body: Bytes| {
         let mut gone = gone.clone();
         async move {
             gone.wait_for(|go| *go).await.unwrap();
+            drop(body);
         }
     });
     let app = Router::new().route("/hook", wait).route_layer(layer().body_budget(budget.clone()));
@@ -352,6 +353,71 @@ async fn bodies_in_memory_have_a_budget_and_give_it_back() {
         tokio::task::yield_now().await;
     }
     assert_eq!(status(&post_signed(&address, &body, "m2", "").await), 200);
+}
+
+/// Anybody can send bodies that never end. They hold up no others for longer than a second.
+#[tokio::test]
+async fn e3_bodies_that_stall_give_way_to_new_ones() {
+    let budget = BodyBudget::new(4_000);
+    let address = start_intake(layer().body_budget(budget.clone())).await;
+    let mut stalled = Vec::new();
+    for id in 0..4 {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        // Nobody signed it; that shows at its end.
+        let request =
+            head("POST", &signed("x", &format!("stalled-{id}")), "content-length: 1000\r\n");
+        stream.write_all((request + &"x".repeat(999)).as_bytes()).await.unwrap();
+        stalled.push(stream);
+    }
+    while budget.used() < 4 * 999 {
+        tokio::task::yield_now().await;
+    }
+    let start = Instant::now();
+    let mut refused = 0;
+    while status(&post_signed(&address, "{\"genuine\":1}", "genuine", "").await) != 200 {
+        refused += 1;
+        assert!(start.elapsed() < Duration::from_secs(5), "the deadline of the bodies is 10 s");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(refused > 0, "each has a second");
+    // The oldest one was refused; the others have their room, and their time.
+    assert_eq!(status(&read_response(&mut stalled[0]).await), 503);
+    assert_eq!(budget.used(), 3 * 999);
+    for stream in &mut stalled[1..] {
+        stream.write_all(b"x").await.unwrap();
+        assert_eq!(status(&read_response(stream).await), 401);
+    }
+    assert_eq!(budget.used(), 0);
+}
+
+/// What is answered to somebody who does not read it takes memory and a connection.
+#[tokio::test]
+async fn e3_a_client_that_does_not_read_is_dropped() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new().route("/hook", post(|| async { "x".repeat(10_000) }));
+    let timeout = Duration::from_millis(300);
+    tokio::spawn(serve(listener, app).header_timeout(timeout).run(std::future::pending()));
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let stream = socket.connect(address).await.unwrap();
+    let request = b"POST /hook HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
+    let closed = async {
+        loop {
+            stream.writable().await.unwrap();
+            match stream.try_write(request) {
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) => return error,
+            }
+        }
+    };
+    let error = tokio::time::timeout(Duration::from_secs(20), closed).await;
+    let error = error.expect("it is answered and answered").kind();
+    assert!(
+        [std::io::ErrorKind::ConnectionReset, std::io::ErrorKind::BrokenPipe].contains(&error),
+        "{error}"
+    );
 }
 
 #[tokio::test]

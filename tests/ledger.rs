@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use inhook::clock::Clock;
 use inhook::inbox::{
     Filter, Inbox, InboxError, LeaseOptions, Ledger, LedgerError, OnDeadDuplicate, Outcome, Put,
@@ -166,6 +167,60 @@ async fn a_row_that_cannot_be_read_is_a_dead_letter_and_holds_up_no_other() {
     assert_counts(&path);
 }
 
+/// Whatever is wrong with a row, the others are leased, and an operator finds it.
+#[tokio::test]
+async fn a_damaged_row_holds_up_no_other_and_is_listed() {
+    let many = (0..40_000).map(|n| format!("h{n}: \r\n")).collect::<String>();
+    let many = format!("headers = CAST('{many}' AS BLOB)");
+    let lapsed = "state = 1, due_at = 1, started_at = 1";
+    for (damage, is_leased) in [
+        ("attempts = -5", true),
+        ("total_attempts = 9000000000", true),
+        (many.as_str(), false),
+        ("source = CAST(x'ff' AS TEXT)", false),
+        ("key = x'01'", false),
+        (&format!("key = x'01', {lapsed}"), false),
+        (&format!("attempts = 9000000000, {lapsed}"), false),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("inbox.db");
+        let inbox = SqliteInbox::open(&path).await.unwrap();
+        for id in ["1", "bad", "2"] {
+            inbox.put(delivery(id)).await.unwrap();
+        }
+        let is_lapsed = damage.contains(lapsed);
+        let db = Connection::open(&path).unwrap();
+        if is_lapsed {
+            let moved =
+                "UPDATE count SET deliveries = deliveries + iif(state, 1, -1) WHERE state < 2";
+            db.execute_batch(moved).unwrap();
+        }
+        db.execute_batch(&format!("UPDATE delivery SET {damage} WHERE id = 'bad'")).unwrap();
+        let leased = jobs(&inbox).await;
+        let all: &[&str] = if is_leased { &["1", "bad", "2"] } else { &["1", "2"] };
+        assert_eq!(leased, all, "{:.60}", damage);
+        if is_lapsed {
+            // It is a suspect, if it is not dead yet.
+            let suspects = inbox.lease(LeaseOptions::suspect(LEASE, 5)).await.unwrap();
+            assert!(suspects.jobs.is_empty(), "{damage}: {suspects:?}");
+        }
+        let state = if is_leased { State::Leased } else { State::Dead };
+        let listed = inbox.list(Filter::state(state)).await.unwrap();
+        assert!(listed.iter().any(|entry| entry.id.as_deref() == Some("bad")), "{:.60}", damage);
+        assert_counts(&path);
+        inbox.put(delivery("3")).await.unwrap();
+    }
+}
+
+#[test]
+fn a_record_of_more_headers_than_there_can_be_is_none() {
+    let record = Record::new(delivery("1"), true).to_bytes();
+    let end = record.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 2;
+    let more = (0..40_000).map(|n| format!("h{n}: \r\n")).collect::<String>();
+    let bytes = [&record[..end], more.as_bytes(), &record[end..]].concat();
+    Record::from_bytes(&bytes.into()).unwrap_err();
+}
+
 /// The counts that are kept are the counts that there are.
 fn assert_counts(path: &Path) {
     let db = Connection::open(path).unwrap();
@@ -242,6 +297,32 @@ async fn files_that_are_not_an_inbox_are_refused() {
     let missing = directory.path().join("no/such/directory.db");
     let error = SqliteInbox::open(&missing).await.unwrap_err().to_string();
     assert!(error.contains("no/such/directory.db"), "{error}");
+}
+
+/// What is remembered is the record, and not all that came with it.
+#[tokio::test]
+async fn a_memory_inbox_keeps_nothing_of_what_was_read_from_the_network() {
+    struct Read(Vec<u8>, #[expect(dead_code, reason = "it is counted")] Arc<()>);
+    impl AsRef<[u8]> for Read {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    let read = Arc::new(());
+    let (inbox, mut request) = (MemoryInbox::new(), request("1", "{}"));
+    let bytes =
+        Bytes::from_owner(Read(b"{} value of a header, and a cookie".to_vec(), read.clone()));
+    *request.body_mut() = bytes.slice(..2);
+    let value = http::HeaderValue::from_maybe_shared(bytes.slice(3..8)).unwrap();
+    request.headers_mut().insert("x-other", value);
+    drop(bytes);
+    let verifier = Verifier::new("acme", presets::GITHUB, SECRET).unwrap();
+    inbox.put(verifier.verify(request).unwrap()).await.unwrap();
+    assert_eq!(Arc::strong_count(&read), 1);
+    let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
+    assert_eq!(batch.jobs[0].headers().get("x-other").unwrap(), "value");
+    assert_eq!(batch.jobs[0].headers().get("x-github-event").unwrap(), "push");
+    assert_eq!(&**batch.jobs[0].body(), b"{}");
 }
 
 #[cfg(unix)]

@@ -83,6 +83,73 @@ async fn a_bad_row_fails_alone() {
     assert_eq!(inbox.check_integrity().await.unwrap(), Vec::<String>::new());
 }
 
+/// It stands still, and panics when it is told to.
+#[derive(Debug, Default)]
+struct Broken(std::sync::atomic::AtomicBool);
+
+impl inhook::clock::Clock for Broken {
+    fn now(&self) -> std::time::SystemTime {
+        assert!(!self.0.load(std::sync::atomic::Ordering::SeqCst), "a broken clock");
+        std::time::SystemTime::UNIX_EPOCH
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+/// Such as a clock of the user's; all deliveries need the one thread that writes.
+#[tokio::test]
+async fn what_panics_in_a_transaction_fails_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Broken::default());
+    let inbox = SqliteInbox::options().clock(clock.clone());
+    let inbox = inbox.open(directory.path().join("inbox.db")).await.unwrap();
+    inbox.put(delivery("1")).await.unwrap();
+    clock.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    let error = inbox.put(delivery("2")).await.unwrap_err();
+    assert!(matches!(error, InboxError::Unavailable(_)), "{error}");
+    clock.0.store(false, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(inbox.put(delivery("2")).await.unwrap(), Put::New);
+    assert_eq!(jobs(&inbox).await, ["1", "2"]);
+    assert_eq!(inbox.check_integrity().await.unwrap(), Vec::<String>::new());
+}
+
+/// A duplicate of a large delivery is no more work than one of a small one, unless it is as long itself.
+#[tokio::test]
+async fn a_small_duplicate_is_a_small_step() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = SqliteInbox::open(directory.path().join("inbox.db")).await.unwrap();
+    let scheme = inhook::scheme::Scheme {
+        identity: inhook::scheme::Identity::UnsignedId,
+        ..presets::GITHUB
+    };
+    let verifier = Verifier::new("acme", scheme, SECRET).unwrap();
+    let of = |id: &str, length: usize| {
+        let body = format!(r#"{{"filler":"{}"}}"#, "x".repeat(length));
+        verifier.verify(request(id, &body)).unwrap()
+    };
+    for (id, length) in [("large", 16 << 20), ("small", 1)] {
+        assert_eq!(inbox.put(of(id, length)).await.unwrap(), Put::New);
+    }
+    let time = async |id: &str| {
+        let duplicate = of(id, 2);
+        let start = Instant::now();
+        for _ in 0..30 {
+            assert_eq!(inbox.put(duplicate.clone()).await.unwrap(), Put::Duplicate);
+        }
+        start.elapsed()
+    };
+    // Side by side, and the best of three, because of whatever else the machine does.
+    let mut ratio = f64::MAX;
+    for _ in 0..3 {
+        let (large, small) = (time("large").await, time("small").await);
+        ratio = ratio.min(large.as_secs_f64() / small.as_secs_f64());
+    }
+    assert!(ratio < 5.0, "a duplicate of 16 MiB takes {ratio:.1} times as long");
+    assert_eq!(inbox.stats().await.unwrap().changed_duplicates, 180);
+}
+
 #[tokio::test]
 async fn a_step_that_fails_half_way_changes_nothing_and_the_others_are_counted() {
     let directory = tempfile::tempdir().unwrap();

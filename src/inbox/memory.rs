@@ -131,7 +131,7 @@ impl Inbox for MemoryInbox {
     }
 
     async fn put_record(&self, record: Record) -> Result<Put, InboxError> {
-        let put = self.shelf().put(record, self.now(), self.limits)?;
+        let put = self.shelf().put(record.detached(), self.now(), self.limits)?;
         if put != Put::Duplicate {
             self.wake();
         }

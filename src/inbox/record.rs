@@ -105,6 +105,21 @@ impl Record {
         &self.body
     }
 
+    /// The same in buffers of its own. What arrived is in slices of what was read from the network, which would
+    /// be kept as a whole: other headers with it, and the body's share of a [`BodyBudget`](crate::BodyBudget).
+    pub(crate) fn detached(self) -> Self {
+        let mut headers = HeaderMap::with_capacity(self.headers.keys_len());
+        for (name, value) in &self.headers {
+            // What was a header is one, and there are no more than before.
+            let name = HeaderName::from_bytes(name.as_str().as_bytes());
+            if let (Ok(name), Ok(mut own)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
+                own.set_sensitive(value.is_sensitive());
+                let _ = headers.try_append(name, own);
+            }
+        }
+        Self { headers, body: Bytes::copy_from_slice(&self.body), ..self }
+    }
+
     /// About how many bytes it takes.
     pub(crate) fn bytes(&self) -> usize {
         let headers = self.headers.iter();
@@ -240,7 +255,8 @@ pub(crate) fn decode_headers(block: &Bytes) -> Result<HeaderMap, RecordError> {
         let (name, value) = split(&line, b": ").ok_or(RecordError)?;
         let name = HeaderName::from_bytes(&name).map_err(|_| RecordError)?;
         let value = HeaderValue::from_maybe_shared(value).map_err(|_| RecordError)?;
-        headers.append(name, value);
+        // There may be more of them than a map holds.
+        headers.try_append(name, value).map_err(|_| RecordError)?;
     }
     Ok(headers)
 }

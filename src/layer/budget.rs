@@ -1,10 +1,21 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::verify::Rejection;
 
-/// How many bytes of bodies may be in memory: those that are arriving, and those whose request is
-/// not answered yet. They count as they arrive; nothing is reserved on a sender's word.
+/// How long each body may take to arrive, whoever else wants room.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How many bytes of bodies may be in memory: those that are arriving, and those that anybody still has, be it a
+/// handler that goes on after its client hung up. What a `MemoryInbox` has stored counts there and not here. They
+/// count as they arrive; nothing is reserved on a sender's word.
+///
+/// While it is full, a body that has been arriving for more than a second gives way to a new one, the oldest
+/// first: it is answered 503. Else anybody could fill it with bodies that never end, which nobody has verified.
 #[derive(Debug, Clone)]
 pub struct BodyBudget {
     pub(super) shared: Arc<Budget>,
@@ -13,50 +24,158 @@ pub struct BodyBudget {
 impl BodyBudget {
     /// A budget of this many bytes.
     pub fn new(max: usize) -> Self {
-        Self { shared: Arc::new(Budget { max, used: AtomicUsize::new(0) }) }
+        Self { shared: Arc::new(Budget { max, state: Mutex::default() }) }
     }
 
     /// How many bytes are in memory now.
     pub fn used(&self) -> usize {
-        self.shared.used.load(Ordering::Relaxed)
+        self.shared.state().used
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Budget {
     max: usize,
-    used: AtomicUsize,
+    state: Mutex<State>,
 }
 
-/// The share of the budget that one request uses; given back when the request is answered or
-/// dropped.
+impl Budget {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing under the lock panics.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    used: usize,
+    /// What waits for more of its body, the oldest first.
+    arriving: BTreeMap<u64, Arriving>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Arriving {
+    since: Instant,
+    bytes: usize,
+    waker: Waker,
+}
+
+impl State {
+    /// Takes the room of the oldest body that has had its time.
+    fn evict(&mut self) -> Option<Waker> {
+        let oldest = self.arriving.first_entry()?;
+        if oldest.get().since.elapsed() < GRACE {
+            return None;
+        }
+        let Arriving { bytes, waker, .. } = oldest.remove();
+        self.used = self.used.saturating_sub(bytes);
+        Some(waker)
+    }
+}
+
+/// The share of the budget that one body uses; given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Held {
     budget: Arc<Budget>,
     bytes: usize,
+    /// Its number among those that wait for more, once it did.
+    number: Option<u64>,
 }
 
 impl Held {
     pub(super) fn new(budget: &BodyBudget) -> Self {
-        Self { budget: budget.shared.clone(), bytes: 0 }
+        Self { budget: budget.shared.clone(), bytes: 0, number: None }
     }
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
+    /// So much more of the body is there.
     pub(super) fn add(&mut self, bytes: usize) -> Result<(), Rejection> {
         let max = self.budget.max;
-        let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= max);
-        let added = self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
-        added.map_err(|_| Rejection::Overloaded { max })?;
+        let mut evicted = Vec::new();
+        let mut state = self.budget.state();
+        let fits = loop {
+            match state.used.checked_add(bytes).filter(|used| *used <= max) {
+                Some(used) => break Some(used),
+                None => match state.evict() {
+                    Some(waker) => evicted.push(waker),
+                    None => break None,
+                },
+            }
+        };
+        // The oldest may have been this one.
+        let is_there = match self.number {
+            None => true,
+            Some(number) => match state.arriving.get_mut(&number) {
+                Some(arriving) => {
+                    arriving.bytes = arriving.bytes.saturating_add(bytes);
+                    true
+                }
+                None => false,
+            },
+        };
+        let added = fits.filter(|_| is_there);
+        state.used = added.unwrap_or(state.used);
+        drop(state);
+        evicted.into_iter().for_each(Waker::wake);
+        added.ok_or(Rejection::Overloaded { max })?;
         self.bytes = self.bytes.saturating_add(bytes);
         Ok(())
+    }
+
+    /// There is nothing more of it for now.
+    pub(super) fn wait(&mut self, waker: &Waker) -> Result<(), Rejection> {
+        // It is in nobody's way.
+        if self.bytes == 0 {
+            return Ok(());
+        }
+        let mut state = self.budget.state();
+        match self.number {
+            Some(number) => {
+                let arriving = state.arriving.get_mut(&number).ok_or_else(|| self.evicted())?;
+                arriving.waker.clone_from(waker);
+            }
+            None => {
+                let (bytes, waker) = (self.bytes, waker.clone());
+                let (since, number) = (Instant::now(), state.next);
+                state.next = number.wrapping_add(1);
+                state.arriving.insert(number, Arriving { since, bytes, waker });
+                self.number = Some(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// It is all there: from here on nobody takes its room.
+    pub(super) fn complete(&mut self) -> Result<Self, Rejection> {
+        if let Some(number) = self.number.take() {
+            let arriving = self.budget.state().arriving.remove(&number);
+            if arriving.is_none() {
+                self.bytes = 0;
+                return Err(self.evicted());
+            }
+        }
+        let bytes = std::mem::take(&mut self.bytes);
+        Ok(Self { budget: self.budget.clone(), bytes, number: None })
+    }
+
+    fn evicted(&self) -> Rejection {
+        Rejection::Overloaded { max: self.budget.max }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        if self.bytes == 0 {
+            return;
+        }
+        let mut state = self.budget.state();
+        let is_evicted = self.number.is_some_and(|number| state.arriving.remove(&number).is_none());
+        if !is_evicted {
+            state.used = state.used.saturating_sub(self.bytes);
+        }
     }
 }

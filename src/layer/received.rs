@@ -45,10 +45,13 @@ impl Received {
         let late = |()| Err(Rejection::BodyTimeout { deadline: config.body_deadline });
         for _ in 0..FRAMES_AT_ONCE {
             let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {
-                return deadline.poll(cx).map(late);
+                return match self.held.wait(cx.waker()) {
+                    Ok(()) => deadline.poll(cx).map(late),
+                    Err(rejection) => Poll::Ready(Err(rejection)),
+                };
             };
             match frame {
-                None => return Poll::Ready(Ok(self.take())),
+                None => return Poll::Ready(self.take()),
                 Some(Ok(frame)) => {
                     // Trailers are not signed, so they are dropped.
                     let Ok(data) = frame.into_data() else { continue };
@@ -87,12 +90,30 @@ impl Received {
         Ok(())
     }
 
-    fn take(&mut self) -> Bytes {
-        if self.rest.is_empty() {
-            std::mem::take(&mut self.first)
-        } else {
-            std::mem::take(&mut self.rest).freeze()
-        }
+    /// The body, which counts against the budget for as long as anybody has it: behind a `DedupLayer` the
+    /// handler goes on when the client hangs up, and this future is gone.
+    fn take(&mut self) -> Result<Bytes, Rejection> {
+        let held = self.held.complete()?;
+        let bytes = match self.rest.is_empty() {
+            true => std::mem::take(&mut self.first),
+            false => std::mem::take(&mut self.rest).freeze(),
+        };
+        Ok(match bytes.is_empty() {
+            true => bytes,
+            false => Bytes::from_owner(Counted { bytes, _held: held }),
+        })
+    }
+}
+
+/// Bytes with their share of the budget.
+struct Counted {
+    bytes: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

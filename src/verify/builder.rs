@@ -1,5 +1,6 @@
 //! What a [`Verifier`] is configured with.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::scheme::{Identity, Scheme, Tolerance};
 use crate::secret::{KeyRing, Secret};
 
 /// Sets up a [`Verifier`]; everything is checked once, in [`build`](Self::build).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "nothing is verified until `build` is called"]
 pub struct VerifierBuilder {
     source: String,
@@ -123,5 +124,16 @@ impl VerifierBuilder {
             },
             clock: self.clock,
         })
+    }
+}
+
+impl fmt::Debug for VerifierBuilder {
+    /// Without the URL, in which there may be a password or a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifierBuilder")
+            .field("source", &self.source)
+            .field("scheme", &self.scheme.name)
+            .field("secrets", &self.secrets)
+            .finish_non_exhaustive()
     }
 }

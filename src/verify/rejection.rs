@@ -56,8 +56,8 @@ pub enum Rejection {
         /// The header.
         header: HeaderName,
     },
-    /// More signatures than a rotation needs.
-    #[error("header `{header}` has more than {max} signatures")]
+    /// More signatures than a rotation needs, or a list of more than 4 KiB.
+    #[error("header `{header}` has more than {max} signatures, or more than 4 KiB of them")]
     TooManySignatures {
         /// The header.
         header: HeaderName,

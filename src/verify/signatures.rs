@@ -10,6 +10,9 @@ use crate::scheme::{Encoding, Field, KeyId, Layout, Scheme, SentAt, TimeFormat};
 
 /// How many signatures of one request are compared.
 pub(crate) const MAX_CANDIDATES: usize = 16;
+/// The longest list of them in bytes: twice what so many of the longest kind take. It is gone through for each
+/// secret, so a longer one would cost more than the MAC does.
+const MAX_LIST: usize = 4 << 10;
 
 /// Where the signatures are and how they are written, prepared.
 #[derive(Debug)]
@@ -187,6 +190,9 @@ impl SignatureSpec {
             return Ok(Signatures::One(candidate));
         }
         let list = self.list.ok_or(Malformed::Text)?;
+        if text.len() > MAX_LIST {
+            return Err(Malformed::TooMany);
+        }
         let mut count = 0usize;
         for entry in list.entries(text) {
             match entry.strip_prefix(&*self.prefix) {

@@ -15,7 +15,7 @@ pub(crate) struct PublicUrl {
 
 impl PublicUrl {
     pub(crate) fn parse(text: &str, either_port: bool) -> Result<Self, ConfigError> {
-        let wrong = || ConfigError::Url { url: without_password(text) };
+        let wrong = || ConfigError::Url { url: without_secrets(text) };
         let url: Uri = text.parse().map_err(|_| wrong())?;
         let default_port = match url.scheme() {
             Some(scheme) if *scheme == UriScheme::HTTPS => ":443",
@@ -52,9 +52,12 @@ impl PublicUrl {
     }
 }
 
-/// A text that is no URL, without the password that may be in it: nobody knows where that begins.
-fn without_password(text: &str) -> String {
-    text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("…@{rest}"))
+/// A text that is no URL, without the password that may be in it, of which nobody knows where it begins, and the
+/// query, in which there may be a token.
+fn without_secrets(text: &str) -> String {
+    let (start, rest) = text.rsplit_once('@').map_or(("", text), |(_, rest)| ("…@", rest));
+    let (rest, end) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?…"));
+    format!("{start}{rest}{end}")
 }
 
 /// Without the query.

@@ -66,7 +66,9 @@ async fn a9_no_secret_is_ever_printed() {
     for scheme in [presets::GITHUB, presets::STANDARD_WEBHOOKS, SHORTLINKS] {
         let builder: VerifierBuilder =
             builder(scheme.clone()).secret(Secret::new(OTHER_SECRET).label("old"));
+        let url = format!("https://hook:{WEAK}@hooks.example.com/in?token={WEAK}");
         printed.debug(&builder);
+        printed.debug(&builder.clone().url(url));
         let verifier = builder.build().unwrap();
         printed.debug(&verifier);
         let signer = Signer::new(scheme.clone(), SECRET).unwrap();

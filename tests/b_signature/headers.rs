@@ -184,6 +184,15 @@ fn b12_a_long_list_is_refused_before_anything_is_computed() {
         let malformed = Rejection::MalformedHeader { header };
         assert_eq!(refused(&verifier, carrying(&short, BODY)), malformed);
         verifier.verify(carrying(&format!("{short}{separator}{entry}"), BODY)).unwrap();
+        // Each secret goes through what is none as well, so there are 4 KiB of all that.
+        for (length, is_right) in [(4_096, true), (4_097, false)] {
+            let others = format!("x{separator}").repeat(4_096);
+            let list = format!("{}{entry}", &others[..(length - entry.len()) / 2 * 2]);
+            let list = format!("{}{list}", "x".repeat(length - list.len()));
+            assert_eq!(list.len(), length);
+            let verdict = verifier.verify(carrying(&list, BODY));
+            assert_eq!(verdict.err(), (!is_right).then(|| too_many.clone()), "{length}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params_from_iter};
 
 use super::beside::Beside;
-use super::rows::{CHANGED, RECORD, code, record, state};
+use super::rows::{CHANGED, RECORD, attempts, code, key, record, state, text};
 use crate::delivery::Key;
 use crate::inbox::record::from_millis;
 use crate::inbox::{Detail, Entry, Filter, InboxError, LedgerError, State, Stats};
@@ -119,21 +119,21 @@ fn stats(db: &Connection) -> rusqlite::Result<Stats> {
     Ok(stats)
 }
 
-/// An entry from [`ENTRY`]'s columns.
+/// An entry from [`ENTRY`]'s columns. A damaged row is listed as well: somebody has to find it.
 fn entry(row: &Row<'_>, at: usize) -> rusqlite::Result<Entry> {
     let column = |offset: usize| at.saturating_add(offset);
     Ok(Entry {
         position: row.get::<_, i64>(column(0))?.unsigned_abs(),
-        key: Key::from_bytes(row.get(column(1))?),
+        key: key(row, column(1))?,
         state: state(row.get(column(2))?).unwrap_or(State::Dead),
-        source: row.get(column(3))?,
-        id: row.get(column(4))?,
-        event: row.get(column(5))?,
+        source: text(row, column(3))?.unwrap_or_default(),
+        id: text(row, column(4))?,
+        event: text(row, column(5))?,
         received_at: from_millis(row.get(column(6))?),
-        attempts: row.get(column(7))?,
-        total_attempts: row.get(column(8))?,
-        revivals: row.get(column(9))?,
-        last_error: row.get(column(10))?,
+        attempts: attempts(row, column(7))?,
+        total_attempts: attempts(row, column(8))?,
+        revivals: attempts(row, column(9))?,
+        last_error: text(row, column(10))?,
         expires_at: row.get::<_, Option<i64>>(column(11))?.map(from_millis),
     })
 }

@@ -95,7 +95,11 @@ impl Rows {
         }
         let (code, fence, started_at, expires_at, changed): (i64, i64, i64, Option<i64>, bool) = db
             .prepare_cached(
-                "SELECT state, fence, started_at, expires_at, body IS NOT NULL AND body IS NOT ?2
+                // A body of another length is not read: of `OR`, SQLite computes both sides.
+                "SELECT state, fence, started_at, expires_at, CASE
+                    WHEN body IS NULL THEN 0
+                    WHEN length(body) != length(?2) THEN 1
+                    ELSE body IS NOT ?2 END
                  FROM delivery WHERE key = ?1",
             )?
             .query_row(params![record.key.as_bytes(), &*record.body], |row| {
@@ -284,6 +288,23 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         headers,
         body: row.get::<_, Option<Vec<u8>>>(10)?.unwrap_or_default().into(),
     })
+}
+
+/// A count of attempts, of whatever a damaged row has there.
+pub(super) fn attempts(row: &Row<'_>, at: usize) -> rusqlite::Result<u32> {
+    Ok(u32::try_from(row.get::<_, i64>(at)?).unwrap_or(u32::MAX))
+}
+
+/// A key; of a damaged row one that no delivery has.
+pub(super) fn key(row: &Row<'_>, at: usize) -> rusqlite::Result<Key> {
+    let bytes: Vec<u8> = row.get(at)?;
+    Ok(Key::from_bytes(bytes.try_into().unwrap_or_default()))
+}
+
+/// A text; of a damaged row without what is none.
+pub(super) fn text(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<String>> {
+    let bytes = row.get_ref(at)?.as_bytes_or_null().unwrap_or_default();
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
 }
 
 fn millis(duration: Duration) -> i64 {

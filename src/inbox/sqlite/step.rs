@@ -1,5 +1,6 @@
 //! A piece of work for the thread that writes, and its answer.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -42,7 +43,12 @@ impl Step {
             let result = match turn {
                 // Nothing is done for a caller that has gone.
                 Turn::Run(..) if sender.is_closed() => Err(stopped()),
-                Turn::Run(rows, connection) => step(rows, connection).map_err(inbox_error),
+                // A panic fails this step, and not the thread that all others need.
+                Turn::Run(rows, connection) => {
+                    catch_unwind(AssertUnwindSafe(|| step(rows, connection)))
+                        .unwrap_or_else(|_| Err(rusqlite::Error::UnwindingPanic))
+                        .map_err(inbox_error)
+                }
                 Turn::Refused(error) => Err(error),
             };
             Ended {

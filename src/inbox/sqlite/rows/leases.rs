@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{RECORD, Rows, code, due, millis, record};
+use super::{RECORD, Rows, attempts, code, due, key, millis, record};
 use crate::delivery::Key;
 use crate::inbox::{Batch, Job, LAPSED, Lease, LeaseOptions, Outcome, Settled, State};
 
@@ -75,7 +75,7 @@ impl Rows {
         let (record, fence, attempt, total) = db
             .prepare_cached(&sql)?
             .query_row(params![position, until, options.suspects], |row| {
-                Ok((record(row), row.get::<_, i64>(11)?, row.get(12)?, row.get(13)?))
+                Ok((record(row), row.get::<_, i64>(11)?, attempts(row, 12)?, attempts(row, 13)?))
             })?;
         match record {
             Ok(record) => {
@@ -232,8 +232,7 @@ impl Rows {
         let mut rows = statement.query([now, LAPSED_AT_ONCE])?;
         let mut lapsed = Vec::new();
         while let Some(row) = rows.next()? {
-            let (position, key, attempts) =
-                (row.get(0)?, Key::from_bytes(row.get(1)?), row.get(3)?);
+            let (position, key, attempts) = (row.get(0)?, key(row, 1)?, attempts(row, 3)?);
             let held = self.granted_for(&key, row.get(2)?);
             lapsed.push(Lapsed { position, key, attempts, held });
         }
