@@ -120,10 +120,16 @@ pub fn is_tag(mac: &[u8], candidates: &[&[u8]], encoding: Encoding) -> bool {
     Tag::of(mac).matches_any(candidates.iter().copied(), encoding)
 }
 
-/// The same from the key on: whether one of the texts is the HMAC-SHA256 of the content.
+/// The same from the key on: whether one of the texts is the MAC of the content.
 #[doc(hidden)]
-pub fn is_signed(key: &[u8], content: &[u8], candidates: &[&[u8]], encoding: Encoding) -> bool {
-    let mac = Key::new(Algorithm::HmacSha256, key).mac([content].into_iter());
+pub fn is_signed(
+    algorithm: Algorithm,
+    key: &[u8],
+    content: &[u8],
+    candidates: &[&[u8]],
+    encoding: Encoding,
+) -> bool {
+    let mac = Key::new(algorithm, key).mac([content].into_iter());
     mac.matches_any(candidates.iter().copied(), encoding)
 }
 
