@@ -24,7 +24,7 @@ type Property = fn(&[u8]) -> bool;
 
 /// What a run of the fuzzer left there has another name, and only must not break a property.
 fn replay(target: &str, property: Property) {
-    let (mut accepted, mut refused) = (0, 0);
+    let (mut accepted, mut refused, started) = (0, 0, Instant::now());
     for (name, data) in seeds(target) {
         let verdict = property(&data);
         if name.starts_with("accept_") {
@@ -36,6 +36,10 @@ fn replay(target: &str, property: Property) {
         }
     }
     assert!(accepted >= 10 && refused >= 10, "{target}: {accepted} and {refused} seeds are left");
+    // All of them have a minute.
+    let took = started.elapsed();
+    println!("{target}: {accepted} seeds accepted, {refused} refused, in {took:.1?}");
+    assert!(took < Duration::from_secs(60), "{target}: {took:?}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! S2: Project Wycheproof's vectors of HMAC. A tag that is cut off is refused, also where the vector takes it.
+//! S2: Project Wycheproof's vectors of HMAC, for the three algorithms that Inhook has: HMAC-SHA384 is none of them.
+//! A tag that is cut off is refused, also where the vector takes it.
 
 use bytes::Bytes;
 use http::Request;
@@ -54,5 +55,5 @@ fn s2_every_hmac_vector_gets_its_verdict() {
         }
     }
     println!("{accepted} accepted, {refused} refused");
-    assert!(accepted >= 90 && refused >= 400, "{accepted} and {refused}: there are fewer vectors");
+    assert_eq!((accepted, refused), (99, 419), "there are other vectors");
 }

@@ -210,7 +210,7 @@ impl Attack {
     }
 
     /// So many attempts, made of the same bytes for a seed: the same ones if [`Receiver::now`] stands still.
-    /// 10,000 take one to three seconds in a debug build; some mistakes show in one of a thousand. What it finds is
+    /// 10,000 take some seconds in a debug build; some mistakes show in one of a thousand. What it finds is
     /// made smaller; a panic that it finds is printed once more for each try.
     ///
     /// # Errors

@@ -95,35 +95,27 @@ impl Held {
     /// So much more of the body is there.
     pub(super) fn add(&mut self, bytes: usize) -> Result<(), Rejection> {
         let max = self.budget.max;
-        let mut evicted = Vec::new();
         let mut state = self.budget.state();
-        let fits = loop {
-            match state.used.checked_add(bytes).filter(|used| *used <= max) {
-                Some(used) => break Some(used),
-                None => match state.evict() {
-                    Some(waker) => evicted.push(waker),
-                    None => break None,
-                },
-            }
-        };
+        let mut evicted = Vec::new();
+        while state.used.saturating_add(bytes) > max
+            && let Some(waker) = state.evict()
+        {
+            evicted.push(waker);
+        }
         // The oldest may have been this one.
-        let is_there = match self.number {
-            None => true,
-            Some(number) => match state.arriving.get_mut(&number) {
-                Some(arriving) => {
-                    arriving.bytes = arriving.bytes.saturating_add(bytes);
-                    true
-                }
-                None => false,
-            },
-        };
-        let added = fits.filter(|_| is_there);
-        state.used = added.unwrap_or(state.used);
+        let is_evicted = self.number.is_some_and(|number| !state.arriving.contains_key(&number));
+        let fits = !is_evicted && state.used.saturating_add(bytes) <= max;
+        if fits {
+            state.used = state.used.saturating_add(bytes);
+            let number = self.number.as_ref();
+            if let Some(arriving) = number.and_then(|number| state.arriving.get_mut(number)) {
+                arriving.bytes = arriving.bytes.saturating_add(bytes);
+            }
+            self.bytes = self.bytes.saturating_add(bytes);
+        }
         drop(state);
         evicted.into_iter().for_each(Waker::wake);
-        added.ok_or(Rejection::Overloaded { max })?;
-        self.bytes = self.bytes.saturating_add(bytes);
-        Ok(())
+        if fits { Ok(()) } else { Err(Rejection::Overloaded { max }) }
     }
 
     /// There is nothing more of it for now.

@@ -68,8 +68,13 @@ fn the_default_port_may_be_there_or_not() {
     assert!(!verify("https://a.example:8443/x", "https://a.example/x"));
     assert!(!verify("http://a.example/x", "http://a.example:443/x"));
     // Without a path the port could be the beginning of the body.
-    for url in ["https://a.example", "https://a.example?x=/"] {
+    for (url, shown) in [
+        ("https://a.example", "https://a.example"),
+        // There may be a token in a query.
+        ("https://a.example?x=/", "https://a.example?…"),
+        ("https://me:pass?@a.example?x=/", "…@a.example?…"),
+    ] {
         let built = builder(scheme.clone()).url(url).build().unwrap_err();
-        assert_eq!(built, ConfigError::Url { url: url.into() });
+        assert_eq!(built, ConfigError::Url { url: shown.into() });
     }
 }
