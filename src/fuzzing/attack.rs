@@ -44,6 +44,10 @@ const SHRINKS: usize = 2_000;
 /// ```
 ///
 /// A target of cargo-fuzz has it in a static, and calls [`check`](Self::check) with the data.
+///
+/// What is forged, changed or stale it knows by itself. Of a scheme with items, with JSON in a form, with a body that
+/// nobody signs or with keys that have names it does not know all that makes a message: there a [`Verifier`] of its
+/// own says whether one is complete, and whether two are one delivery.
 #[derive(Debug)]
 pub struct Attack {
     scheme: Scheme,
