@@ -212,21 +212,31 @@ async fn a_transaction_that_is_undone_accepts_nothing_and_counts_nothing() {
 /// An inbox that commits one accept at a time, as if the disk were slow.
 struct Slow {
     inbox: Arc<SqliteInbox>,
-    next: std::cell::Cell<u32>,
+    /// What keeps it from beginning, until all of a burst has come.
+    blocker: Connection,
+    next: u32,
 }
 
 impl Slow {
-    fn delivery(&self) -> inhook::Delivery {
-        let n = self.next.replace(self.next.get() + 1);
-        delivery(&n.to_string())
-    }
-
     /// So many at once: how many were accepted, and how long it took.
-    async fn burst(&self, length: usize) -> (usize, Duration) {
-        let deliveries: Vec<_> = (0..length).map(|_| self.delivery()).collect();
-        let start = Instant::now();
-        let puts = all(deliveries.into_iter().map(|delivery| self.inbox.put(delivery))).await;
-        (puts.iter().filter(|put| put.is_ok()).count(), start.elapsed())
+    async fn burst(&mut self, length: u32) -> (u32, Duration) {
+        let ids = self.next..self.next + length;
+        self.next = ids.end;
+        let put = |id: u32| {
+            let (inbox, delivery) = (self.inbox.clone(), delivery(&id.to_string()));
+            Box::pin(async move { inbox.put(delivery).await })
+        };
+        let mut puts: Vec<_> = ids.map(put).collect();
+        self.blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+        for put in &mut puts {
+            let polled = put.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending());
+        }
+        self.blocker.execute_batch("ROLLBACK").unwrap();
+        let (start, mut tasks) = (Instant::now(), JoinSet::new());
+        puts.into_iter().for_each(|put| drop(tasks.spawn(put)));
+        let accepted = tasks.join_all().await.iter().filter(|put| put.is_ok()).count();
+        (accepted as u32, start.elapsed())
     }
 }
 
@@ -238,14 +248,16 @@ const LONG_ENOUGH: Duration = Duration::from_millis(150);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_burst_is_waited_for_and_of_a_queue_that_stands_what_came_last_is_accepted() {
     let directory = tempfile::tempdir().unwrap();
-    let inbox = SqliteInbox::options().max_batch(1).open(directory.path().join("inbox.db"));
-    let slow = Slow { inbox: Arc::new(inbox.await.unwrap()), next: Default::default() };
+    let path = directory.path().join("inbox.db");
+    let inbox = Arc::new(SqliteInbox::options().max_batch(1).open(&path).await.unwrap());
+    let mut slow = Slow { inbox, blocker: Connection::open(path).unwrap(), next: 0 };
+    slow.inbox.put(delivery("first")).await.unwrap();
 
     let mut length = 16;
     let took = loop {
         let commits = slow.inbox.commits();
         let (accepted, took) = slow.burst(length).await;
-        assert_eq!(slow.inbox.commits() - commits, accepted as u64, "one at a time");
+        assert_eq!(slow.inbox.commits() - commits, u64::from(accepted), "one at a time");
         assert!(accepted == length || took > LONG, "{accepted} of {length} in {took:?}");
         if took > LONG_ENOUGH {
             break took;
@@ -256,7 +268,7 @@ async fn a_burst_is_waited_for_and_of_a_queue_that_stands_what_came_last_is_acce
     };
 
     // As many callers as wait for 400 ms, and each comes again: at once, or later if it was refused.
-    let callers = (LONG.as_secs_f64() / took.as_secs_f64() * length as f64) as usize;
+    let callers = (LONG.as_secs_f64() / took.as_secs_f64() * f64::from(length)) as usize;
     let mut tasks = JoinSet::new();
     let (answers, mut answered) = tokio::sync::mpsc::unbounded_channel();
     for caller in 0..callers {
