@@ -43,6 +43,7 @@ mod budget;
 mod received;
 
 pub use budget::BodyBudget;
+pub(crate) use budget::Share;
 use received::Received;
 
 /// Verifies each request before the inner service sees it, and refuses the others.
@@ -51,7 +52,7 @@ use received::Received;
 /// |---|---|
 /// | longest body | 1 MiB |
 /// | time for the body to arrive | 10 s, or the partner's own deadline if that is shorter |
-/// | bytes of bodies in memory, whose requests are not answered yet | 64 MiB |
+/// | bytes of bodies in memory, as [`BodyBudget`] counts them | 64 MiB |
 #[derive(Debug, Clone)]
 pub struct VerifyLayer {
     config: Arc<Config>,
@@ -162,6 +163,8 @@ pin_project! {
         Inner {
             #[pin]
             future: F,
+            // Until it is answered, and not only until the body is read, that counts.
+            share: Share,
         },
         Refused {
             rejection: Option<Rejection>,
@@ -184,13 +187,19 @@ where
             let next = match this.state.as_mut().project() {
                 StateProjection::Reading { request, body, deadline } => {
                     let read = ready!(this.received.poll(body, deadline, this.config, cx));
-                    let verified = read.and_then(|body| this.config.verify(request.take(), body));
+                    let verified = read.and_then(|(body, share)| {
+                        let (inner, mut request) = this.config.verify(request.take(), body)?;
+                        request.extensions_mut().insert(share.clone());
+                        Ok((inner, request, share))
+                    });
                     match verified {
-                        Ok((mut inner, request)) => State::Inner { future: inner.call(request) },
+                        Ok((mut inner, request, share)) => {
+                            State::Inner { future: inner.call(request), share }
+                        }
                         Err(rejection) => State::Refused { rejection: Some(rejection) },
                     }
                 }
-                StateProjection::Inner { future } => return future.poll(cx),
+                StateProjection::Inner { future, .. } => return future.poll(cx),
                 StateProjection::Refused { rejection } => {
                     let rejection = rejection.take().unwrap_or(Rejection::BodyAborted);
                     return Poll::Ready(Ok(this.config.refuse(rejection)));

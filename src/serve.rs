@@ -40,6 +40,7 @@ pub fn serve<S>(listener: TcpListener, service: S) -> Serve<S> {
         listener,
         service,
         header_timeout: Duration::from_secs(10),
+        write_timeout: Duration::from_secs(30),
         drain: Duration::from_secs(25),
     }
 }
@@ -77,14 +78,22 @@ pub struct Serve<S> {
     listener: TcpListener,
     service: S,
     header_timeout: Duration,
+    write_timeout: Duration,
     drain: Duration,
 }
 
 impl<S> Serve<S> {
-    /// How long a client may take to send its headers, or to read some of its answer, and how long a connection
-    /// may be idle between requests: 10 s unless changed.
+    /// How long a client may take to send its headers, and how long a connection may be idle
+    /// between requests: 10 s unless changed.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.header_timeout = timeout;
+        self
+    }
+
+    /// How long a client may leave its answer unread: 30 s unless changed. That begins when the operating system
+    /// takes no more of the answer, and ends when it takes some again, which may be after a megabyte.
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = timeout;
         self
     }
 
@@ -158,7 +167,7 @@ impl<S> Serve<S> {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout)
-            .serve_connection(TokioIo::new(Stream::new(stream, self.header_timeout)), service);
+            .serve_connection(TokioIo::new(Stream::new(stream, self.write_timeout)), service);
         let connection = graceful.watch(connection);
         async move {
             if let Err(error) = connection.await {
@@ -173,6 +182,7 @@ impl<S> fmt::Debug for Serve<S> {
         f.debug_struct("Serve")
             .field("listener", &self.listener)
             .field("header_timeout", &self.header_timeout)
+            .field("write_timeout", &self.write_timeout)
             .field("drain", &self.drain)
             .finish_non_exhaustive()
     }

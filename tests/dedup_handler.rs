@@ -332,12 +332,10 @@ async fn f5_a_handler_that_goes_on_has_its_share_of_the_budget() {
     let layer = DedupLayer::new(Arc::new(MemoryDedup::new()));
     let gate = Arc::new(Semaphore::new(0));
     let open = gate.clone();
-    // It has the request, and its body, to its end.
-    let handler = service_fn(move |request: Request<Full<Bytes>>| {
+    let handler = service_fn(move |_: Request<Full<Bytes>>| {
         let open = open.clone();
         async move {
             open.acquire().await?.forget();
-            drop(request);
             Ok::<_, BoxError>(answer(200))
         }
     });
@@ -350,7 +348,7 @@ async fn f5_a_handler_that_goes_on_has_its_share_of_the_budget() {
     }
     drop(call);
     tokio::task::yield_now().await;
-    assert_eq!(budget.used(), length, "the handler has the body");
+    assert_eq!(budget.used(), length, "the handler may have the body");
     gate.add_permits(1);
     layer.drain().await;
     assert_eq!(budget.used(), 0);

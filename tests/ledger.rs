@@ -173,15 +173,22 @@ async fn a_damaged_row_holds_up_no_other_and_is_listed() {
     let many = (0..40_000).map(|n| format!("h{n}: \r\n")).collect::<String>();
     let many = format!("headers = CAST('{many}' AS BLOB)");
     let lapsed = "state = 1, due_at = 1, started_at = 1";
-    for (damage, is_leased) in [
+    let last = format!("attempts = {0}, total_attempts = {0}, fence = {0}", i64::MAX);
+    let no_key = format!("key = x'01', {lapsed}");
+    let tried = format!("attempts = 9000000000, {lapsed}");
+    let damages = [
         ("attempts = -5", true),
         ("total_attempts = 9000000000", true),
+        (last.as_str(), true),
         (many.as_str(), false),
         ("source = CAST(x'ff' AS TEXT)", false),
         ("key = x'01'", false),
-        (&format!("key = x'01', {lapsed}"), false),
-        (&format!("attempts = 9000000000, {lapsed}"), false),
-    ] {
+        (no_key.as_str(), false),
+        (tried.as_str(), false),
+    ];
+    for ((damage, is_leased), is_limited) in
+        damages.into_iter().flat_map(|damage| [(damage, false), (damage, true)])
+    {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("inbox.db");
         let inbox = SqliteInbox::open(&path).await.unwrap();
@@ -196,7 +203,12 @@ async fn a_damaged_row_holds_up_no_other_and_is_listed() {
             db.execute_batch(moved).unwrap();
         }
         db.execute_batch(&format!("UPDATE delivery SET {damage} WHERE id = 'bad'")).unwrap();
-        let leased = jobs(&inbox).await;
+        let mut options = LeaseOptions::new(100, LEASE, 5);
+        if is_limited {
+            options.sources.set_each(10);
+        }
+        let batch = inbox.lease(options).await.unwrap();
+        let leased: Vec<_> = batch.jobs.iter().map(|job| job.id().unwrap()).collect();
         let all: &[&str] = if is_leased { &["1", "bad", "2"] } else { &["1", "2"] };
         assert_eq!(leased, all, "{:.60}", damage);
         if is_lapsed {

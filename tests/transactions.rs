@@ -113,6 +113,15 @@ async fn what_panics_in_a_transaction_fails_alone() {
     assert_eq!(inbox.put(delivery("2")).await.unwrap(), Put::New);
     assert_eq!(jobs(&inbox).await, ["1", "2"]);
     assert_eq!(inbox.check_integrity().await.unwrap(), Vec::<String>::new());
+    drop(inbox);
+
+    // The first thing that it does is to look for what has expired.
+    clock.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    let inbox = SqliteInbox::options().clock(clock.clone());
+    let inbox = inbox.open(directory.path().join("inbox.db")).await.unwrap();
+    inbox.put(delivery("3")).await.unwrap_err();
+    clock.0.store(false, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(inbox.put(delivery("3")).await.unwrap(), Put::New);
 }
 
 /// A duplicate of a large delivery is no more work than one of a small one, unless it is as long itself.
@@ -260,7 +269,11 @@ async fn a_burst_is_waited_for_and_of_a_queue_that_stands_what_came_last_is_acce
         assert_eq!(slow.inbox.commits() - commits, u64::from(accepted), "one at a time");
         assert!(accepted == length || took > LONG, "{accepted} of {length} in {took:?}");
         if took > LONG_ENOUGH {
-            break took;
+            // A pause of the machine is no measure of how fast it is.
+            let (_, again) = slow.burst(length).await;
+            if again > LONG_ENOUGH {
+                break took.min(again);
+            }
         }
         length *= 2;
         // The queue is empty for a while, so that these are bursts.

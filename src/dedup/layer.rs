@@ -17,6 +17,7 @@ use super::guard::{self, Answer, Config};
 use super::{Dedup, DedupStatus, Ticket};
 use crate::delivery::Delivery;
 use crate::error::{BoxFuture, ConfigError};
+use crate::layer::Share;
 
 /// Lets each delivery reach the inner service once. See the [module](super) for what it does when.
 ///
@@ -232,11 +233,13 @@ where
             );
             return DeduplicateFuture(State::Answered(Answer::Unverified));
         };
+        let share = request.extensions().get::<Share>().cloned();
         let config = self.config.clone();
         let running = config.tasks.token();
         let ticket = delivery.has_identity().then(|| Ticket::new(delivery, config.lease));
         DeduplicateFuture(State::Running(Box::pin(async move {
-            let _running = running;
+            // The body counts for as long as this runs, whoever waits for it.
+            let _running = (running, share);
             match ticket {
                 Some(ticket) => guard::run(config, inner, request, ticket).await,
                 None => {

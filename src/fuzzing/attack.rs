@@ -119,8 +119,9 @@ impl Attack {
     }
 
     /// What the partner says in JSON, where the receiver takes notice of that: a number's text, which no other
-    /// number has. What the scheme has in JSON is written into it. Without this there is JSON that nobody expects,
-    /// and text, and bytes that are none. Where the scheme has a form instead of JSON this changes nothing.
+    /// number has. What the scheme has in JSON is written into it, for which it has to be an object. Without this
+    /// there is JSON that nobody expects, and text, and bytes that are none. Where the scheme has a form instead of
+    /// JSON this changes nothing.
     ///
     /// ```
     /// # use inhook::{fuzzing::Attack, presets};
@@ -134,7 +135,7 @@ impl Attack {
     }
 
     /// The longest body that the receiver takes, in bytes; of less than 1 KiB there are always some. Without
-    /// this a few say 70,000 bytes, and are longer where these are escaped.
+    /// this a few have some 200 KB, and some of the forged ones as well.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self

@@ -131,7 +131,8 @@ impl Inbox for MemoryInbox {
     }
 
     async fn put_record(&self, record: Record) -> Result<Put, InboxError> {
-        let put = self.shelf().put(record.detached(), self.now(), self.limits)?;
+        let (record, now) = (record.detached(), self.now());
+        let put = self.shelf().put(record, now, self.limits)?;
         if put != Put::Duplicate {
             self.wake();
         }

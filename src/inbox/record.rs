@@ -105,9 +105,9 @@ impl Record {
         &self.body
     }
 
-    /// The same in buffers of its own. What arrived is in slices of what was read from the network, which would
-    /// be kept as a whole: other headers with it, and the body's share of a [`BodyBudget`](crate::BodyBudget).
-    pub(crate) fn detached(self) -> Self {
+    /// The same in buffers of its own, for whoever keeps it in memory: what arrived is in slices of what was read
+    /// from the network, which would be kept as a whole.
+    pub fn detached(self) -> Self {
         let mut headers = HeaderMap::with_capacity(self.headers.keys_len());
         for (name, value) in &self.headers {
             // What was a header is one, and there are no more than before.

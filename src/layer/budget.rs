@@ -10,9 +10,9 @@ use crate::verify::Rejection;
 /// How long each body may take to arrive, whoever else wants room.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How many bytes of bodies may be in memory: those that are arriving, and those that anybody still has, be it a
-/// handler that goes on after its client hung up. What a `MemoryInbox` has stored counts there and not here. They
-/// count as they arrive; nothing is reserved on a sender's word.
+/// How many bytes of bodies may be in memory: those that are arriving, and those whose request is not answered yet,
+/// or whose handler goes on behind a `DedupLayer` though its client hung up. They count as they arrive; nothing is
+/// reserved on a sender's word.
 ///
 /// While it is full, a body that has been arriving for more than a second gives way to a new one, the oldest
 /// first: it is answered 503. Else anybody could fill it with bodies that never end, which nobody has verified.
@@ -62,19 +62,26 @@ struct Arriving {
 }
 
 impl State {
-    /// Takes the room of the oldest body that has had its time.
-    fn evict(&mut self) -> Option<Waker> {
-        let oldest = self.arriving.first_entry()?;
-        if oldest.get().since.elapsed() < GRACE {
-            return None;
+    /// Takes the room of the oldest bodies that have had their time; of none if that is not enough.
+    fn evict(&mut self, wanted: usize) -> Vec<Waker> {
+        let (mut freed, mut evicted) = (0usize, Vec::new());
+        for (number, Arriving { since, bytes, .. }) in &self.arriving {
+            if freed >= wanted || since.elapsed() < GRACE {
+                break;
+            }
+            freed = freed.saturating_add(*bytes);
+            evicted.push(*number);
         }
-        let Arriving { bytes, waker, .. } = oldest.remove();
-        self.used = self.used.saturating_sub(bytes);
-        Some(waker)
+        if freed < wanted {
+            return Vec::new();
+        }
+        self.used = self.used.saturating_sub(freed);
+        let gone = evicted.into_iter().filter_map(|number| self.arriving.remove(&number));
+        gone.map(|arriving| arriving.waker).collect()
     }
 }
 
-/// The share of the budget that one body uses; given back when it is dropped.
+/// What one body uses of the budget; given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Held {
     budget: Arc<Budget>,
@@ -96,12 +103,8 @@ impl Held {
     pub(super) fn add(&mut self, bytes: usize) -> Result<(), Rejection> {
         let max = self.budget.max;
         let mut state = self.budget.state();
-        let mut evicted = Vec::new();
-        while state.used.saturating_add(bytes) > max
-            && let Some(waker) = state.evict()
-        {
-            evicted.push(waker);
-        }
+        let wanted = state.used.saturating_add(bytes).saturating_sub(max);
+        let evicted = if wanted > 0 { state.evict(wanted) } else { Vec::new() };
         // The oldest may have been this one.
         let is_evicted = self.number.is_some_and(|number| !state.arriving.contains_key(&number));
         let fits = !is_evicted && state.used.saturating_add(bytes) <= max;
@@ -114,6 +117,10 @@ impl Held {
             self.bytes = self.bytes.saturating_add(bytes);
         }
         drop(state);
+        if !evicted.is_empty() {
+            let bodies = evicted.len();
+            tracing::warn!(bodies, "the budget is full: what arrived for too long gave way");
+        }
         evicted.into_iter().for_each(Waker::wake);
         if fits { Ok(()) } else { Err(Rejection::Overloaded { max }) }
     }
@@ -124,14 +131,18 @@ impl Held {
         if self.bytes == 0 {
             return Ok(());
         }
+        // What a waker does when it is cloned or dropped is not done under the lock.
+        let waker = waker.clone();
         let mut state = self.budget.state();
         match self.number {
             Some(number) => {
                 let arriving = state.arriving.get_mut(&number).ok_or_else(|| self.evicted())?;
-                arriving.waker.clone_from(waker);
+                let old = std::mem::replace(&mut arriving.waker, waker);
+                drop(state);
+                drop(old);
             }
             None => {
-                let (bytes, waker) = (self.bytes, waker.clone());
+                let bytes = self.bytes;
                 let (since, number) = (Instant::now(), state.next);
                 state.next = number.wrapping_add(1);
                 state.arriving.insert(number, Arriving { since, bytes, waker });
@@ -141,8 +152,8 @@ impl Held {
         Ok(())
     }
 
-    /// It is all there: from here on nobody takes its room.
-    pub(super) fn complete(&mut self) -> Result<Self, Rejection> {
+    /// It is all there: from here on nobody takes its room, which is given back when no share is left.
+    pub(super) fn complete(&mut self) -> Result<Share, Rejection> {
         if let Some(number) = self.number.take() {
             let arriving = self.budget.state().arriving.remove(&number);
             if arriving.is_none() {
@@ -151,7 +162,7 @@ impl Held {
             }
         }
         let bytes = std::mem::take(&mut self.bytes);
-        Ok(Self { budget: self.budget.clone(), bytes, number: None })
+        Ok(Share { _held: Arc::new(Self { budget: self.budget.clone(), bytes, number: None }) })
     }
 
     fn evicted(&self) -> Rejection {
@@ -165,9 +176,19 @@ impl Drop for Held {
             return;
         }
         let mut state = self.budget.state();
-        let is_evicted = self.number.is_some_and(|number| state.arriving.remove(&number).is_none());
+        let arriving = self.number.map(|number| state.arriving.remove(&number));
+        let is_evicted = matches!(arriving, Some(None));
         if !is_evicted {
             state.used = state.used.saturating_sub(self.bytes);
         }
+        // Its waker as well is dropped behind the lock.
+        drop(state);
+        drop(arriving);
     }
+}
+
+/// That of a whole body, for all who need it in memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Share {
+    _held: Arc<Held>,
 }

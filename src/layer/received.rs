@@ -10,7 +10,7 @@ use http_body_util::LengthLimitError;
 use tokio::time::Sleep;
 
 use super::Config;
-use super::budget::{BodyBudget, Held};
+use super::budget::{BodyBudget, Held, Share};
 use crate::error::BoxError;
 use crate::verify::Rejection;
 
@@ -36,7 +36,7 @@ impl Received {
         deadline: Pin<&mut Sleep>,
         config: &Config,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Bytes, Rejection>>
+    ) -> Poll<Result<(Bytes, Share), Rejection>>
     where
         B: Body,
         B::Error: Into<BoxError>,
@@ -82,38 +82,22 @@ impl Received {
         if held == 0 {
             self.first = data.copy_to_bytes(data.remaining());
         } else {
-            if self.rest.is_empty() {
-                self.rest.extend_from_slice(&self.first);
-            }
+            // It is a slice of what was read from the network.
+            let first = std::mem::take(&mut self.first);
+            self.rest.extend_from_slice(&first);
             self.rest.extend_from_slice(&data.copy_to_bytes(data.remaining()));
         }
         Ok(())
     }
 
-    /// The body, which counts against the budget for as long as anybody has it: behind a `DedupLayer` the
-    /// handler goes on when the client hangs up, and this future is gone.
-    fn take(&mut self) -> Result<Bytes, Rejection> {
-        let held = self.held.complete()?;
-        let bytes = match self.rest.is_empty() {
+    /// The whole body, and its share of the budget.
+    fn take(&mut self) -> Result<(Bytes, Share), Rejection> {
+        let share = self.held.complete()?;
+        let body = match self.rest.is_empty() {
             true => std::mem::take(&mut self.first),
             false => std::mem::take(&mut self.rest).freeze(),
         };
-        Ok(match bytes.is_empty() {
-            true => bytes,
-            false => Bytes::from_owner(Counted { bytes, _held: held }),
-        })
-    }
-}
-
-/// Bytes with their share of the budget.
-struct Counted {
-    bytes: Bytes,
-    _held: Held,
-}
-
-impl AsRef<[u8]> for Counted {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        Ok((body, share))
     }
 }
 

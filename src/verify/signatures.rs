@@ -10,8 +10,8 @@ use crate::scheme::{Encoding, Field, KeyId, Layout, Scheme, SentAt, TimeFormat};
 
 /// How many signatures of one request are compared.
 pub(crate) const MAX_CANDIDATES: usize = 16;
-/// The longest list of them in bytes: twice what so many of the longest kind take. It is gone through for each
-/// secret, so a longer one would cost more than the MAC does.
+/// The longest list of them in bytes: so many of the longest kind take half of it. It is gone through for each
+/// secret, so a long one would cost more than the MAC does.
 const MAX_LIST: usize = 4 << 10;
 
 /// Where the signatures are and how they are written, prepared.

@@ -55,9 +55,14 @@ impl PublicUrl {
 /// A text that is no URL, without the password that may be in it, of which nobody knows where it begins, and the
 /// query, in which there may be a token.
 fn without_secrets(text: &str) -> String {
-    let (start, rest) = text.rsplit_once('@').map_or(("", text), |(_, rest)| ("…@", rest));
-    let (rest, end) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?…"));
-    format!("{start}{rest}{end}")
+    let (shown, hidden) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
+    let end = hidden.chars().next().map(|first| format!("{first}…")).unwrap_or_default();
+    match shown.rsplit_once('@') {
+        // A password may have such a character in it.
+        _ if hidden.contains('@') => end,
+        Some((_, rest)) => format!("…@{rest}{end}"),
+        None => format!("{shown}{end}"),
+    }
 }
 
 /// Without the query.

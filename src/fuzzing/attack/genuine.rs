@@ -201,7 +201,8 @@ impl Content {
     fn json(&self, attack: &Attack, needed: &[&Field], time: Option<&str>) -> Vec<u8> {
         let scheme = &attack.scheme;
         let expected = attack.bodies.map(|bodies| bodies(self.number()));
-        let expected = expected.and_then(|text| serde_json::from_str(&text).ok());
+        let expected = expected.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+        let expected = expected.filter(Value::is_object);
         let odd: &[_] = if expected.is_some() { &[] } else { &ODD };
         let mut tree = expected.unwrap_or_else(|| json!({ "payload": self.payload }));
         if let Some(items) = &scheme.items {

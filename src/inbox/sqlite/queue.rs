@@ -39,7 +39,7 @@ impl Queue {
         let first = match self.steps.try_recv() {
             Ok(first) => Some(first),
             Err(_) => {
-                // Bursts with pauses in between are no queue that stands, however long each of them is.
+                // Bursts with pauses in between don't become a queue that stands, however long each of them is.
                 self.note(false);
                 match self.steps.recv_timeout(wait) {
                     Ok(first) => Some(first),

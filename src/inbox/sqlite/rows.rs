@@ -246,7 +246,8 @@ fn insert(db: &Connection, record: &Record, min_fence: i64, now: i64) -> rusqlit
         .prepare_cached(
             "INSERT INTO delivery (key, state, fence, due_at, started_at, ttl, freshness, source, id,
                 event, secret, signed_at, received_at, headers, body)
-             VALUES (?1, 0, max(?2, coalesce((SELECT deliveries FROM count WHERE state = ?14) + 1, 0)),
+             VALUES (?1, 0,
+                max(?2, coalesce((SELECT min(deliveries, ?15) FROM count WHERE state = ?14) + 1, 0)),
                 ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?4, ?12, ?13)
              ON CONFLICT (key) DO NOTHING",
         )?
@@ -265,6 +266,7 @@ fn insert(db: &Connection, record: &Record, min_fence: i64, now: i64) -> rusqlit
             encode_headers(&record.headers),
             &*record.body,
             DROPPED_FENCE,
+            i64::MAX.saturating_sub(1),
         ])?;
     Ok(inserted == 1)
 }
@@ -292,7 +294,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
 
 /// A count of attempts, of whatever a damaged row has there.
 pub(super) fn attempts(row: &Row<'_>, at: usize) -> rusqlite::Result<u32> {
-    Ok(u32::try_from(row.get::<_, i64>(at)?).unwrap_or(u32::MAX))
+    Ok(u32::try_from(row.get::<_, i64>(at)?.max(0)).unwrap_or(u32::MAX))
 }
 
 /// A key; of a damaged row one that no delivery has.

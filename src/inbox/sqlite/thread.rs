@@ -1,5 +1,6 @@
 //! The one thread that writes. An answer means that the transaction's log is on disk.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -212,7 +213,10 @@ impl Thread {
         }
         let share = self.rows.settled().saturating_mul(SWEPT_PER_SETTLED).max(SWEPT_AT_LEAST);
         let counts = self.rows.counts();
-        let pause = self.drop_expired(connection, if at_rest { u32::MAX } else { share });
+        let most = if at_rest { u32::MAX } else { share };
+        // As with a step: the thread goes on.
+        let pause = catch_unwind(AssertUnwindSafe(|| self.drop_expired(connection, most)))
+            .unwrap_or(Err(rusqlite::Error::UnwindingPanic));
         if let Err(error) = &pause {
             self.undo(connection, counts);
             self.more_to_sweep = false;

@@ -87,6 +87,8 @@ fn s5_a_finding_is_a_file_of_its_request() {
 /// What the printed command sends is the request, however long it is.
 #[test]
 fn s5_a_finding_is_a_command_that_sends_it() {
+    let curl = Command::new("curl").arg("--version").output();
+    curl.expect("curl is needed: apt-get install curl");
     let attack = Attack::new(GITHUB, SECRET).unwrap();
     let verifier = || builder(GITHUB).build().unwrap();
     let long: Wrong = |verifier, request| {
@@ -100,7 +102,8 @@ fn s5_a_finding_is_a_command_that_sends_it() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let command = finding.to_curl().replace("127.0.0.1:3000", &address);
-        let mut shell = Command::new("sh").stdin(Stdio::piped()).spawn().unwrap();
+        let mut shell = Command::new("sh");
+        let mut shell = shell.env_remove("http_proxy").stdin(Stdio::piped()).spawn().unwrap();
         shell.stdin.take().unwrap().write_all(command.as_bytes()).unwrap();
         let (stream, _) = listener.accept().unwrap();
         let (head, body) = received(stream);

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Row, params};
 
 use crate::inbox::LeaseOptions;
 use crate::inbox::lanes::Lanes;
@@ -83,20 +84,28 @@ fn oldest_of_each(
          ORDER BY due_at, position LIMIT ?",
     )?;
     let mut candidates = Vec::new();
-    let mut last = String::new();
-    while let Some(source) =
-        next_source.query_row(params![lane, last], |row| row.get::<_, Option<String>>(0))?
-    {
+    // As bytes: in a damaged row they may be no text, and it must not hold up the others.
+    let mut last = Vec::new();
+    let next = |row: &Row<'_>| {
+        let source = row.get_ref(0)?.as_bytes_or_null().unwrap_or_default();
+        Ok(source.map(<[u8]>::to_vec))
+    };
+    while let Some(bytes) = next_source.query_row(params![lane, text(&last)], next)? {
+        let source = String::from_utf8_lossy(&bytes).into_owned();
         let max = limit(max.min(options.sources.of(&source)));
-        let mut rows = of_source.query(params![lane, source, until, max])?;
+        let mut rows = of_source.query(params![lane, text(&bytes), until, max])?;
         while let Some(row) = rows.next()? {
             candidates.push((row.get::<_, i64>(0)?, row.get(1)?, source.clone()));
         }
         drop(rows);
-        last = source;
+        last = bytes;
     }
     candidates.sort_unstable();
     Ok(candidates.into_iter().map(|(_, position, source)| (source, position)).collect())
+}
+
+fn text(bytes: &[u8]) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(ValueRef::Text(bytes))
 }
 
 fn limit(max: usize) -> i64 {

@@ -67,9 +67,13 @@ impl Rows {
         options: &LeaseOptions,
     ) -> rusqlite::Result<Option<Job>> {
         let until = now.saturating_add(millis(options.lease));
+        // Of a damaged row a count may be the last one that there is.
+        let more = |count| format!("{count} = min({count}, {}) + 1", i64::MAX - 1);
+        let (fence, attempts_more) = (more("fence"), more("attempts"));
+        let total = more("total_attempts");
         let sql = format!(
-            "UPDATE delivery SET due_at = ?2, fence = fence + 1, attempts = attempts + 1,
-                total_attempts = total_attempts + 1, lane = iif(?3, 2, lane), state = 1
+            "UPDATE delivery SET due_at = ?2, {fence}, {attempts_more}, {total},
+                lane = iif(?3, 2, lane), state = 1
              WHERE position = ?1 RETURNING {RECORD}, fence, attempts, total_attempts"
         );
         let (record, fence, attempt, total) = db
