@@ -58,8 +58,8 @@ fn without_secrets(text: &str) -> String {
     let (shown, hidden) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
     let end = hidden.chars().next().map(|first| format!("{first}…")).unwrap_or_default();
     match shown.rsplit_once('@') {
-        // A password may have such a character in it.
-        _ if hidden.contains('@') => end,
+        // That may be a password with such a character in it, or a query with an address.
+        _ if hidden.contains('@') => "…".into(),
         Some((_, rest)) => format!("…@{rest}{end}"),
         None => format!("{shown}{end}"),
     }

@@ -187,15 +187,16 @@ fn sign_says_what_it_does_not_sign() {
 #[test]
 fn a_password_in_a_url_is_not_shown() {
     let args = ["sign", "--scheme", "square", "--secret-env", "HOOK_SECRET"];
-    for url in [
-        "https://user:s3cret@hooks.example.com/in#fragment",
-        "user:s3cret@hooks.example.com/in",
-        "https:/user:s3cret@hooks.example.com/in",
-        "https://user:s3#s3cret@hooks.example.com/in",
+    for (url, shown) in [
+        ("https://user:s3cret@hooks.example.com/in#fragment", "`…@hooks.example.com/in#…`"),
+        ("user:s3cret@hooks.example.com/in", "`…@hooks.example.com/in`"),
+        ("https:/user:s3cret@hooks.example.com/in", "`…@hooks.example.com/in`"),
+        // Nobody knows where it ends.
+        ("https://user:s3#s3cret@hooks.example.com/in", "`…`"),
     ] {
         let output = inhook(SECRET, &[&args[..], &["--url", url, "-"]].concat(), b"{}");
         let said = text(&output.stderr);
-        assert!(said.contains("…@hooks.example.com/in") && !said.contains("s3cret"), "{said}");
+        assert!(said.contains(shown) && !said.contains("s3cret"), "{said}");
     }
     let to = "http://user:s3cret@127.0.0.1:99999/x";
     let output = inhook(SECRET, &[&["send", to], &args[1..], &["-"]].concat(), b"{}");

@@ -74,7 +74,8 @@ fn the_default_port_may_be_there_or_not() {
         // There may be a token in a query.
         ("https://a.example?x=/", "https://a.example?…"),
         ("https://me:it@a.example?x=/", "…@a.example?…"),
-        ("https://me:pass?word@a.example?x=/", "?…"),
+        ("https://me:pass?word@a.example?x=/", "…"),
+        ("https://a.example?to=me@secret", "…"),
         ("https://a.example/x#token", "https://a.example/x#…"),
     ] {
         let built = builder(scheme.clone()).url(url).build().unwrap_err();
