@@ -4,10 +4,13 @@
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use inhook::clock::Clock;
 use inhook::inbox::{Inbox, InboxError, LeaseOptions, Ledger, Put};
+use inhook::scheme::{Identity, Scheme};
 use inhook::{SqliteInbox, Verifier, presets};
 use rusqlite::Connection;
 use tokio::task::JoinSet;
@@ -85,12 +88,12 @@ async fn a_bad_row_fails_alone() {
 
 /// It stands still, and panics when it is told to.
 #[derive(Debug, Default)]
-struct Broken(std::sync::atomic::AtomicBool);
+struct Broken(AtomicBool);
 
-impl inhook::clock::Clock for Broken {
-    fn now(&self) -> std::time::SystemTime {
-        assert!(!self.0.load(std::sync::atomic::Ordering::SeqCst), "a broken clock");
-        std::time::SystemTime::UNIX_EPOCH
+impl Clock for Broken {
+    fn now(&self) -> SystemTime {
+        assert!(!self.0.load(Ordering::SeqCst), "a broken clock");
+        SystemTime::UNIX_EPOCH
     }
 
     fn instant(&self) -> Instant {
@@ -106,21 +109,21 @@ async fn what_panics_in_a_transaction_fails_alone() {
     let inbox = SqliteInbox::options().clock(clock.clone());
     let inbox = inbox.open(directory.path().join("inbox.db")).await.unwrap();
     inbox.put(delivery("1")).await.unwrap();
-    clock.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    clock.0.store(true, Ordering::SeqCst);
     let error = inbox.put(delivery("2")).await.unwrap_err();
     assert!(matches!(error, InboxError::Unavailable(_)), "{error}");
-    clock.0.store(false, std::sync::atomic::Ordering::SeqCst);
+    clock.0.store(false, Ordering::SeqCst);
     assert_eq!(inbox.put(delivery("2")).await.unwrap(), Put::New);
     assert_eq!(jobs(&inbox).await, ["1", "2"]);
     assert_eq!(inbox.check_integrity().await.unwrap(), Vec::<String>::new());
     drop(inbox);
 
     // The first thing that it does is to look for what has expired.
-    clock.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    clock.0.store(true, Ordering::SeqCst);
     let inbox = SqliteInbox::options().clock(clock.clone());
     let inbox = inbox.open(directory.path().join("inbox.db")).await.unwrap();
     inbox.put(delivery("3")).await.unwrap_err();
-    clock.0.store(false, std::sync::atomic::Ordering::SeqCst);
+    clock.0.store(false, Ordering::SeqCst);
     assert_eq!(inbox.put(delivery("3")).await.unwrap(), Put::New);
 }
 
@@ -129,10 +132,7 @@ async fn what_panics_in_a_transaction_fails_alone() {
 async fn a_small_duplicate_is_a_small_step() {
     let directory = tempfile::tempdir().unwrap();
     let inbox = SqliteInbox::open(directory.path().join("inbox.db")).await.unwrap();
-    let scheme = inhook::scheme::Scheme {
-        identity: inhook::scheme::Identity::UnsignedId,
-        ..presets::GITHUB
-    };
+    let scheme = Scheme { identity: Identity::UnsignedId, ..presets::GITHUB };
     let verifier = Verifier::new("acme", scheme, SECRET).unwrap();
     let of = |id: &str, length: usize| {
         let body = format!(r#"{{"filler":"{}"}}"#, "x".repeat(length));

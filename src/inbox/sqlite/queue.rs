@@ -36,17 +36,15 @@ impl Queue {
     /// `None` if nothing will ever come.
     pub(super) fn take(&mut self, wait: Duration) -> Option<Vec<Step>> {
         let accept_wait = self.taken_at.elapsed().max(SHORT_WAIT);
-        let first = match self.steps.try_recv() {
+        let first = self.steps.try_recv().or_else(|_| {
+            // Bursts with pauses in between don't become a queue that stands, however long each of them is.
+            self.note(false);
+            self.steps.recv_timeout(wait)
+        });
+        let first = match first {
             Ok(first) => Some(first),
-            Err(_) => {
-                // Bursts with pauses in between don't become a queue that stands, however long each of them is.
-                self.note(false);
-                match self.steps.recv_timeout(wait) {
-                    Ok(first) => Some(first),
-                    Err(RecvTimeoutError::Timeout) => None,
-                    Err(RecvTimeoutError::Disconnected) => return None,
-                }
-            }
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return None,
         };
         let (mut kib, mut left) = (0u32, false);
         let mut taken = Vec::new();

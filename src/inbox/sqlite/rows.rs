@@ -28,6 +28,8 @@ pub(super) const RECORD: &str =
 
 /// Beside the states in the table of counts: duplicates with another body.
 pub(super) const CHANGED: i64 = 5;
+/// The highest number to which one can be added: whatever is in a damaged row, more must not fail.
+const LAST: i64 = i64::MAX - 1;
 /// No count: the highest fence of a row that was dropped.
 const DROPPED_FENCE: i64 = 7;
 
@@ -266,7 +268,7 @@ fn insert(db: &Connection, record: &Record, min_fence: i64, now: i64) -> rusqlit
             encode_headers(&record.headers),
             &*record.body,
             DROPPED_FENCE,
-            i64::MAX.saturating_sub(1),
+            LAST,
         ])?;
     Ok(inserted == 1)
 }

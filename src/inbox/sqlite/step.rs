@@ -43,11 +43,8 @@ impl Step {
             let result = match turn {
                 // Nothing is done for a caller that has gone.
                 Turn::Run(..) if sender.is_closed() => Err(stopped()),
-                // A panic fails this step, and not the thread that all others need.
                 Turn::Run(rows, connection) => {
-                    catch_unwind(AssertUnwindSafe(|| step(rows, connection)))
-                        .unwrap_or_else(|_| Err(rusqlite::Error::UnwindingPanic))
-                        .map_err(inbox_error)
+                    caught(|| step(rows, connection)).map_err(inbox_error)
                 }
                 Turn::Refused(error) => Err(error),
             };
@@ -93,6 +90,11 @@ impl Ended {
 enum Turn<'t> {
     Run(&'t mut Rows, &'t Connection),
     Refused(InboxError),
+}
+
+/// A panic, as of a clock of the user's, fails what it is in, and not the thread that all others need.
+pub(super) fn caught<T>(work: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(rusqlite::Error::UnwindingPanic))
 }
 
 pub(super) fn behind() -> InboxError {

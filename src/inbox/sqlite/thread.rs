@@ -1,6 +1,5 @@
 //! The one thread that writes. An answer means that the transaction's log is on disk.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use super::error::inbox_error;
 use super::file::File;
 use super::queue::Queue;
 use super::rows::Rows;
-use super::step::{Accepts, Ended, QUEUE_WAIT, Step, behind};
+use super::step::{Accepts, Ended, QUEUE_WAIT, Step, behind, caught};
 use crate::inbox::InboxError;
 
 /// How often what has expired is looked for after some was found, and after nothing was.
@@ -214,9 +213,7 @@ impl Thread {
         let share = self.rows.settled().saturating_mul(SWEPT_PER_SETTLED).max(SWEPT_AT_LEAST);
         let counts = self.rows.counts();
         let most = if at_rest { u32::MAX } else { share };
-        // As with a step: the thread goes on.
-        let pause = catch_unwind(AssertUnwindSafe(|| self.drop_expired(connection, most)))
-            .unwrap_or(Err(rusqlite::Error::UnwindingPanic));
+        let pause = caught(|| self.drop_expired(connection, most));
         if let Err(error) = &pause {
             self.undo(connection, counts);
             self.more_to_sweep = false;

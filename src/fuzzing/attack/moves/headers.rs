@@ -79,9 +79,9 @@ pub(super) fn unsigned_header(attempt: Attempt<'_, '_>) -> Option<Move> {
     let others = id.into_iter().chain(events).filter(|it| !signed.contains(it));
     let header = choices.any(&others.collect::<Vec<_>>())?;
     let mut request = genuine.request.clone();
-    let what = match choices.any(&["other", "1", "x-y", ""]).filter(|other| !other.is_empty()) {
-        Some(other) => set(&mut request, header, other).map(|()| "has another value")?,
-        None => request.headers_mut().remove(header).map(|_| "is missing")?,
+    let what = match choices.one(&["other", "1", "x-y", ""]) {
+        "" => request.headers_mut().remove(header).map(|_| "is missing")?,
+        other => set(&mut request, header, other).map(|()| "has another value")?,
     };
     let what = format!("header `{header}`, which nobody signs, {what}");
     if Some(header) != id || !binds_unsigned(attack) {

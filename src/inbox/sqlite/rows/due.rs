@@ -90,10 +90,10 @@ fn oldest_of_each(
         let source = row.get_ref(0)?.as_bytes_or_null().unwrap_or_default();
         Ok(source.map(<[u8]>::to_vec))
     };
-    while let Some(bytes) = next_source.query_row(params![lane, text(&last)], next)? {
+    while let Some(bytes) = next_source.query_row(params![lane, as_text(&last)], next)? {
         let source = String::from_utf8_lossy(&bytes).into_owned();
         let max = limit(max.min(options.sources.of(&source)));
-        let mut rows = of_source.query(params![lane, text(&bytes), until, max])?;
+        let mut rows = of_source.query(params![lane, as_text(&bytes), until, max])?;
         while let Some(row) = rows.next()? {
             candidates.push((row.get::<_, i64>(0)?, row.get(1)?, source.clone()));
         }
@@ -104,7 +104,7 @@ fn oldest_of_each(
     Ok(candidates.into_iter().map(|(_, position, source)| (source, position)).collect())
 }
 
-fn text(bytes: &[u8]) -> ToSqlOutput<'_> {
+fn as_text(bytes: &[u8]) -> ToSqlOutput<'_> {
     ToSqlOutput::Borrowed(ValueRef::Text(bytes))
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{RECORD, Rows, attempts, code, due, key, millis, record};
+use super::{LAST, RECORD, Rows, attempts, code, due, key, millis, record};
 use crate::delivery::Key;
 use crate::inbox::{Batch, Job, LAPSED, Lease, LeaseOptions, Outcome, Settled, State};
 
@@ -67,13 +67,10 @@ impl Rows {
         options: &LeaseOptions,
     ) -> rusqlite::Result<Option<Job>> {
         let until = now.saturating_add(millis(options.lease));
-        // Of a damaged row a count may be the last one that there is.
-        let more = |count| format!("{count} = min({count}, {}) + 1", i64::MAX - 1);
-        let (fence, attempts_more) = (more("fence"), more("attempts"));
-        let total = more("total_attempts");
+        let more = |count| format!("{count} = min({count}, {LAST}) + 1");
+        let more = ["fence", "attempts", "total_attempts"].map(more).join(", ");
         let sql = format!(
-            "UPDATE delivery SET due_at = ?2, {fence}, {attempts_more}, {total},
-                lane = iif(?3, 2, lane), state = 1
+            "UPDATE delivery SET due_at = ?2, {more}, lane = iif(?3, 2, lane), state = 1
              WHERE position = ?1 RETURNING {RECORD}, fence, attempts, total_attempts"
         );
         let (record, fence, attempt, total) = db
