@@ -6,10 +6,13 @@
 //!
 //! For its own parsers the crate has targets in `fuzz/`, which call into this module as well.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 mod attack;
 mod choices;
+#[doc(hidden)]
+pub mod constant_time;
 mod finding;
 mod receiver;
 #[doc(hidden)]
@@ -18,6 +21,11 @@ pub mod targets;
 pub use attack::Attack;
 pub use finding::{Finding, Oracle};
 pub use receiver::{Receiver, Verdict};
+
+/// A text as it is in a form or in a query.
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
 
 /// Puts a value where a pointer points, in new objects where there are none.
 fn set(json: &mut Value, pointer: &str, new: Value) {

@@ -163,13 +163,16 @@ impl Verifier {
         self.clock.now()
     }
 
-    /// How many MACs a request may cost: one for each secret, unless the scheme leaves open what is signed.
+    /// How many MACs a request with this body may cost: one for each secret, unless the scheme leaves open what is
+    /// signed, or has items.
     #[cfg(feature = "fuzzing")]
-    pub(crate) fn max_macs(&self) -> usize {
+    pub(crate) fn max_macs(&self, body: &[u8]) -> usize {
         let Source { contents, ends, unproved, .. } = &*self.source;
-        let items = unproved.as_ref().is_some_and(|unproved| unproved.items.is_some());
-        let counts =
-            [contents.len(), ends.len().max(1), if items { unproved::MAX_ITEMS } else { 1 }];
+        let has_items = unproved.as_ref().is_some_and(|unproved| unproved.items.is_some());
+        // Each is an object; in a form its brace is escaped.
+        let braces = || body.iter().filter(|byte| b"{%".contains(byte)).count();
+        let items = if has_items { braces().min(unproved::MAX_ITEMS) } else { 1 };
+        let counts = [contents.len(), ends.len().max(1), items];
         counts.into_iter().fold(self.keys.load().keys.len(), usize::saturating_mul)
     }
 

@@ -1,6 +1,7 @@
 //! Replays the seeds of the fuzz targets, and asserts of each what its name says.
 
 use std::fs;
+use std::panic::{catch_unwind, resume_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -22,11 +23,25 @@ type Failed = Box<dyn std::error::Error>;
 /// What a target checks; whether the data was accepted.
 type Property = fn(&[u8]) -> bool;
 
+/// Whoever believed a length that was declared would need more memory than that.
+fn execute(target: &str, property: Property, data: &[u8]) -> bool {
+    // Some bodies of an attack have 200 KB, and are there a few times.
+    let most = if target == "attacks" { 2 << 20 } else { 512 << 10 };
+    let mut accepted = false;
+    let memory = allocation_counter::measure(|| accepted = property(data));
+    assert!(memory.bytes_max <= most, "{target}: {} bytes at a time", memory.bytes_max);
+    accepted
+}
+
 /// What a run of the fuzzer left there has another name, and only must not break a property.
 fn replay(target: &str, property: Property) {
-    let (mut accepted, mut refused, started) = (0, 0, Instant::now());
+    let (mut accepted, mut refused, mut took) = (0, 0, Duration::ZERO);
     for (name, data) in seeds(target) {
-        let verdict = property(&data);
+        let started = Instant::now();
+        let verdict = execute(target, property, &data);
+        if name.starts_with("accept_") || name.starts_with("refuse_") {
+            took += started.elapsed();
+        }
         if name.starts_with("accept_") {
             assert!(verdict, "{target}/{name} was refused");
             accepted += 1;
@@ -36,8 +51,7 @@ fn replay(target: &str, property: Property) {
         }
     }
     assert!(accepted >= 10 && refused >= 10, "{target}: {accepted} and {refused} seeds are left");
-    // Each has a minute, and all of them take some seconds.
-    let took = started.elapsed();
+    // The seeds of each have a minute, and all of them take some seconds.
     println!("{target}: {accepted} seeds accepted, {refused} refused, in {took:.1?}");
     assert!(took < Duration::from_secs(60), "{target}: {took:?}");
 }
@@ -78,18 +92,9 @@ fn scheme_files() {
 #[test]
 fn schemes() {
     replay("schemes", targets::schemes);
-    // Most of what is chosen is no scheme, so many are, in one order.
-    let mut state = 0x9e37_79b9_7f4a_7c15u64;
-    let mut accepted = 0;
-    for _ in 0..30_000 {
-        let data: [u8; 64] = std::array::from_fn(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_be_bytes()[3]
-        });
-        accepted += usize::from(targets::schemes(&data));
-    }
+    // Most of what is chosen is no scheme, so many are.
+    let chosen = random(1).take(30_000);
+    let accepted = chosen.filter(|data| targets::schemes(data)).count();
     assert!(accepted >= 300, "only {accepted} of the schemes accepted anything");
 }
 
@@ -159,22 +164,33 @@ fn random_inputs() {
     let chosen =
         targets.into_iter().filter(|(target, _)| alone.as_deref().is_none_or(|it| it == *target));
     for (target, property) in chosen {
-        // Xorshift, which never leaves 0.
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let (mut executions, mut accepted, started) = (0u64, 0u64, Instant::now());
-        while started.elapsed() < time {
-            let data: [u8; 64] = std::array::from_fn(|_| {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                state.to_be_bytes()[3]
-            });
+        for data in random(seed).take_while(|_| started.elapsed() < time) {
             executions += 1;
-            accepted += u64::from(property(&data));
+            match catch_unwind(|| execute(target, property, &data)) {
+                Ok(is_accepted) => accepted += u64::from(is_accepted),
+                Err(panic) => {
+                    println!("{target}: a property is broken by {}", const_hex::encode(data));
+                    resume_unwind(panic);
+                }
+            }
         }
         println!("{target}: {executions} executions from seed {seed}, {accepted} accepted");
         assert!(accepted > 0, "{target}: nothing was accepted");
     }
+}
+
+/// The same bytes for each seed.
+fn random(seed: u64) -> impl Iterator<Item = [u8; 64]> {
+    // Xorshift, which never leaves 0.
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut byte = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_be_bytes()[3]
+    };
+    std::iter::repeat_with(move || std::array::from_fn(|_| byte()))
 }
 
 /// The names and the bytes.

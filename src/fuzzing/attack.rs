@@ -45,9 +45,9 @@ const SHRINKS: usize = 2_000;
 ///
 /// A target of cargo-fuzz has it in a static, and calls [`check`](Self::check) with the data.
 ///
-/// What is forged, changed or stale it knows by itself. Of a scheme with items, with JSON in a form, with a body that
-/// nobody signs or with keys that have names it does not know all that makes a message: there a [`Verifier`] of its
-/// own says whether one is complete, and whether two are one delivery.
+/// It decides by itself what is forged, changed or stale. Only for schemes with items, with JSON in a form, with an
+/// unsigned body or with named keys does it ask a [`Verifier`] whether a message is complete, and whether two are the
+/// same delivery.
 #[derive(Debug)]
 pub struct Attack {
     scheme: Scheme,
@@ -169,18 +169,18 @@ impl Attack {
                 data: data.to_vec(),
             })
         };
-        let receive = |request: &Request<Bytes>| {
+        let receive = |request: &Request<Bytes>, what: &str| {
             catch_unwind(AssertUnwindSafe(|| receiver.receive(request)))
-                .map_err(|_| found(Oracle::NoPanic, "see the message above", request))
+                .map_err(|_| found(Oracle::NoPanic, what, request))
         };
 
         let request = &genuine.request;
-        let verdict = receive(request)?;
+        let as_signed = format!("as it was signed, {}", genuine.shape(self));
+        let verdict = receive(request, &as_signed)?;
         let Verdict::Accepted { key } = &verdict else {
-            let what = format!("as it was signed, {}", genuine.shape(self));
-            return Err(found(Oracle::AcceptsGenuine, &what, request));
+            return Err(found(Oracle::AcceptsGenuine, &as_signed, request));
         };
-        let again = receive(request)?;
+        let again = receive(request, &as_signed)?;
         if again == Verdict::Refused || again != verdict && self.has_identity() {
             return Err(found(Oracle::Stable, "as it was signed, twice", request));
         }
@@ -189,7 +189,8 @@ impl Attack {
         let Some(Move { request, what, expected }) = make.and_then(|make| make(attempt)) else {
             return Ok(false);
         };
-        let (oracle, what) = match (expected, receive(&request)?) {
+        let verdict = receive(&request, &what)?;
+        let (oracle, what) = match (expected, verdict) {
             (Expected::Refused(oracle), Verdict::Accepted { .. }) => (oracle, what),
             (Expected::OneKey(oracle) | Expected::TwoKeys(oracle), Verdict::Refused) => {
                 (oracle, what)

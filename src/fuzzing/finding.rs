@@ -15,7 +15,8 @@ use crate::timestamp;
 #[non_exhaustive]
 pub enum Oracle {
     /// No request panics the receiver. Under cargo-fuzz, which ends the process at a panic, its own report is all
-    /// there is.
+    /// there is. A [`Verifier`](crate::Verifier) is made to panic as well if it computes more MACs for a request than
+    /// it has secrets, times the contents and items that its scheme leaves open.
     NoPanic,
     /// What the partner signed is accepted, whatever it says: what the receiver wants of paths, ids and bodies
     /// beside that is told with [`Attack::for_url`](super::Attack::for_url), [`Attack::ids`](super::Attack::ids),
@@ -129,12 +130,13 @@ impl Finding {
     }
 
     /// The request as a command for a POSIX shell. The address is yours to change; a time that it has is out of
-    /// date soon.
+    /// date soon. It ends after 10 s, since curl would wait for the body that an answer to HEAD has not.
     pub fn to_curl(&self) -> String {
         let request = &self.request;
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let url = format!("http://127.0.0.1:3000{target}");
-        let mut curl = format!("curl --globoff {}", quoted(url.as_bytes()).unwrap_or_default());
+        let mut curl =
+            format!("curl --globoff --max-time 10 {}", quoted(url.as_bytes()).unwrap_or_default());
         if request.method() != Method::POST {
             // With a body, curl POSTs it.
             curl.push_str(&format!(" --request {}", request.method()));

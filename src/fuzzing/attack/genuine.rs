@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::Attack;
 use super::moves::names;
 use crate::fuzzing::choices::Choices;
-use crate::fuzzing::set;
+use crate::fuzzing::{encoded, set};
 use crate::scheme::{Danger, Field, Identity, Json, Part, Scheme, SentAt, TimeFormat, Tolerance};
 use crate::sign::{Message, SignError, Signer};
 use crate::timestamp;
@@ -250,10 +250,6 @@ impl Content {
         }
         pairs.join("&").into_bytes()
     }
-}
-
-fn encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 fn written(odd: &[(&str, &str)], members: &Map<String, Value>) -> String {

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Request};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
-use super::{SECRETS, Standing, signature_header, verifier};
+use super::fixtures::{SECRETS, Standing, signature_header, verifier};
 use crate::fuzzing::receiver::verify;
 use crate::scheme::{
     Algorithm, Encoding, Field, KeyFormat, Layout, Part, Scheme, SentAt, TimeFormat,

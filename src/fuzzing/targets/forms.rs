@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{Standing, URL};
+use super::fixtures::{Standing, URL};
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::receiver::verify;
 use crate::scheme::presets::TWILIO;

@@ -1,15 +1,56 @@
-//! One change to a signed request, as somebody between the partner and us could make it.
+//! One change to a signed request, as somebody between the partner and us could make it: to any byte, where an
+//! `Attack` has a list of what people get wrong.
 
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};
+use serde_json::Value;
 
-use super::signature_header;
+use super::fixtures::{IN_BODY, SECRETS, Standing, signature_header, verifier};
+use crate::clock::Clock;
 use crate::delivery::Delivery;
 use crate::fuzzing::receiver::verify;
-use crate::scheme::{Field, Identity, Layout, Part, Scheme, SentAt};
-use crate::verify::Verifier;
+use crate::fuzzing::set;
+use crate::scheme::presets::{GITHUB, SHOPIFY, SLACK, STANDARD_WEBHOOKS, STRIPE};
+use crate::scheme::{Field, Identity, Layout, Part, Scheme, SentAt, Tolerance};
+use crate::secret::Secret;
+use crate::sign::{Message, Signer};
+use crate::timestamp;
+use crate::verify::{Rejection, Verifier};
+
+/// See [`sign_mutate_verify`](super::sign_mutate_verify).
+pub(super) fn check(data: &[u8]) -> bool {
+    let (choice, data) = data.split_first().unwrap_or((&0, &[]));
+    let schemes = [GITHUB, STANDARD_WEBHOOKS, IN_BODY, STRIPE, SLACK, SHOPIFY];
+    let (scheme, secret) = (&schemes[usize::from(*choice) % 6], Secret::new(SECRETS[0]));
+    let mut controls = [0; 7];
+    let (front, rest) = data.split_at(data.len().min(controls.len()));
+    controls[..front.len()].copy_from_slice(front);
+    let [time, mutation @ .., id_len] = controls;
+    let (id, payload) = rest.split_at(rest.len().min(id_len.into()));
+
+    let signer = Signer::new(scheme.clone(), secret.clone()).expect("a scheme that builds");
+    let verifier = verifier(scheme, [secret]);
+    let (sent_at, in_time) = sent_at(scheme, time.cast_signed());
+    let id = id_text(scheme, id);
+    let body = body(scheme, &id, sent_at, payload);
+    let message = Message::new(body).id(&*id).sent_at(sent_at);
+    let original = signer.request(&message).expect("an id and a time that a header can hold");
+
+    let delivery = match verify(&verifier, original.clone()) {
+        Ok(delivery) => delivery,
+        Err(Rejection::Stale { .. } | Rejection::Future { .. }) if !in_time => return false,
+        Err(rejection) => panic!("a signed request was refused: {rejection}: {original:?}"),
+    };
+    assert!(in_time, "a request outside the tolerance was accepted: {original:?}");
+    assert_eq!(delivery.id(), scheme.id.is_some().then_some(&*id), "another id than was signed");
+    assert_eq!(delivery.signed_at(), scheme.sent_at.is_some().then_some(sent_at), "another time");
+    assert_eq!(delivery.body(), original.body(), "another body than was signed");
+
+    Mutation::new(scheme, mutation).check(&verifier, &original, &delivery)
+}
 
 /// What is changed, and how.
 pub(super) struct Mutation<'s> {
@@ -158,4 +199,54 @@ impl Target<'_> {
         }
         Some(request)
     }
+}
+
+/// Up to 1.28 times the tolerance away from now, in whole seconds, and whether that is in time.
+fn sent_at(scheme: &Scheme, steps: i8) -> (SystemTime, bool) {
+    let future = steps > 0;
+    let tolerance = scheme.tolerance.unwrap_or(Tolerance::BASE);
+    let tolerance = if future { tolerance.future } else { tolerance.past };
+    let away = Duration::from_secs((tolerance * u32::from(steps.unsigned_abs()) / 100).as_secs());
+    let now = Standing.now();
+    let sent_at = if future { now + away } else { now - away };
+    (sent_at, scheme.sent_at.is_none() || away <= tolerance)
+}
+
+/// An id of 1 to 255 bytes. In a header it has letters and digits, which no separator consists of;
+/// in a body it has whatever JSON can say, without control characters.
+fn id_text(scheme: &Scheme, data: &[u8]) -> String {
+    let mut id = String::new();
+    match scheme.id {
+        Some(Field::Pointer(_)) => {
+            for char in String::from_utf8_lossy(data).chars().filter(|char| !char.is_control()) {
+                if id.len() + char.len_utf8() <= 255 {
+                    id.push(char);
+                }
+            }
+        }
+        _ => id.extend(data.iter().filter_map(|byte| char::from_digit(u32::from(*byte) % 36, 36))),
+    }
+    if id.is_empty() { "0".into() } else { id }
+}
+
+/// The payload as it is, or inside JSON that has the fields which the scheme needs.
+fn body(scheme: &Scheme, id: &str, sent_at: SystemTime, payload: &[u8]) -> Vec<u8> {
+    let time = scheme
+        .sent_at
+        .as_ref()
+        .map(|SentAt { field, format }| (field, timestamp::write(*format, sent_at)));
+    let ids = scheme.identity.fields().iter().chain(&scheme.id).map(|field| (field, id.to_owned()));
+    let mut fields =
+        ids.chain(time).filter(|(field, _)| matches!(field, Field::Pointer(_))).peekable();
+    if fields.peek().is_none() {
+        return payload.to_vec();
+    }
+    let mut json = Value::Object(serde_json::Map::new());
+    json["payload"] = String::from_utf8_lossy(payload).into();
+    for (field, text) in fields {
+        if let Field::Pointer(pointer) = field {
+            set(&mut json, pointer, text.into());
+        }
+    }
+    serde_json::to_vec(&json).expect("a JSON value can be written")
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 
-use super::Standing;
+use super::fixtures::Standing;
 use crate::clock::Clock;
 use crate::fuzzing::choices::Choices;
 use crate::inbox::Record;

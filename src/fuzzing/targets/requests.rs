@@ -12,9 +12,10 @@ use http::{HeaderValue, Method, Request, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::{Digest, Sha1};
 
+use super::capture;
 use super::case::Case;
+use super::fixtures::{Standing, URL};
 use super::signed::{Message, Reading, sha256};
-use super::{Standing, URL, capture};
 use crate::clock::Clock;
 use crate::delivery::Delivery;
 use crate::fuzzing::choices::Choices;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::case::Case;
-use super::{Standing, URL, secret};
+use super::fixtures::{Standing, URL, secret};
 use crate::clock::Clock;
 use crate::fuzzing::Attack;
 use crate::fuzzing::choices::Choices;

@@ -7,8 +7,9 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::capture;
+use super::fixtures::URL;
 use super::forms::{self, Pairs};
-use super::{URL, capture};
 use crate::scheme::{Encoding, Field, Json, KeyId, Layout, Part, Scheme, SentAt};
 
 /// How many items of a request may be signed.

@@ -6,7 +6,7 @@ use std::ffi::{c_int, c_void};
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use inhook::fuzzing::targets::{is_signed, is_tag, tag_text};
+use inhook::fuzzing::constant_time::{is_signed, is_tag, tag_text};
 use inhook::scheme::{Algorithm, Encoding};
 
 unsafe extern "C" {

@@ -1,7 +1,7 @@
 //! Headers that are missing, changed, or nobody's business.
 #![allow(clippy::arithmetic_side_effects, reason = "positions are in the text that they are of")]
 
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
@@ -20,8 +20,8 @@ pub(super) const CONTENT_TYPES: [&str; 5] = [
     "text/plain; charset=utf-16",
 ];
 
-/// What a server has in each request, or from each client.
-const USUAL: [HeaderName; 5] = [CONTENT_TYPE, CONTENT_LENGTH, HOST, USER_AGENT, ACCEPT];
+/// What is in each request, or from each client. A length that is none does not come through a server.
+const USUAL: [HeaderName; 4] = [CONTENT_TYPE, HOST, USER_AGENT, ACCEPT];
 
 /// What is not text, is none at all, or is no number of that size.
 const ODD: [&[u8]; 7] =

@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::{set, target, text};
+use crate::fuzzing::encoded;
 use crate::scheme::{Field, Layout, Scheme, SentAt};
 
 /// Where the signature is; the first of several.
@@ -164,10 +165,6 @@ fn entry<'s>(
 
 fn form(request: &Request<Bytes>) -> Option<&str> {
     std::str::from_utf8(request.body()).ok()
-}
-
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 /// Where the value of a parameter is, and what it is.

@@ -1,11 +1,10 @@
 //! A request that has all that a scheme asks for, as text, with `$tag` for the signature.
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::super::{Standing, URL};
+use super::super::fixtures::{Standing, URL};
 use crate::clock::Clock;
-use crate::fuzzing::set;
+use crate::fuzzing::{encoded, set};
 use crate::scheme::{Field, Json, KeyId, Layout, Part, Scheme, SentAt};
 use crate::timestamp;
 
@@ -76,7 +75,7 @@ impl Draft {
             return;
         }
         self.done.push(field.clone());
-        let pair = |name: &str| format!("{name}={}", encoded(value));
+        let pair = |name: &str| format!("{name}={}", written(value));
         match field {
             Field::Header(name) => {
                 let is_numbered = scheme.signature.layout == Layout::Numbered;
@@ -120,7 +119,7 @@ impl Draft {
         let mut form = self.form.clone();
         let json = match &scheme.json {
             Json::Form(name) => {
-                form.push(format!("{name}={}", encoded(&json.to_string())));
+                form.push(format!("{name}={}", written(&json.to_string())));
                 Value::Null
             }
             Json::Body => json,
@@ -135,6 +134,6 @@ impl Draft {
 }
 
 /// As in a query or a form, but for what stands for something.
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string().replace("%24", "$")
+fn written(text: &str) -> String {
+    encoded(text).replace("%24", "$")
 }

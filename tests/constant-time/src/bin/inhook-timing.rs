@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use dudect_bencher::rand::RngExt;
 use dudect_bencher::{BenchRng, Class, CtRunner, ctbench_main};
-use inhook::fuzzing::targets::{is_tag, tag_text};
+use inhook::fuzzing::constant_time::{is_tag, tag_text};
 use inhook::scheme::Encoding;
 
 ctbench_main!(early_exit, first_or_last_byte_wrong, right_or_wrong, right_is_first_or_last_of_16);
