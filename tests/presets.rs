@@ -5,24 +5,20 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use inhook::presets::{self, Confirmed, Preset};
-use inhook::scheme::{Danger, Field, Identity, KeyFormat, Part, Scheme, SentAt, TimeFormat};
+use inhook::scheme::{Danger, Field, Identity, Part, Scheme, SentAt, TimeFormat};
 use inhook::sign::{Message, Signer};
 use inhook::{Delivery, Rejection, Secret, Verifier};
 use serde_json::{Value, json};
+
+#[path = "common/notation.rs"]
+mod notation;
 
 /// One partner signs `data.id`.
 const URL: &str = "https://hooks.example.com/webhooks/acme?tenant=7&data.id=5";
 
 /// A secret in the notation of the preset, with the label that a request of it may name.
 fn secret(scheme: &Scheme, which: u8) -> Secret {
-    let text = match &scheme.key {
-        KeyFormat::Hex => format!("{which}0").repeat(32),
-        KeyFormat::Base64 { prefix } | KeyFormat::Base64If { prefix } => {
-            format!("{prefix}MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS{which}")
-        }
-        _ => format!("a secret of at least sixteen bytes, {which}"),
-    };
-    Secret::new(text).label("key-1")
+    Secret::new(notation::secret(scheme, which)).label("key-1")
 }
 
 fn verifier(scheme: &Scheme, which: u8) -> Verifier {

@@ -12,8 +12,8 @@ use http_body_util::BodyExt;
 use inhook::clock::Clock;
 use inhook::fuzzing::{Attack, Finding, Oracle, Receiver, Verdict};
 use inhook::scheme::{
-    Algorithm, Danger, Encoding, Field, Identity, KeyFormat, Layout, Part, Scheme, SentAt,
-    Signature, TimeFormat,
+    Algorithm, Danger, Encoding, Field, Identity, Layout, Part, Scheme, SentAt, Signature,
+    TimeFormat,
 };
 use inhook::testing::FakeClock;
 use inhook::{Delivery, Secret, Verifier, VerifyLayer, presets};
@@ -24,6 +24,8 @@ use tower::ServiceExt;
 #[path = "../common/mod.rs"]
 mod common;
 mod mistakes;
+#[path = "../common/notation.rs"]
+mod notation;
 
 use common::{NOW, SECRET, at, builder};
 
@@ -422,15 +424,6 @@ fn s5_a_digest_that_is_compared_with_nothing_is_found() {
 
 /// Two secrets in the notation of a scheme.
 fn secrets_of(scheme: &Scheme) -> [Secret; 2] {
-    let old = "C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-    let new = SECRET.strip_prefix("whsec_").unwrap();
-    let texts = match &scheme.key {
-        KeyFormat::Hex => ["6b".repeat(32), "6c".repeat(32)],
-        KeyFormat::Base64 { prefix } | KeyFormat::Base64If { prefix } => {
-            [new, old].map(|bare| format!("{prefix}{bare}"))
-        }
-        _ => [new, old].map(str::to_owned),
-    };
-    let [new, old] = texts.map(Secret::new);
+    let [new, old] = [1, 2].map(|digit| Secret::new(notation::secret(scheme, digit)));
     [new.label("key1"), old.label("key2")]
 }

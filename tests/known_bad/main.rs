@@ -16,6 +16,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use serde_json::Value;
 
+#[path = "../common/notation.rs"]
+mod notation;
 #[path = "../common/vector.rs"]
 mod vector;
 

@@ -3,28 +3,17 @@
 use std::time::Duration;
 
 use inhook::presets;
-use inhook::scheme::{KeyFormat, Scheme};
 use inhook::{ConfigError, Secret, Verifier};
 
 use crate::genuine::Genuine;
-
-/// One that is long enough, in the notation of the preset.
-fn good(scheme: &Scheme) -> String {
-    match &scheme.key {
-        KeyFormat::Hex => "6b".repeat(32),
-        KeyFormat::Base64 { prefix } | KeyFormat::Base64If { prefix } => {
-            format!("{prefix}MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-        }
-        _ => "a secret of at least sixteen bytes".into(),
-    }
-}
+use crate::notation;
 
 /// Secrets with which anybody could sign, or that are another key than was meant.
 #[test]
 fn s1_a1_to_a5_no_preset_takes_a_secret_that_is_none() {
     for preset in presets::all() {
         let scheme = &preset.scheme;
-        let good = good(scheme);
+        let good = notation::secret(scheme, 1);
         let builder = |secret: &str| {
             let secret = Secret::new(secret).label("key");
             let builder = Verifier::builder("acme", scheme.clone(), secret);
@@ -51,7 +40,7 @@ fn s1_a7_a8_another_secret_lets_nothing_in() {
         let (scheme, name) = (genuine.scheme(), genuine.preset.name);
         // A request may say which key it is signed with.
         let label = genuine.vector.params.get("key_id").map_or("0", String::as_str);
-        let other = Secret::new(good(scheme).replace("MfKQ", "Othr")).label(label);
+        let other = Secret::new(notation::secret(scheme, 2)).label(label);
         let verifier =
             genuine.builder("acme").secret(other.clone().label("other")).build().unwrap();
         verifier.verify(genuine.request.clone()).unwrap();
