@@ -266,6 +266,27 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
                 ..presets::GITHUB
             }),
         ),
+        (
+            "Signature",
+            build(Scheme {
+                signature: Signature {
+                    others: vec!["x-other".into()].into(),
+                    ..presets::GITHUB.signature
+                },
+                content: vec![Part::Field(Field::header("X-Other")), dot(), Part::Body].into(),
+                ..presets::GITHUB
+            }),
+        ),
+        (
+            "Signature",
+            build(Scheme {
+                signature: Signature { field: Field::pointer("/s"), ..presets::GITHUB.signature },
+                items: Some("/items".into()),
+                content: vec![Part::Field(Field::pointer("/s"))].into(),
+                dangerously_allow: vec![Danger::UnsignedBody, Danger::LooseItems].into(),
+                ..presets::GITHUB
+            }),
+        ),
         ("Signature", requires(&[("x-version", "1\n")])),
         ("HeaderTwice", requires(&[("x-version", "1"), ("X-Version", "2")])),
         ("HeaderTwice", requires(&[("x-hub-signature-256", "1")])),
