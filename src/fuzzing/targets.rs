@@ -54,7 +54,7 @@ pub fn signature_headers(data: &[u8]) -> bool {
     accepted.contains(&true)
 }
 
-/// [`signature_headers`] for lists that hold the time as well: that of [`STRIPE`], and one with tags
+/// [`signature_headers`] for lists that hold the time as well: that of `STRIPE`, and one with tags
 /// in base64 and another separator.
 ///
 /// # Panics
@@ -209,7 +209,7 @@ pub fn attacks(data: &[u8]) -> bool {
 /// What a partner signs is accepted, and what somebody changed on its way is not.
 ///
 /// From the data come one of six schemes ([`GITHUB`], [`STANDARD_WEBHOOKS`], one that has everything inside
-/// the JSON body, [`STRIPE`], [`SLACK`] and [`SHOPIFY`]), a time, an id, a body and one mutation. A request
+/// the JSON body, `STRIPE`, `SLACK` and `SHOPIFY`), a time, an id, a body and one mutation. A request
 /// that is signed in time has to be accepted with its id; after the mutation it has to be refused, unless
 /// that changed neither a signed byte nor the spelling of the tag. Returns whether the mutated request
 /// was accepted.
