@@ -103,10 +103,11 @@ async fn handled(inbox: &SqliteInbox, clock: &Arc<FakeClock>, ids: std::ops::Ran
 
 /// Puts them, not so many at once that it refuses.
 async fn put_all(inbox: &SqliteInbox, mut deliveries: impl Iterator<Item = Delivery>) {
-    // What a busy machine refuses comes again.
+    // What a busy machine refuses comes again, for a while.
+    let deadline = Instant::now() + Duration::from_secs(60);
     let put = async |delivery: Delivery| loop {
         match inbox.put(delivery.clone()).await {
-            Err(InboxError::Busy(_)) => {}
+            Err(InboxError::Busy(_)) if Instant::now() < deadline => {}
             put => return put.unwrap(),
         }
     };

@@ -169,18 +169,17 @@ impl Attack {
                 data: data.to_vec(),
             })
         };
-        let receive = |request: &Request<Bytes>, what: &str| {
-            catch_unwind(AssertUnwindSafe(|| receiver.receive(request)))
-                .map_err(|_| found(Oracle::NoPanic, what, request))
-        };
+        // `None` if it panics.
+        let receive = |request| catch_unwind(AssertUnwindSafe(|| receiver.receive(request))).ok();
 
         let request = &genuine.request;
-        let as_signed = format!("as it was signed, {}", genuine.shape(self));
-        let verdict = receive(request, &as_signed)?;
+        let as_signed =
+            |oracle| found(oracle, &format!("as it was signed, {}", genuine.shape(self)), request);
+        let verdict = receive(request).ok_or_else(|| as_signed(Oracle::NoPanic))?;
         let Verdict::Accepted { key } = &verdict else {
-            return Err(found(Oracle::AcceptsGenuine, &as_signed, request));
+            return Err(as_signed(Oracle::AcceptsGenuine));
         };
-        let again = receive(request, &as_signed)?;
+        let again = receive(request).ok_or_else(|| as_signed(Oracle::NoPanic))?;
         if again == Verdict::Refused || again != verdict && self.has_identity() {
             return Err(found(Oracle::Stable, "as it was signed, twice", request));
         }
@@ -189,7 +188,7 @@ impl Attack {
         let Some(Move { request, what, expected }) = make.and_then(|make| make(attempt)) else {
             return Ok(false);
         };
-        let verdict = receive(&request, &what)?;
+        let verdict = receive(&request).ok_or_else(|| found(Oracle::NoPanic, &what, &request))?;
         let (oracle, what) = match (expected, verdict) {
             (Expected::Refused(oracle), Verdict::Accepted { .. }) => (oracle, what),
             (Expected::OneKey(oracle) | Expected::TwoKeys(oracle), Verdict::Refused) => {

@@ -1,4 +1,4 @@
-//! What several targets use: secrets, a clock, and schemes that are not presets.
+//! What the targets are tried on: secrets, a clock, and schemes that are not presets.
 
 use std::borrow::Cow;
 use std::sync::Arc;

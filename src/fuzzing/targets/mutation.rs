@@ -53,7 +53,7 @@ pub(super) fn check(data: &[u8]) -> bool {
 }
 
 /// What is changed, and how.
-pub(super) struct Mutation<'s> {
+struct Mutation<'s> {
     scheme: &'s Scheme,
     target: Target<'s>,
     kind: u8,
@@ -71,7 +71,7 @@ enum Target<'s> {
 }
 
 impl<'s> Mutation<'s> {
-    pub(super) fn new(scheme: &'s Scheme, [target, kind, high, low, operand]: [u8; 5]) -> Self {
+    fn new(scheme: &'s Scheme, [target, kind, high, low, operand]: [u8; 5]) -> Self {
         let id = match &scheme.id {
             Some(Field::Header(name)) => Some(Target::Id(name)),
             _ => None,
@@ -92,12 +92,7 @@ impl<'s> Mutation<'s> {
 
     /// Whether the mutated request is accepted. Panics if that is wrong, or if it is accepted as
     /// another delivery than it was signed as.
-    pub(super) fn check(
-        &self,
-        verifier: &Verifier,
-        original: &Request<Bytes>,
-        signed: &Delivery,
-    ) -> bool {
+    fn check(&self, verifier: &Verifier, original: &Request<Bytes>, signed: &Delivery) -> bool {
         let before = self.target.read(original);
         let mut after = before.clone();
         self.change(&mut after);
