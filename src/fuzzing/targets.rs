@@ -41,8 +41,8 @@ use fixtures::{KEYED, LISTED, STRIPE_HEADER, Standing, URL, secret};
 ///
 /// The data is a request as text: lines of `name: value`, an empty line, and the body. Where a
 /// signature header says `$new` or `$old`, the right tag under one of two secrets is put in, since no
-/// fuzzer guesses a MAC; and where it says `$empty`, that of no secret at all. It is judged by three schemes: [`GITHUB`], [`STANDARD_WEBHOOKS`] and a list
-/// of tags in hex. Returns whether one of them accepted it.
+/// fuzzer guesses a MAC; and where it says `$empty`, that of no secret at all. It is judged by three
+/// schemes: [`GITHUB`], [`STANDARD_WEBHOOKS`] and a list of tags in hex. Returns whether one of them accepted it.
 ///
 /// # Panics
 ///
@@ -113,7 +113,7 @@ pub fn forms(data: &[u8]) -> bool {
 }
 
 /// Any bytes as a stored record, or those of a real one with a few changed: they are refused, or are a
-/// record that is the same however often it is stored. Returns whether they are.
+/// record that is the same however often it is stored, and the real one is what was stored. Returns whether they are.
 ///
 /// # Panics
 ///
@@ -164,15 +164,15 @@ pub fn schemes(data: &[u8]) -> bool {
 }
 
 /// Any request for any scheme: whatever is accepted has the right tag of all that an independent reading of
-/// it says is signed, by the key that it says; it is in time, and is judged so again, with other headers
-/// and in another order too. After any bit of it is changed it is refused, or just as right and the same
-/// delivery; where that is signed anew, other content is another one. What all of the scheme's own rules
-/// were followed for has no wrong signature.
+/// it says is signed, by the key that it says; it is in time. It is judged so again, with other headers and in
+/// another order too, as is one that is refused. After any bit of it is changed it is refused, or just as right and
+/// the same delivery; where that is signed anew, it is the same exactly if what identifies it is. Of another source it
+/// is another one. What all of the scheme's own rules were followed for has no wrong signature.
 ///
 /// The data chooses a scheme as in `schemes`, then what is changed, then the request: text with the
 /// method and the target, lines of `name: value`, an empty line, and the body, or edits to one that has all
-/// that the scheme asks for. In it `$tag` and `$old` stand for the right tag under either of two keys, and
-/// `$sha` for the digest of the body. Returns whether it was accepted.
+/// that the scheme asks for. In it `$tag` and `$old` stand for the right tag under either of two keys, `$empty` for
+/// that under none, and `$sha` for the digest of the body. Returns whether it was accepted.
 ///
 /// # Panics
 ///

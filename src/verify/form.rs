@@ -21,7 +21,11 @@ pub(crate) fn parameters<'r>(
     headers: &HeaderMap,
     body: &'r [u8],
 ) -> Result<Vec<Parameter<'r>>, NotForm> {
-    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+    let mut content_types = headers.get_all(header::CONTENT_TYPE).iter();
+    let content_type = content_types.next().map(|value| value.as_bytes());
+    if content_types.next().is_some() {
+        return Err(NotForm);
+    }
     match content_type.and_then(boundary) {
         Some(boundary) => multipart(&boundary, body),
         None => url_encoded(body),

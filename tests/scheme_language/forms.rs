@@ -67,6 +67,12 @@ fn fields_of_a_form_in_either_encoding() {
     let kind = [("content-type", "multipart/form-data; boundary=b")];
     let other = accepted(&scheme, request("/", &kind, &multipart));
     assert_eq!(other.key(), delivery.key());
+    // Which of two would say how it is read depends on their order.
+    let json = [("content-type", "application/json")];
+    for two in [[kind, json], [json, kind], [kind, kind]] {
+        refused(&scheme, request("/", &two.concat(), &multipart));
+        refused(&scheme, request("/", &two.concat(), &form));
+    }
     for at in 0..multipart.len() - 8 {
         // Never a panic, wherever it is cut off.
         refused(&scheme, request("/", &kind, &multipart[..at]));

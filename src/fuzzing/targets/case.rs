@@ -1,4 +1,4 @@
-//! What must not change anything about a request that was accepted.
+//! What must not change anything about a request.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
@@ -27,22 +27,7 @@ impl Case<'_> {
 
     /// Neither a header that nobody needs, nor the order of those that somebody does, changes anything.
     pub(super) fn unrelated_headers(&self) {
-        let names = format!("{:?}", self.scheme).to_ascii_lowercase();
-        if names.contains(UNRELATED) {
-            return;
-        }
-        let mut changed = self.request.clone();
-        let headers: Vec<(HeaderName, HeaderValue)> = self
-            .request
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        changed.headers_mut().clear();
-        changed.headers_mut().insert(UNRELATED, HeaderValue::from_static("1"));
-        for (name, value) in headers.into_iter().rev() {
-            changed.headers_mut().append(name, value);
-        }
+        let Some(changed) = with_unrelated_headers(self.scheme, self.request) else { return };
         let delivery = verify(self.verifier, changed).unwrap_or_else(|rejection| {
             panic!("an unrelated header, and it is refused: {rejection}: {:?}", self.scheme)
         });
@@ -53,4 +38,23 @@ impl Case<'_> {
         assert_eq!(delivery.event(), self.signed.event());
         assert_eq!(delivery.signed_at(), self.signed.signed_at());
     }
+}
+
+/// The request with one more header, and the others the other way round. `None` if the scheme is about that header.
+pub(super) fn with_unrelated_headers(
+    scheme: &Scheme,
+    request: &Request<Bytes>,
+) -> Option<Request<Bytes>> {
+    if format!("{scheme:?}").to_ascii_lowercase().contains(UNRELATED) {
+        return None;
+    }
+    let mut changed = request.clone();
+    let headers = changed.headers_mut();
+    headers.clear();
+    headers.insert(UNRELATED, HeaderValue::from_static("1"));
+    let others: Vec<(&HeaderName, &HeaderValue)> = request.headers().iter().collect();
+    for (name, value) in others.into_iter().rev() {
+        headers.append(name, value.clone());
+    }
+    Some(changed)
 }

@@ -40,8 +40,13 @@ pub(super) fn check(data: &[u8]) -> bool {
 
 /// The pairs of a form in parts, if that is what the headers say, or of one that is not.
 pub(super) fn in_either(headers: &HeaderMap, body: &[u8]) -> Option<Pairs> {
-    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    match boundary(kind) {
+    let kinds: Vec<&HeaderValue> = headers.get_all(header::CONTENT_TYPE).iter().collect();
+    let boundary = match kinds[..] {
+        [] => None,
+        [kind] => boundary(kind.as_bytes()),
+        _ => return None,
+    };
+    match boundary {
         Some(boundary) => parts(&boundary, body),
         None => pairs(body),
     }

@@ -3,7 +3,6 @@
 //! `$tag` and `$old` in it stand for the right tags of just this request under either key, `$empty` for the tag
 //! under a key that is none, and `$sha` for the digest of its body, since no fuzzer guesses one.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base64ct::{Base64, Encoding as _};
@@ -13,7 +12,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::{Digest, Sha1};
 
 use super::capture;
-use super::case::Case;
+use super::case::{Case, with_unrelated_headers};
 use super::fixtures::{Standing, URL};
 use super::signed::{Message, Reading, sha256};
 use crate::clock::Clock;
@@ -46,6 +45,7 @@ pub(super) fn check(data: &[u8]) -> bool {
     let requests = Requests::new(scheme);
     let Some(signed) = requests.with_tags(&text, variant) else { return false };
     let Some(accepted) = requests.judge(&signed, is_edited) else { return false };
+    requests.of_another_source(&signed, &accepted);
     let places = |text: &[u8]| {
         let step = text.len() / 8 + 1;
         (at % step..text.len()).step_by(step)
@@ -70,14 +70,8 @@ struct Requests {
 
 impl Requests {
     fn new(scheme: Scheme) -> Self {
-        let [(first, one), (second, other)] =
-            [("k", "key1"), ("l", "key2")].map(|(letter, label)| {
-                let (secret, key) = secret(&scheme.key, &letter.repeat(32));
-                (Secret::new(secret).label(label), key)
-            });
-        let builder = Verifier::builder("chosen", scheme.clone(), first).secret(second).url(URL);
-        let verifier =
-            builder.clock(Arc::new(Standing)).build().expect("a scheme that was checked");
+        let [(_, one), (_, other)] = secrets(&scheme);
+        let verifier = verifier("chosen", &scheme);
         Self { scheme, verifier, keys: [one, other] }
     }
 
@@ -135,6 +129,12 @@ impl Requests {
                     right || is_edited,
                     "signed, and {one}: {}\n{scheme:#?}",
                     text.escape_ascii()
+                );
+                let changed = with_unrelated_headers(scheme, &request)?;
+                let is_refused = verify(verifier, changed).is_err();
+                assert!(
+                    is_refused,
+                    "an unrelated header, and it is accepted: {request:?}\n{scheme:#?}"
                 );
                 return None;
             }
@@ -194,30 +194,47 @@ impl Requests {
         }
     }
 
-    /// A request that is signed as well, and where it is not the same that is signed at the same time, is
-    /// another delivery, if it is the content that makes it one.
+    /// A request that is signed as well is the same delivery exactly if what identifies it is the same. Where that
+    /// is the content, it is looked at if it is signed at the same time.
     fn signed_anew(&self, text: &[u8], other: &[u8], accepted: &Delivery) {
         let Self { scheme, verifier, .. } = self;
-        if !matches!(scheme.identity, Identity::Content | Identity::IdAndContent) {
-            return;
-        }
         let (Some(one), Some(other)) = (parse(text), parse(other)) else { return };
         let Ok(delivery) = verify(verifier, other.clone()) else { return };
         self.is_right(&other, &delivery);
-        let signed = |request| {
-            let reading = Reading::new(scheme, request)?;
-            let contents = reading.messages()?.into_iter().map(|message| message.contents);
-            // Items count in whatever order, and each once.
-            Some((contents.collect::<BTreeSet<_>>(), reading.time()))
-        };
-        let (Some((contents, time)), Some((others, other_time))) = (signed(&one), signed(&other))
+        let read = |request| Reading::new(scheme, request);
+        let (Some(reading), Some(other_reading)) = (read(&one), read(&other)) else { return };
+        let has_content = matches!(scheme.identity, Identity::Content | Identity::IdAndContent);
+        if has_content && reading.time() != other_reading.time() {
+            return;
+        }
+        let (Some(identity), Some(other_identity)) = (reading.identity(), other_reading.identity())
         else {
             return;
         };
-        if time == other_time && contents != others {
-            assert_ne!(delivery.key(), accepted.key(), "one delivery: {other:?}\n{scheme:#?}");
-        }
+        let is_one = delivery.key() == accepted.key();
+        assert_eq!(is_one, identity == other_identity, "{one:?}, {other:?}\n{scheme:#?}");
     }
+
+    /// The same request of another source is another delivery.
+    fn of_another_source(&self, text: &[u8], accepted: &Delivery) {
+        let Some(request) = parse(text) else { return };
+        let other = verify(&verifier("another", &self.scheme), request).expect("what was accepted");
+        assert_ne!(other.key(), accepted.key(), "of another source: {:#?}", self.scheme);
+    }
+}
+
+/// Two secrets with their names, and the keys that the scheme makes of them.
+fn secrets(scheme: &Scheme) -> [(Secret, Vec<u8>); 2] {
+    [("k", "key1"), ("l", "key2")].map(|(letter, label)| {
+        let (secret, key) = secret(&scheme.key, &letter.repeat(32));
+        (Secret::new(secret).label(label), key)
+    })
+}
+
+fn verifier(source: &str, scheme: &Scheme) -> Verifier {
+    let [(first, _), (second, _)] = secrets(scheme);
+    let builder = Verifier::builder(source, scheme.clone(), first).secret(second).url(URL);
+    builder.clock(Arc::new(Standing)).build().expect("a scheme that was checked")
 }
 
 /// The text with another bit at a place.

@@ -1,6 +1,8 @@
 //! What is signed in a request, read once more: from a tree where the verifier has one pass, from a list
 //! where it has a map, and with nothing that it uses.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use http::Request;
 use serde::de::IgnoredAny;
@@ -10,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::capture;
 use super::fixtures::URL;
 use super::forms::{self, Pairs};
-use crate::scheme::{Encoding, Field, Json, KeyId, Layout, Part, Scheme, SentAt};
+use crate::scheme::{Encoding, Field, Identity, Json, KeyId, Layout, Part, Scheme, SentAt};
 
 /// How many items of a request may be signed.
 const MAX_ITEMS: usize = 100;
@@ -216,6 +218,34 @@ impl<'r> Reading<'r> {
             Some("it names another key")
         } else {
             None
+        }
+    }
+
+    /// What tells this delivery from others of the source that have the same time. `None` if nothing does.
+    pub(super) fn identity(&self) -> Option<BTreeSet<Vec<Vec<u8>>>> {
+        let json = self.json.as_ref();
+        // One that can't be an id is none.
+        let is_id = |id: &Vec<u8>| match std::str::from_utf8(id) {
+            Ok(text) => text.len() <= 255 && !text.chars().any(char::is_control),
+            Err(_) => false,
+        };
+        let id = || self.value(self.scheme.id.as_ref()?, json).filter(is_id);
+        let id = || vec![id().unwrap_or_default()];
+        // Items count in whatever order, and each once.
+        let contents = || Some(self.messages()?.into_iter().map(|it| it.contents).collect());
+        match &self.scheme.identity {
+            Identity::Fields(fields) => {
+                let values = fields.iter().map(|field| self.value(field, json));
+                Some([values.collect::<Option<_>>()?].into())
+            }
+            Identity::UnsignedId => Some([id()].into()),
+            Identity::Content => contents(),
+            Identity::IdAndContent => {
+                let mut all: BTreeSet<_> = contents()?;
+                all.insert(id());
+                Some(all)
+            }
+            Identity::None => None,
         }
     }
 
