@@ -9,7 +9,7 @@ use crate::{Case, Must};
 
 pub(crate) const CASES: &[Case] = &[
     ("B15 another body", Must::BeRefused, b15_body, 80),
-    ("B16 an empty body, signed", Must::BeAnother, b16_empty, 30),
+    ("B15, B16 no text and an empty body, signed", Must::BeAnother, b15_b16_signed, 30),
     ("E8 JSON that is none, signed", Must::DoNoHarm, e8_malformed, 80),
 ];
 
@@ -50,14 +50,14 @@ fn b15_body(genuine: &Genuine) -> Vec<Request<Bytes>> {
 }
 
 /// Where the body is what tells deliveries apart, and nothing has to be in it.
-fn b16_empty(genuine: &Genuine) -> Vec<Request<Bytes>> {
+fn b15_b16_signed(genuine: &Genuine) -> Vec<Request<Bytes>> {
     let scheme = genuine.scheme();
     let by_content = matches!(scheme.identity, Identity::Content | Identity::IdAndContent);
     let in_body = scheme.sent_at.is_some() && genuine.time().is_none();
     if !by_content || in_body || !signs_body(genuine) {
         return Vec::new();
     }
-    let texts = with_bodies(genuine, [Vec::new()]);
+    let texts = with_bodies(genuine, [Vec::new(), b"\xff\x00\xfe".into()]);
     texts.filter_map(|texts| genuine.signed(&texts)).collect()
 }
 

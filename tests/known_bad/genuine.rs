@@ -103,11 +103,12 @@ impl Genuine {
         self.scheme().content.contains(&Part::Id)
     }
 
-    fn time_header(&self) -> Option<HeaderName> {
+    /// The header that has the time.
+    pub(crate) fn time_header(&self) -> Option<HeaderName> {
         self.header(self.scheme().sent_at.as_ref()?.field.as_header()?)
     }
 
-    fn header_text(&self, name: &HeaderName) -> String {
+    pub(crate) fn header_text(&self, name: &HeaderName) -> String {
         self.request.headers()[name].to_str().unwrap().to_owned()
     }
 

@@ -10,7 +10,7 @@ use inhook::scheme::{Field, Identity};
 use serde_json::{Value, json};
 
 use crate::genuine::{Genuine, Texts};
-use crate::time::{sent_at, written};
+use crate::time::attempts_at;
 use crate::{Case, Must, is_400};
 
 pub(crate) const CASES: &[Case] = &[
@@ -23,14 +23,7 @@ pub(crate) const CASES: &[Case] = &[
 
 /// The same message at another time, where the partner signs one.
 fn d4_later(genuine: &Genuine) -> Vec<Request<Bytes>> {
-    let scheme = genuine.scheme();
-    let Some(time) = &scheme.sent_at else { return Vec::new() };
-    let later = genuine.vector.now() + Duration::from_secs(1);
-    if genuine.time().is_none() {
-        return sent_at(genuine, [later]);
-    }
-    let texts = Texts { time: written(time.format, later), ..genuine.texts() };
-    genuine.signed(&texts).into_iter().collect()
+    attempts_at(genuine, [genuine.vector.now() + Duration::from_secs(1)])
 }
 
 fn d7_header(genuine: &Genuine) -> Vec<Request<Bytes>> {

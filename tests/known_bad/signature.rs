@@ -1,28 +1,55 @@
-//! B1 to B12, B18 and E2: signatures that are missing, wrong, or written in another way.
+//! A8, B1 to B12, B18 and E2: signatures that are missing, wrong, or written in another way.
 
+use std::borrow::Cow;
+
+use base64ct::{Base64, Base64UrlUnpadded, Encoding as _};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
-use inhook::scheme::{Algorithm, Encoding, Field, Layout, Part, Scheme, Signature};
+use inhook::scheme::{Algorithm, Encoding, Field, KeyId, Layout, Part, Scheme, Signature};
 
 use crate::genuine::{Genuine, Place};
 use crate::{Case, Must};
 
 pub(crate) const CASES: &[Case] = &[
+    ("A8 another key than signed it", Must::BeRefused, a8_label, 1),
     ("B1, B2 missing", Must::BeRefused, b1_missing, 90),
+    ("B1, B2 what is signed is missing", Must::BeRefusedEarly, b1_signed, 20),
     ("B3 empty", Must::BeRefused, |genuine| genuine.with_tag("").into_iter().collect(), 90),
     ("B4 too short or too long", Must::BeRefused, b4_length, 90),
+    ("B5 the right one among wrong ones", Must::BeTheSame, b5_places, 25),
     ("B5 other versions", Must::BeRefused, b5_versions, 90),
     ("B6, B7 another spelling", Must::BeRefused, b6_b7_spelling, 90),
     ("B8 another algorithm", Must::BeRefused, b8_algorithm, 80),
     ("B8 another algorithm by its own name", Must::BeRefused, b8_named, 30),
     ("B9 the right one under another name", Must::BeRefused, b9_other_names, 85),
     ("B10 twice", Must::BeRefused, b10_twice, 80),
+    ("B10 a time that is there twice", Must::BeRefusedEarly, b10_times, 20),
+    ("B10 under both names", Must::BeRefusedEarly, b10_names, 1),
+    ("B10 under both names, and alike", Must::BeTheSame, b10_names_alike, 1),
     ("B11 no visible ASCII", Must::BeRefused, b11_bytes, 90),
-    ("B12 8,000 of them", Must::BeRefused, b12_many, 90),
+    ("B12 16 and 8,000 of them", Must::BeRefused, b12_many, 90),
     ("B18 values under each other's names", Must::BeRefused, b18_names, 15),
     ("one digit of the tag", Must::BeRefused, one_digit, 90),
     ("E2 what the headers show", Must::BeRefusedEarly, e2_early, 85),
 ];
+
+/// Where a request says which key it is signed with.
+fn a8_label(genuine: &Genuine) -> Vec<Request<Bytes>> {
+    let label = genuine.vector.params.get("key_id").map_or("0", String::as_str);
+    let labels = ["", "other", "0."].into_iter().filter(|other| *other != label);
+    match &genuine.scheme().key_id {
+        Some(KeyId::Header(name)) => {
+            labels.map(|other| genuine.with_headers(&[(name, other)])).collect()
+        }
+        Some(KeyId::Prefix(_)) => {
+            let [before, tag, after] = &genuine.text;
+            let (front, end) = before.rsplit_once(label).unwrap();
+            let texts = labels.map(|other| format!("{front}{other}{end}{tag}{after}"));
+            texts.filter_map(|text| genuine.with_text(text.into())).collect()
+        }
+        _ => Vec::new(),
+    }
+}
 
 fn b1_missing(genuine: &Genuine) -> Vec<Request<Bytes>> {
     let mut request = genuine.request.clone();
@@ -40,11 +67,72 @@ fn b1_missing(genuine: &Genuine) -> Vec<Request<Bytes>> {
     [request, bare].into_iter().chain(empty).collect()
 }
 
+/// Each header that is signed, but for the signature.
+fn b1_signed(genuine: &Genuine) -> Vec<Request<Bytes>> {
+    let without = |name: HeaderName| {
+        let mut request = genuine.request.clone();
+        request.headers_mut().remove(&name).unwrap();
+        request
+    };
+    signed_headers(genuine).into_iter().map(without).collect()
+}
+
 fn b4_length(genuine: &Genuine) -> Vec<Request<Bytes>> {
     let tag = genuine.tag();
     let prefixes = (0..tag.len()).map(|length| tag[..length].to_owned());
     let longer = ["0", "A", "=", "=="].map(|more| format!("{tag}{more}"));
-    prefixes.chain(longer).chain([tag.repeat(2)]).filter_map(|tag| genuine.with_tag(tag)).collect()
+    // Those of its bytes, which in base64 have a spelling of their own.
+    let (decode, encode): (fn(&str) -> Option<Vec<u8>>, fn(&[u8]) -> String) =
+        match genuine.scheme().signature.encoding {
+            Encoding::Base64 => (|tag| Base64::decode_vec(tag).ok(), Base64::encode_string),
+            Encoding::Base64Url => {
+                (|tag| Base64UrlUnpadded::decode_vec(tag).ok(), Base64UrlUnpadded::encode_string)
+            }
+            _ => (|_| Some(Vec::new()), |_| String::new()),
+        };
+    let bytes = decode(tag).unwrap();
+    let spelled = (0..bytes.len()).map(|length| encode(&bytes[..length]));
+    let longer_bytes = Some([&bytes[..], b"\0"].concat()).filter(|_| !bytes.is_empty());
+    let spelled = spelled.chain(longer_bytes.map(|bytes| encode(&bytes)));
+    let tags = prefixes.chain(longer).chain([tag.repeat(2)]).chain(spelled);
+    tags.filter_map(|tag| genuine.with_tag(tag)).collect()
+}
+
+/// In front, in the middle and at the end of as many as may be there.
+fn b5_places(genuine: &Genuine) -> Vec<Request<Bytes>> {
+    let sent_at = genuine.scheme().sent_at.as_ref().map(|sent_at| &sent_at.field);
+    // A list by position has no room for more.
+    let has_room = !matches!(sent_at, Some(Field::Entry(_)));
+    let separator = separator(genuine.scheme().signature.layout);
+    let (true, Some(separator), Place::Header(_)) = (has_room, separator, &genuine.place) else {
+        return Vec::new();
+    };
+    let [before, tag, after] = &genuine.text;
+    let prefix = &*genuine.scheme().signature.prefix;
+    let wrong = format!("{prefix}{}", wrong(tag));
+    let front = before.strip_suffix(prefix).unwrap();
+    let placed = [0, 1, 7, 14, 15].map(|at| {
+        let mut tags = vec![&*wrong; 16];
+        let right = format!("{prefix}{tag}");
+        tags[at] = &right;
+        format!("{front}{}{after}", tags.join(&separator))
+    });
+    placed.into_iter().filter_map(|text| genuine.with_text(text.into())).collect()
+}
+
+/// The tag of nothing, in the right shape.
+fn wrong(tag: &str) -> String {
+    let wrong: String = tag.chars().rev().filter(|char| *char != '=').collect();
+    format!("{wrong}{}", "=".repeat(tag.len() - wrong.len()))
+}
+
+/// What stands between the signatures of a list.
+fn separator(layout: Layout) -> Option<String> {
+    match layout {
+        Layout::List(separator) | Layout::Lists(separator) => Some(separator.to_string()),
+        Layout::SpacedList(separator) => Some(format!("{separator} ")),
+        _ => None,
+    }
 }
 
 fn b5_versions(genuine: &Genuine) -> Vec<Request<Bytes>> {
@@ -199,6 +287,38 @@ fn b10_twice(genuine: &Genuine) -> Vec<Request<Bytes>> {
     twice.into()
 }
 
+/// The time once more, or another one.
+fn b10_times(genuine: &Genuine) -> Vec<Request<Bytes>> {
+    let (Some(name), Some(time)) = (genuine.time_header(), genuine.time()) else {
+        return Vec::new();
+    };
+    let twice = [time, "1".into()].map(|second| {
+        let mut request = genuine.request.clone();
+        request.headers_mut().append(&name, second.parse().unwrap());
+        request
+    });
+    twice.into()
+}
+
+/// What has two names, under the other one as well, where it says something else.
+fn b10_names(genuine: &Genuine) -> Vec<Request<Bytes>> {
+    under_both_names(genuine, |_| "other".into())
+}
+
+fn b10_names_alike(genuine: &Genuine) -> Vec<Request<Bytes>> {
+    under_both_names(genuine, |own| own)
+}
+
+fn under_both_names(genuine: &Genuine, second: fn(String) -> String) -> Vec<Request<Bytes>> {
+    let twice = |(own, other): &(Cow<'_, str>, Cow<'_, str>)| {
+        let name = genuine.header(own)?;
+        let second = second(genuine.header_text(&name));
+        let other = if name == **own { other } else { own };
+        Some(genuine.with_headers(&[(other, &second)]))
+    };
+    genuine.scheme().aliases.iter().filter_map(twice).collect()
+}
+
 fn b11_bytes(genuine: &Genuine) -> Vec<Request<Bytes>> {
     let bytes: [&[u8]; 6] =
         [b"\xff", b"\x80", "é".as_bytes(), "\u{202e}".as_bytes(), "\u{ff10}".as_bytes(), b"\x00"];
@@ -210,29 +330,21 @@ fn b11_bytes(genuine: &Genuine) -> Vec<Request<Bytes>> {
 fn b12_many(genuine: &Genuine) -> Vec<Request<Bytes>> {
     let [before, tag, _] = &genuine.text;
     let prefix = &*genuine.scheme().signature.prefix;
-    let wrong: String = tag.chars().rev().filter(|char| *char != '=').collect();
-    let wrong = format!("{wrong}{}", "=".repeat(tag.len() - wrong.len()));
-    let separator = match genuine.scheme().signature.layout {
-        Layout::List(separator) | Layout::Lists(separator) => separator.to_string(),
-        Layout::SpacedList(separator) => format!("{separator} "),
-        _ => ",".into(),
-    };
-    let list = format!("{wrong}{separator}{prefix}").repeat(8_000);
-    genuine.with_text(format!("{before}{list}{tag}").into()).into_iter().collect()
+    let separator = separator(genuine.scheme().signature.layout).unwrap_or_else(|| ",".into());
+    let wrong = wrong(tag);
+    let lists = [15, 8_000].map(|count| {
+        let list = format!("{wrong}{separator}{prefix}").repeat(count);
+        format!("{before}{list}{wrong}")
+    });
+    lists.into_iter().filter_map(|text| genuine.with_text(text.into())).collect()
 }
 
 /// Each two of the headers that are signed, or are the signature.
 fn b18_names(genuine: &Genuine) -> Vec<Request<Bytes>> {
     let scheme = genuine.scheme();
-    let signed = scheme.content.iter().filter_map(|part| match part {
-        Part::Id => scheme.id.as_ref(),
-        Part::SentAt => scheme.sent_at.as_ref().map(|sent_at| &sent_at.field),
-        Part::Field(field) => Some(field),
-        _ => None,
-    });
-    let fields = signed.chain([&scheme.signature.field]).chain(&scheme.digest);
-    let names: Vec<HeaderName> =
-        fields.filter_map(Field::as_header).filter_map(|name| genuine.header(name)).collect();
+    let others = [&scheme.signature.field].into_iter().chain(&scheme.digest);
+    let others = others.filter_map(Field::as_header).filter_map(|name| genuine.header(name));
+    let names: Vec<HeaderName> = signed_headers(genuine).into_iter().chain(others).collect();
     let pairs = (0..names.len()).flat_map(|at| (0..at).map(move |other| (at, other)));
     let swapped = pairs.map(|(one, other)| {
         let mut request = genuine.request.clone();
@@ -243,6 +355,17 @@ fn b18_names(genuine: &Genuine) -> Vec<Request<Bytes>> {
         request
     });
     swapped.collect()
+}
+
+fn signed_headers(genuine: &Genuine) -> Vec<HeaderName> {
+    let scheme = genuine.scheme();
+    let fields = scheme.content.iter().filter_map(|part| match part {
+        Part::Id => scheme.id.as_ref(),
+        Part::SentAt => scheme.sent_at.as_ref().map(|sent_at| &sent_at.field),
+        Part::Field(field) => Some(field),
+        _ => None,
+    });
+    fields.filter_map(Field::as_header).filter_map(|name| genuine.header(name)).collect()
 }
 
 /// Each digit, by another one.

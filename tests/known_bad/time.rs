@@ -17,6 +17,7 @@ pub(crate) const CASES: &[Case] = &[
     ("C1 to C3 the same, signed as it stands", Must::BeRefusedEarly, c1_to_c3_signed, 35),
     ("C1, C4 a time that is far away, signed", Must::BeRefusedEarly, c1_c4_far, 30),
     ("C4, C5 too early and too late", Must::BeRefused, c5_tolerance, 30),
+    ("C5 as early and as late as may be", Must::BeTheSame, c5_just, 30),
     ("C7 a good time in place of the signed one", Must::BeRefused, c7_changed, 35),
     ("C10 a time of 2001", Must::BeRefused, c10_2001, 30),
 ];
@@ -88,6 +89,26 @@ fn c5_tolerance(genuine: &Genuine) -> Vec<Request<Bytes>> {
     sent_at(genuine, times)
 }
 
+fn c5_just(genuine: &Genuine) -> Vec<Request<Bytes>> {
+    let Some(tolerance) = tolerance(genuine.scheme()) else { return Vec::new() };
+    let now = genuine.vector.now();
+    attempts_at(genuine, [now - tolerance.past, now + tolerance.future])
+}
+
+/// Further attempts, with the same id.
+pub(crate) fn attempts_at<const N: usize>(
+    genuine: &Genuine,
+    times: [SystemTime; N],
+) -> Vec<Request<Bytes>> {
+    match &genuine.scheme().sent_at {
+        Some(time) if genuine.time().is_some() => {
+            signed(genuine, times.map(|at| written(time.format, at)))
+        }
+        Some(_) => sent_at(genuine, times),
+        None => Vec::new(),
+    }
+}
+
 fn c10_2001(genuine: &Genuine) -> Vec<Request<Bytes>> {
     if tolerance(genuine.scheme()).is_none() {
         return Vec::new();
@@ -96,10 +117,7 @@ fn c10_2001(genuine: &Genuine) -> Vec<Request<Bytes>> {
 }
 
 /// The message again, sent at these times.
-pub(crate) fn sent_at<const N: usize>(
-    genuine: &Genuine,
-    times: [SystemTime; N],
-) -> Vec<Request<Bytes>> {
+fn sent_at<const N: usize>(genuine: &Genuine, times: [SystemTime; N]) -> Vec<Request<Bytes>> {
     let message = genuine.message().fill_body();
     if !genuine.accepts(&message) {
         return Vec::new();
@@ -119,7 +137,7 @@ fn c7_changed(genuine: &Genuine) -> Vec<Request<Bytes>> {
 }
 
 /// How the partner writes a whole second.
-pub(crate) fn written(format: TimeFormat, time: SystemTime) -> String {
+fn written(format: TimeFormat, time: SystemTime) -> String {
     let time = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
     match format {
         TimeFormat::UnixSeconds => time.as_secs().to_string(),
