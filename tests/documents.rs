@@ -26,6 +26,16 @@ fn the_table_of_presets_is_current() {
     assert!(written == table, "run `INHOOK_WRITE=1 cargo test --test documents` for {TABLE}");
 }
 
+/// Its own code is compiled where it stands, but for tests.
+#[test]
+fn the_test_in_the_readme_is_run() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let [readme, test] = ["README.md", "tests/attack.rs"]
+        .map(|file| std::fs::read_to_string(path.join(file)).unwrap());
+    let (_, code) = test.split_once("\n\n").unwrap();
+    assert!(readme.contains(&format!("```rust\n{code}```")), "README has another test");
+}
+
 fn table() -> String {
     let vectors = Vector::all();
     let mut table = String::from(

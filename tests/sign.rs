@@ -13,15 +13,18 @@ use inhook::scheme::{
 };
 use inhook::sign::{Message, SignError, Signer};
 use inhook::testing::FakeClock;
-use inhook::{Verifier, presets};
+use inhook::{Secret, Verifier, presets};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 mod common;
+#[path = "common/notation.rs"]
+mod notation;
 
 use common::{NOW, PRESETS, SECRET, at, builder, set, text};
 
 const HEADER: &str = "x-signature";
+const URL: &str = "https://hooks.example.com/in?e=1&data.id=5";
 
 /// Where the time is.
 #[derive(Debug, Clone, Copy)]
@@ -136,17 +139,21 @@ fn mutate(bytes: &[u8], at: Index, flip: u8, allowed: impl Fn(u8) -> bool) -> Op
 /// What ids and bodies are made of, so that a piece of one could pass for another.
 const PIECES: [&str; 9] = ["a", "1", ".", ":", ";", ",", "v0:", "1768469400", "."];
 
-/// Those whose requests are signed in one header of that name, with a secret such as this.
-fn presets_in_headers() -> Vec<Scheme> {
+/// Those whose requests are signed in one header of that name, and a secret for each.
+fn presets_in_headers() -> Vec<(Scheme, String)> {
     let presets = presets::all().map(|preset| preset.scheme.clone());
     let in_header = |scheme: &Scheme| {
         scheme.signature.field.as_header().is_some()
             && scheme.signature.others.is_empty()
             && scheme.signature.layout != Layout::Numbered
-            && Signer::new(scheme.clone(), SECRET).is_ok()
-            && Verifier::new("acme", scheme.clone(), SECRET).is_ok()
     };
-    presets.filter(in_header).collect()
+    let presets = presets.filter(in_header).map(|scheme| {
+        let secret = notation::secret(&scheme, 1);
+        (scheme, secret)
+    });
+    let presets: Vec<_> = presets.collect();
+    assert!(presets.len() >= 80, "only {} of them", presets.len());
+    presets
 }
 
 proptest! {
@@ -255,7 +262,10 @@ proptest! {
     /// are shared out among them.
     #[test]
     fn a_signature_is_of_one_id_one_time_and_one_body(
-        scheme in prop_oneof![scheme(), select(presets_in_headers())],
+        (scheme, secret) in prop_oneof![
+            scheme().prop_map(|scheme| (scheme, SECRET.to_owned())),
+            select(presets_in_headers()),
+        ],
         pieces in proptest::collection::vec(select(PIECES.as_slice()), 2..12),
         cuts in any::<[Index; 2]>(),
         later in any::<bool>(),
@@ -265,7 +275,8 @@ proptest! {
             let (id, body) = pieces.split_at(cuts[n].index(pieces.len()));
             (id.concat(), times[n], body.concat())
         });
-        let signer = Signer::new(scheme.clone(), SECRET).unwrap();
+        let secret = Secret::new(secret).label("key1");
+        let signer = Signer::for_url(scheme.clone(), secret.clone(), URL).unwrap();
         let signed = messages.clone().map(|(id, time, body)| {
             signer.request(&Message::new(body).id(id).event("push").sent_at(time)).ok()
         });
@@ -273,7 +284,8 @@ proptest! {
         let header = scheme.signature.field.as_header().unwrap();
         set(&mut other, header, &one.headers()[header]);
 
-        let verifier = Verifier::builder("acme", scheme.clone(), SECRET)
+        let verifier = Verifier::builder("acme", scheme.clone(), secret)
+            .url(URL)
             .clock(Arc::new(FakeClock::new()))
             .build()
             .unwrap();
@@ -286,6 +298,7 @@ proptest! {
                         prop_assert_eq!(one.1, other.1);
                     }
                     Part::Body => prop_assert_eq!(&one.2, &other.2),
+                    // Both have the same, or it is one of these.
                     _ => {}
                 }
             }

@@ -5,6 +5,9 @@ mod oracle;
 #[path = "../../src/bin/inhook/request.rs"]
 #[allow(dead_code, reason = "it reads files as well")]
 mod request;
+#[path = "../../src/bin/inhook/doctor/rewrite.rs"]
+#[allow(dead_code, reason = "the spellings have names")]
+mod rewrite;
 
 type Failed = Box<dyn std::error::Error>;
 

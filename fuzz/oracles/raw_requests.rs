@@ -1,20 +1,87 @@
-//! A raw request in a file: it is refused, or what is printed of it is read as the same request.
+//! A raw request in a file: it is refused, or everything in it is in the request, and what is printed of that is read as
+//! the same request. JSON in it says the same in each spelling that `inhook doctor` tries.
+
+use serde_json::Value;
+
+use crate::request::{Captured, parse};
+use crate::rewrite::{Escapes, Style, rewrite};
 
 pub(crate) fn check(data: &[u8]) -> bool {
-    let Ok(captured) = crate::request::parse(data) else { return false };
-    let request = captured.request;
+    let Ok(captured) = parse(data) else { return false };
+    assert_eq!(Written::of(data), Some(Written::from(&captured)), "{}", data.escape_ascii());
+    let request = &captured.request;
     let mut printed = format!("{} {} HTTP/1.1\r\n", request.method(), request.uri()).into_bytes();
     for (name, value) in request.headers() {
         printed.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
     printed.extend_from_slice(b"\r\n");
     printed.extend_from_slice(request.body());
-    let again = crate::request::parse(&printed).expect("a request that was read before").request;
+    let again = parse(&printed).expect("a request that was read before").request;
     assert_eq!(again.method(), request.method());
     assert_eq!(again.uri(), request.uri());
     assert_eq!(again.headers(), request.headers());
     assert_eq!(again.body(), request.body());
-    // The body is the end of the file, byte for byte.
-    assert!(data.ends_with(request.body()), "another body than there was");
+    respelled(request.body());
     true
+}
+
+/// What is in the file, read line by line.
+#[derive(Debug, PartialEq)]
+struct Written {
+    /// By their names, which are in lower case.
+    headers: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+    is_length_wrong: bool,
+}
+
+impl Written {
+    fn of(data: &[u8]) -> Option<Self> {
+        let end = data.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let body = data[end + 4..].to_vec();
+        let lines = data[..end].split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        // A server skips empty lines at the beginning.
+        let lines = lines.skip_while(|line| line.is_empty()).skip(1);
+        let header = |line: &[u8]| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+            Some((String::from_utf8(name.to_ascii_lowercase()).ok()?, value.to_vec()))
+        };
+        let headers = lines.map(header).collect::<Option<Vec<_>>>()?;
+        let length = body.len().to_string().into_bytes();
+        let is_length_wrong =
+            headers.iter().any(|(name, value)| name == "content-length" && *value != length);
+        Some(Self { headers, body, is_length_wrong }.sorted())
+    }
+
+    fn from(captured: &Captured) -> Self {
+        let request = &captured.request;
+        let headers = request.headers().iter();
+        let headers =
+            headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
+        Self {
+            headers: headers.collect(),
+            body: request.body().to_vec(),
+            is_length_wrong: captured.wrong_length.is_some(),
+        }
+        .sorted()
+    }
+
+    /// Those of one name stay in their order.
+    fn sorted(mut self) -> Self {
+        self.headers.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self
+    }
+}
+
+/// JSON in other spellings is the same JSON.
+fn respelled(body: &[u8]) {
+    let Ok(text) = std::str::from_utf8(body) else { return };
+    let Ok(value) = serde_json::from_str::<Value>(text) else { return };
+    for style in Style::ALL {
+        for escapes in Escapes::ALL {
+            let Some(other) = rewrite(text, style, escapes) else { continue };
+            let read = serde_json::from_slice::<Value>(&other).expect("JSON, in another spelling");
+            assert_eq!(read, value, "{}", other.escape_ascii());
+        }
+    }
 }

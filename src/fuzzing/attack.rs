@@ -45,9 +45,9 @@ const SHRINKS: usize = 2_000;
 ///
 /// A target of cargo-fuzz has it in a static, and calls [`check`](Self::check) with the data.
 ///
-/// It decides by itself what is forged, changed or stale. Only for schemes with items, with JSON in a form, with an
-/// unsigned body or with named keys does it ask a [`Verifier`] whether a message is complete, and whether two are the
-/// same delivery.
+/// It decides by itself what is forged, changed or stale. It asks a [`Verifier`] whether a message is complete, and
+/// whether two are the same delivery, for schemes that want more in a message than is known here: those with items,
+/// JSON in a form, an unsigned body, named keys or a signed query parameter, or with one field inside another one.
 #[derive(Debug)]
 pub struct Attack {
     scheme: Scheme,

@@ -16,7 +16,7 @@ use crate::timestamp;
 pub enum Oracle {
     /// No request panics the receiver. Under cargo-fuzz, which ends the process at a panic, its own report is all
     /// there is. A [`Verifier`](crate::Verifier) is made to panic as well if it computes more MACs for a request than
-    /// it has secrets, times the contents and items that its scheme leaves open.
+    /// it has secrets, times the items of the request and the contents that its scheme leaves open.
     NoPanic,
     /// What the partner signed is accepted, whatever it says: what the receiver wants of paths, ids and bodies
     /// beside that is told with [`Attack::for_url`](super::Attack::for_url), [`Attack::ids`](super::Attack::ids),

@@ -15,7 +15,7 @@ use crate::verify::{Rejection, Verifier};
 /// remembers ids, or take a duplicate for [`Accepted`](Verdict::Accepted) with the key that it has.
 ///
 /// A [`Verifier`] is held to one thing more: it computes no more MACs for a request than it has secrets, times
-/// the contents that its scheme leaves open; otherwise it panics.
+/// the items of the request and the contents that its scheme leaves open; otherwise it panics.
 pub trait Receiver {
     /// What becomes of a request, before a handler would see it.
     fn receive(&self, request: &Request<Bytes>) -> Verdict;
@@ -53,7 +53,7 @@ impl Receiver for Verifier {
     }
 }
 
-/// What a verifier says of a request, for which it computes no more MACs than it has secrets.
+/// What a verifier says of a request, with its MACs counted.
 pub(super) fn verify(verifier: &Verifier, request: Request<Bytes>) -> Result<Delivery, Rejection> {
     let most = verifier.max_macs(request.body());
     let before = COMPUTED.get();

@@ -82,18 +82,17 @@ fn b4_length(genuine: &Genuine) -> Vec<Request<Bytes>> {
     let prefixes = (0..tag.len()).map(|length| tag[..length].to_owned());
     let longer = ["0", "A", "=", "=="].map(|more| format!("{tag}{more}"));
     // Those of its bytes, which in base64 have a spelling of their own.
-    let (decode, encode): (fn(&str) -> Option<Vec<u8>>, fn(&[u8]) -> String) =
-        match genuine.scheme().signature.encoding {
-            Encoding::Base64 => (|tag| Base64::decode_vec(tag).ok(), Base64::encode_string),
-            Encoding::Base64Url => {
-                (|tag| Base64UrlUnpadded::decode_vec(tag).ok(), Base64UrlUnpadded::encode_string)
-            }
-            _ => (|_| Some(Vec::new()), |_| String::new()),
-        };
-    let bytes = decode(tag).unwrap();
-    let spelled = (0..bytes.len()).map(|length| encode(&bytes[..length]));
-    let longer_bytes = Some([&bytes[..], b"\0"].concat()).filter(|_| !bytes.is_empty());
-    let spelled = spelled.chain(longer_bytes.map(|bytes| encode(&bytes)));
+    let bytes = match genuine.scheme().signature.encoding {
+        Encoding::Base64 => Base64::decode_vec(tag).unwrap(),
+        Encoding::Base64Url => Base64UrlUnpadded::decode_vec(tag).unwrap(),
+        _ => Vec::new(),
+    };
+    let more = [&bytes[..], b"\0"].concat();
+    let others = (0..bytes.len()).map(|length| &bytes[..length]).chain([&more[..]]);
+    let spelled = others.map(|bytes| match genuine.scheme().signature.encoding {
+        Encoding::Base64Url => Base64UrlUnpadded::encode_string(bytes),
+        _ => Base64::encode_string(bytes),
+    });
     let tags = prefixes.chain(longer).chain([tag.repeat(2)]).chain(spelled);
     tags.filter_map(|tag| genuine.with_tag(tag)).collect()
 }

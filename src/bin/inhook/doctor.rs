@@ -17,6 +17,7 @@ use crate::{Failed, request, scheme};
 
 mod body;
 mod json;
+mod rewrite;
 mod secret;
 mod signature;
 mod url;

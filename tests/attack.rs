@@ -1,0 +1,13 @@
+//! The test that README shows.
+
+use inhook::fuzzing::Attack;
+use inhook::{Verifier, presets};
+
+#[test]
+fn nobody_is_let_in() -> Result<(), inhook::BoxError> {
+    let secret = "a secret of at least sixteen bytes";
+    let receiver = Verifier::new("github-acme", presets::GITHUB, secret)?;
+    // So many attempts, made of the same bytes for each seed.
+    Attack::new(presets::GITHUB, secret)?.run(&receiver, 10_000, 1)?;
+    Ok(())
+}
