@@ -88,7 +88,8 @@ pub struct Scheme {
     /// Constant text that the partner may have signed at the end of the content, or not; both are tried.
     /// That makes it ambiguous: [`Danger::AmbiguousContent`].
     pub optional_end: Option<Cow<'static, str>>,
-    /// Whether a form may be `multipart/form-data` as well, where its content type says so. Without
+    /// Whether a form may be `multipart/form-data` as well, where its content type says so; then a request
+    /// with two content types is refused, since either could be the one that counts. Without
     /// this it is `application/x-www-form-urlencoded`, whatever the content type says, which is not
     /// signed.
     pub multipart: bool,
