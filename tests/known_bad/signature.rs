@@ -11,7 +11,7 @@ use crate::genuine::{Genuine, Place};
 use crate::{Case, Must};
 
 pub(crate) const CASES: &[Case] = &[
-    ("A8 another key than signed it", Must::BeRefused, a8_label, 1),
+    ("A8 another key than signed it", Must::BeRefused, a8_label, 2),
     ("B1, B2 missing", Must::BeRefused, b1_missing, 90),
     ("B1, B2 what is signed is missing", Must::BeRefusedEarly, b1_signed, 20),
     ("B3 empty", Must::BeRefused, |genuine| genuine.with_tag("").into_iter().collect(), 90),
@@ -24,10 +24,10 @@ pub(crate) const CASES: &[Case] = &[
     ("B9 the right one under another name", Must::BeRefused, b9_other_names, 85),
     ("B10 twice", Must::BeRefused, b10_twice, 80),
     ("B10 a time that is there twice", Must::BeRefusedEarly, b10_times, 20),
-    ("B10 under both names", Must::BeRefusedEarly, b10_names, 1),
-    ("B10 under both names, and alike", Must::BeTheSame, b10_names_alike, 1),
+    ("B10 under both names", Must::BeRefusedEarly, b10_names, 12),
+    ("B10 under both names, and alike", Must::BeTheSame, b10_names_alike, 12),
     ("B11 no visible ASCII", Must::BeRefused, b11_bytes, 90),
-    ("B12 16 and 8,000 of them", Must::BeRefused, b12_many, 90),
+    ("B12 16, 17 and 8,000 of them", Must::BeRefused, b12_many, 90),
     ("B18 values under each other's names", Must::BeRefused, b18_names, 15),
     ("one digit of the tag", Must::BeRefused, one_digit, 90),
     ("E2 what the headers show", Must::BeRefusedEarly, e2_early, 85),
@@ -331,9 +331,10 @@ fn b12_many(genuine: &Genuine) -> Vec<Request<Bytes>> {
     let prefix = &*genuine.scheme().signature.prefix;
     let separator = separator(genuine.scheme().signature.layout).unwrap_or_else(|| ",".into());
     let wrong = wrong(tag);
-    let lists = [15, 8_000].map(|count| {
+    // As many as may be there, and one more: then the right one is one too many.
+    let lists = [(15, &*wrong), (16, tag), (8_000, tag)].map(|(count, last)| {
         let list = format!("{wrong}{separator}{prefix}").repeat(count);
-        format!("{before}{list}{wrong}")
+        format!("{before}{list}{last}")
     });
     lists.into_iter().filter_map(|text| genuine.with_text(text.into())).collect()
 }

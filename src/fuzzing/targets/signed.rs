@@ -229,7 +229,12 @@ impl<'r> Reading<'r> {
             Ok(text) => text.len() <= 255 && !text.chars().any(char::is_control),
             Err(_) => false,
         };
-        let id = || self.value(self.scheme.id.as_ref()?, json).filter(is_id);
+        let id = || match self.scheme.id.as_ref()? {
+            // Nor is a number where a text is expected.
+            Field::Pointer(pointer) => Some(json?.pointer(pointer)?.as_str()?.into()),
+            field => self.value(field, json),
+        };
+        let id = || id().filter(is_id);
         let id = || vec![id().unwrap_or_default()];
         // Items count in whatever order, and each once.
         let contents = || Some(self.messages()?.into_iter().map(|it| it.contents).collect());

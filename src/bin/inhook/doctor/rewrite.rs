@@ -166,13 +166,17 @@ fn respell(string: &str, escapes: Escapes) -> Option<String> {
     }
     let value: String = serde_json::from_str(string).ok()?;
     let written = serde_json::to_string(&value).ok()?;
-    let mut out = String::new();
-    for char in written.chars() {
-        match escapes.escape(char) {
-            Some(escaped) => out.push_str(&escaped),
-            None => out.push(char),
+    let (mut out, mut chars) = (String::new(), written.chars());
+    while let Some(char) = chars.next() {
+        match (char, escapes.escape(char)) {
+            ('\\', _) => match (chars.next(), escapes) {
+                // .NET writes quotes as what they are in Unicode.
+                (Some('"'), Escapes::DotNet) => out.push_str("\\u0022"),
+                (escaped, _) => out.extend([char].into_iter().chain(escaped)),
+            },
+            (_, Some(escaped)) => out.push_str(&escaped),
+            (_, None) => out.push(char),
         }
     }
-    // .NET writes quotes as what they are in Unicode.
-    Some(if let Escapes::DotNet = escapes { out.replace("\\\"", "\\u0022") } else { out })
+    Some(out)
 }
