@@ -140,6 +140,11 @@ fn the_doctor_reads_what_is_there() {
     assert!(said.contains("JSON.stringify(…, 2)"), "{said}");
     let (said, _) = doctor(SECRET, &github, request.replace("evt_1", "e").as_bytes());
     assert!(said.contains("bytes of the body are missing"), "{said}");
+    // .NET's quotes, also where a backslash is before one.
+    let request = signed_raw(SECRET, "github", r#"{"path":"C:\\","said":"\u0022"}"#);
+    let compact = br#"{"path":"C:\\","said":"\""}"#;
+    let (said, _) = doctor(SECRET, &github, &with_body(&request, compact));
+    assert!(said.contains(".NET's escapes"), "{said}");
     // With the line break that Go ends it with.
     let request = signed_raw(SECRET, "github", "{\"id\":\"evt_1\"}\n");
     let (said, _) = doctor(SECRET, &github, &with_body(&request, b"{ \"id\": \"evt_1\" }"));
