@@ -4,7 +4,7 @@
 //! Here is what concerns a request and its preset. What holds of the types, or of any scheme alike, is in
 //! `a_configuration` (A6, A9), `c_time` (C8), `constant-time` (B13, B14) and `wycheproof.rs` (B19). What is
 //! about a store, a server or a worker is no matter of a preset: D1, D5, D8 to D10, D12 and D13 are in
-//! `d_identity`, `dedup*.rs`, `redis.rs` and `model`, group E beyond E2, E6 and E8 in `e_http.rs`, and group
+//! `d_identity`, `dedup*.rs`, `redis` and `model`, group E beyond E2, E6 and E8 in `e_http.rs`, and group
 //! F in `f_store.rs`, `f_worker*.rs`, `spill.rs` and `crash`.
 
 use std::time::Duration;

@@ -20,13 +20,15 @@ use inhook::testing::conformance::{self, Time};
 use inhook::{DedupLayer, Delivery, RedisDedup, Verifier, VerifyLayer, presets};
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-#[path = "common/redis.rs"]
+#[path = "../common/redis.rs"]
 mod redis_server;
+
+mod connections;
+
 use redis_server::Server;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -219,126 +221,6 @@ async fn a_server_that_answers_slowly_works_inside_the_budget_and_is_503_beyond(
     assert_eq!(runs.load(Ordering::SeqCst), 2);
     recovery(&service, "slower").await;
     assert_eq!(runs.load(Ordering::SeqCst), 3);
-}
-
-/// Connections to a server, which can be counted, and can go silent.
-struct Proxy {
-    url: String,
-    /// How many there were.
-    opened: watch::Receiver<usize>,
-    /// How many of them are silent.
-    silent: watch::Receiver<usize>,
-    /// Says that those that are there go silent.
-    silence: watch::Sender<()>,
-    accepts: JoinHandle<()>,
-}
-
-impl Proxy {
-    async fn start(server: &Server) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("redis://{}/", listener.local_addr().unwrap());
-        let address = server.url().replace("redis://", "").replace('/', "");
-        let (opens, opened) = watch::channel(0);
-        let (silenced, silent) = watch::channel(0);
-        let (silence, silences) = watch::channel(());
-        let accepts = tokio::spawn(async move {
-            loop {
-                let (mut client, _) = listener.accept().await.unwrap();
-                let mut server = TcpStream::connect(&address).await.unwrap();
-                let (silenced, mut silences) = (silenced.clone(), silences.clone());
-                // Those that come later are not meant.
-                silences.mark_unchanged();
-                opens.send_modify(|count| *count += 1);
-                tokio::spawn(async move {
-                    tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => return,
-                        _ = silences.changed() => {}
-                    }
-                    silenced.send_modify(|count| *count += 1);
-                    // They are never closed.
-                    std::future::pending::<()>().await;
-                    drop((client, server));
-                });
-            }
-        });
-        Self { url, opened, silent, silence, accepts }
-    }
-
-    fn opened(&self) -> usize {
-        *self.opened.borrow()
-    }
-
-    async fn silence(&mut self) {
-        let opened = self.opened();
-        self.silence.send_replace(());
-        self.silent.wait_for(|silent| *silent == opened).await.unwrap();
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.accepts.abort();
-    }
-}
-
-/// A connection that leads nowhere, without anybody saying so: as after a failover, or behind a firewall
-/// that has forgotten it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_that_leads_nowhere_is_replaced() {
-    let Some(server) = Server::start(&[]) else { return };
-    let mut proxy = Proxy::start(&server).await;
-    let runs = Arc::new(AtomicU32::new(0));
-    let service = guarded(Arc::new(RedisDedup::connect(&proxy.url).await.unwrap()), &runs);
-    assert_eq!(service.clone().oneshot(request("before")).await.unwrap().status(), 200);
-    proxy.silence().await;
-    assert_eq!(service.clone().oneshot(request("swallowed")).await.unwrap().status(), 503);
-    let took = recovery(&service, "after").await;
-    assert!(took <= Duration::from_secs(3), "{took:?}");
-    assert_eq!(runs.load(Ordering::SeqCst), 2);
-}
-
-/// One that answers keeps its connection, whatever it says and though it is late once.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_that_leads_somewhere_is_kept() {
-    let Some(server) = Server::start(&[]) else { return };
-    let proxy = Proxy::start(&server).await;
-    let dedup = RedisDedup::connect(&proxy.url).await.unwrap();
-    assert_eq!(dedup.claim(&ticket("1")).await.unwrap(), Claim::Granted);
-    let opened = proxy.opened();
-    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
-    for _ in 0..10 {
-        assert!(matches!(dedup.claim(&ticket("2")).await, Err(DedupError::Full)));
-    }
-    server.command(&["CONFIG", "SET", "maxmemory", "0"]);
-    server.signal(Signal::SIGSTOP);
-    let late = dedup.claim(&ticket("3")).await;
-    server.signal(Signal::SIGCONT);
-    assert!(matches!(late, Err(DedupError::Unavailable(_))), "{late:?}");
-    assert_eq!(dedup.claim(&ticket("4")).await.unwrap(), Claim::Granted);
-    assert_eq!(proxy.opened(), opened);
-}
-
-/// However many ask one that does not answer, it is not flooded with connections.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_stops_answering_gets_few_new_connections() {
-    let Some(server) = Server::start(&[]) else { return };
-    let proxy = Proxy::start(&server).await;
-    let dedup = Arc::new(RedisDedup::connect(&proxy.url).await.unwrap());
-    assert_eq!(dedup.claim(&ticket("1")).await.unwrap(), Claim::Granted);
-    let opened = proxy.opened();
-    server.signal(Signal::SIGSTOP);
-    let (mut claims, mut each) = (JoinSet::new(), tokio::time::interval(Duration::from_millis(10)));
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(2) {
-        each.tick().await;
-        let dedup = dedup.clone();
-        claims.spawn(async move { dedup.claim(&ticket("2")).await.is_err() });
-    }
-    assert!(claims.join_all().await.into_iter().all(|failed| failed), "it was stopped");
-    server.signal(Signal::SIGCONT);
-    // One when it is given up, each second, and one for each that came to nothing in half of one.
-    let new = proxy.opened() - opened;
-    assert!((1..=12).contains(&new), "{new} connections");
 }
 
 #[tokio::test]
