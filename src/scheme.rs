@@ -89,9 +89,8 @@ pub struct Scheme {
     /// That makes it ambiguous: [`Danger::AmbiguousContent`].
     pub optional_end: Option<Cow<'static, str>>,
     /// Whether a form may be `multipart/form-data` as well, where its content type says so; then a request
-    /// with two content types is refused, since either could be the one that counts. Without
-    /// this it is `application/x-www-form-urlencoded`, whatever the content type says, which is not
-    /// signed.
+    /// with two content types is refused, since either could be the one that counts. Without this it is
+    /// `application/x-www-form-urlencoded`, whatever the content type says, which is not signed.
     pub multipart: bool,
     /// Whether the partner may sign the URL with its default port (443, or 80 for http) or without;
     /// both are tried then.

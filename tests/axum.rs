@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Method, Response, StatusCode, header};
+use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use inhook::extract::Payload;
+use inhook::scheme::{Answer, Scheme};
 use inhook::sign::Message;
 use inhook::testing::Partner;
 use inhook::{
@@ -212,6 +213,30 @@ async fn extractors_may_stand_in_any_order_and_beside_the_body() {
     let app: Router = Router::new().route("/hook", post(handler)).route_layer(stack);
     let response = app.oneshot(github("/hook").valid(&push("1"))).await.unwrap();
     assert_eq!(text(response).await, (200, "refs/heads/main 1 push".into()));
+}
+
+#[tokio::test]
+async fn a_delivery_has_the_request_and_says_what_its_partner_expects() {
+    let scheme = Scheme {
+        answer: Answer { status: 202, body: "[accepted]".into() },
+        deadline: Duration::from_secs(3),
+        retry_horizon: Duration::from_secs(7 * 3600),
+        ..presets::GITHUB
+    };
+    let expected = scheme.clone();
+    let handler = async move |delivery: Delivery| {
+        assert_eq!(delivery.source(), "github-acme");
+        assert_eq!(delivery.headers()["x-github-event"], "push");
+        assert_eq!(delivery.headers()["x-beside"], "1");
+        assert_eq!(*delivery.answer(), expected.answer);
+        assert_eq!(delivery.deadline(), expected.deadline);
+        assert_eq!(delivery.retry_horizon(), expected.retry_horizon);
+    };
+    let verify = VerifyLayer::new(Verifier::new("github-acme", scheme, SECRET).unwrap());
+    let app: Router = Router::new().route("/hook", post(handler)).route_layer(verify);
+    let mut request = github("/hook").valid(&push("1"));
+    request.headers_mut().insert("x-beside", HeaderValue::from_static("1"));
+    assert_eq!(app.oneshot(request).await.unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test]

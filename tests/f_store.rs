@@ -76,6 +76,25 @@ async fn f2_a_locked_store_is_a_503_and_recovers() {
     assert_eq!(jobs(&*inbox).await, ["1", "2"]);
 }
 
+/// It can be read and locked, and that is not enough.
+#[tokio::test]
+async fn f2_health_fails_where_nothing_can_be_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inbox.db");
+    let inbox = Arc::new(SqliteInbox::open(&path).await.unwrap());
+    inbox.health().await.unwrap();
+    let other = Connection::open(&path).unwrap();
+    let refuse =
+        "CREATE TRIGGER refuse BEFORE UPDATE ON count BEGIN SELECT RAISE(ABORT, 'worn out'); END";
+    other.execute_batch(refuse).unwrap();
+    assert_refused(post(&inbox, "1").await);
+    let error = inbox.health().await.unwrap_err().to_string();
+    assert!(error.contains("worn out"), "{error}");
+    other.execute_batch("DROP TRIGGER refuse").unwrap();
+    inbox.health().await.unwrap();
+    assert_eq!(post(&inbox, "1").await.0, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn f2_a_file_that_is_gone_is_a_503_and_unhealthy_until_it_is_back() {
     let directory = tempfile::tempdir().unwrap();

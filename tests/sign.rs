@@ -141,15 +141,29 @@ const PIECES: [&str; 9] = ["a", "1", ".", ":", ";", ",", "v0:", "1768469400", ".
 
 /// Those whose requests are signed in one header of that name.
 fn presets_in_headers() -> Vec<Scheme> {
-    let presets = presets::all().map(|preset| preset.scheme.clone());
     let in_header = |scheme: &Scheme| {
         scheme.signature.field.as_header().is_some()
             && scheme.signature.others.is_empty()
             && scheme.signature.layout != Layout::Numbered
     };
+    let presets = presets::all().map(|preset| preset.scheme.clone());
     let presets: Vec<Scheme> = presets.filter(in_header).collect();
     assert!(presets.len() >= 80, "only {} of them", presets.len());
     presets
+}
+
+/// A scheme whose body may be anything: what is read in it, but not signed there, nobody looks for.
+fn of_any_body(scheme: Scheme) -> Scheme {
+    let in_json = |field: &Field| matches!(field, Field::Pointer(_) | Field::Integer(_));
+    let sent_at = scheme.sent_at.filter(|time| !in_json(&time.field));
+    Scheme {
+        id: scheme.id.filter(|field| !in_json(field)),
+        event: None,
+        tolerance: if sent_at.is_some() { scheme.tolerance } else { Scheme::BASE.tolerance },
+        sent_at,
+        identity: Identity::None,
+        ..scheme
+    }
 }
 
 proptest! {
@@ -258,7 +272,7 @@ proptest! {
     /// are shared out among them.
     #[test]
     fn a_signature_is_of_one_id_one_time_and_one_body(
-        scheme in prop_oneof![scheme(), select(presets_in_headers())],
+        scheme in prop_oneof![scheme(), select(presets_in_headers())].prop_map(of_any_body),
         pieces in proptest::collection::vec(select(PIECES.as_slice()), 2..12),
         cuts in any::<[Index; 2]>(),
         later in any::<bool>(),
@@ -282,6 +296,7 @@ proptest! {
             .clock(Arc::new(FakeClock::new()))
             .build()
             .unwrap();
+        prop_assert!(verifier.verify(one).is_ok(), "{scheme:#?}");
         if verifier.verify(other).is_ok() {
             let [one, other] = &messages;
             for part in scheme.content.iter() {

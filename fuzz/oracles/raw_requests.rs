@@ -28,6 +28,9 @@ pub(crate) fn check(data: &[u8]) -> bool {
 /// What is in the file, read line by line.
 #[derive(Debug, PartialEq)]
 struct Written {
+    method: String,
+    /// Without a fragment, which goes to no server; `None` where it is no path.
+    target: Option<String>,
     /// By their names, which are in lower case.
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
@@ -40,7 +43,12 @@ impl Written {
         let body = data[end + 4..].to_vec();
         let lines = data[..end].split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         // A server skips empty lines at the beginning.
-        let lines = lines.skip_while(|line| line.is_empty()).skip(1);
+        let mut lines = lines.skip_while(|line| line.is_empty());
+        let first = String::from_utf8(lines.next()?.to_vec()).ok()?;
+        let [method, target, "HTTP/1.0" | "HTTP/1.1"] = first.split(' ').collect::<Vec<_>>()[..]
+        else {
+            return None;
+        };
         let header = |line: &[u8]| {
             let colon = line.iter().position(|byte| *byte == b':')?;
             let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
@@ -50,7 +58,8 @@ impl Written {
         let length = body.len().to_string().into_bytes();
         let is_length_wrong =
             headers.iter().any(|(name, value)| name == "content-length" && *value != length);
-        Some(Self { headers, body, is_length_wrong }.sorted())
+        let method = method.to_owned();
+        Some(Self { method, target: path(target), headers, body, is_length_wrong }.sorted())
     }
 
     fn from(captured: &Captured) -> Self {
@@ -59,6 +68,8 @@ impl Written {
         let headers =
             headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
         Self {
+            method: request.method().to_string(),
+            target: path(&request.uri().to_string()),
             headers: headers.collect(),
             body: request.body().to_vec(),
             is_length_wrong: captured.wrong_length.is_some(),
@@ -71,6 +82,11 @@ impl Written {
         self.headers.sort_by(|(one, _), (other, _)| one.cmp(other));
         self
     }
+}
+
+fn path(target: &str) -> Option<String> {
+    let path = target.split('#').next()?;
+    path.starts_with('/').then(|| path.to_owned())
 }
 
 /// JSON in other spellings is the same JSON.

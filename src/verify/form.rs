@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, header};
 use memchr::memmem::find;
 use percent_encoding::percent_decode;
 
@@ -18,14 +17,9 @@ pub(crate) struct NotForm;
 
 /// The parameters of a form in a body, in their order.
 pub(crate) fn parameters<'r>(
-    headers: &HeaderMap,
+    content_type: Option<&[u8]>,
     body: &'r [u8],
 ) -> Result<Vec<Parameter<'r>>, NotForm> {
-    let mut content_types = headers.get_all(header::CONTENT_TYPE).iter();
-    let content_type = content_types.next().map(|value| value.as_bytes());
-    if content_types.next().is_some() {
-        return Err(NotForm);
-    }
     match content_type.and_then(boundary) {
         Some(boundary) => multipart(&boundary, body),
         None => url_encoded(body),

@@ -7,6 +7,7 @@ use base64ct::{Base64, Base64UrlUnpadded, Encoding as _};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::Request;
+use http::header::CONTENT_TYPE;
 use inhook::scheme::{
     Algorithm, Danger, Encoding, Field, Identity, Json, KeyFormat, KeyId, Layout, Part, Scheme,
     SentAt, Signature, TimeFormat,

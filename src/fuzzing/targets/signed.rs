@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use http::Request;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -37,9 +38,12 @@ impl<'r> Reading<'r> {
     /// `None` for JSON that has numbers or text that no tree holds: where nobody looks, that is no error.
     pub(super) fn new(scheme: &'r Scheme, request: &'r Request<Bytes>) -> Option<Self> {
         let query = forms::pairs(request.uri().query().unwrap_or_default().as_bytes());
-        let form = match scheme.multipart {
-            true => forms::in_either(request.headers(), request.body()),
-            false => forms::pairs(request.body()),
+        let kinds = request.headers().get_all(CONTENT_TYPE).iter().map(HeaderValue::as_bytes);
+        let form = match (scheme.multipart, &kinds.collect::<Vec<_>>()[..]) {
+            (false, _) => forms::pairs(request.body()),
+            (true, []) => forms::in_either(None, request.body()),
+            (true, [kind]) => forms::in_either(Some(kind), request.body()),
+            (true, _) => None,
         };
         let form = form.unwrap_or_default();
         let text = match &scheme.json {
