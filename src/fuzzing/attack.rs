@@ -1,11 +1,11 @@
 //! An attack on a receiver: it has to accept what the partner signs, and to refuse whatever somebody
 //! makes of that.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderName, HeaderValue, Request};
 
 use super::choices::Choices;
 use super::finding::{Finding, Oracle};
@@ -18,14 +18,10 @@ use crate::verify::Verifier;
 
 mod genuine;
 mod moves;
+mod run;
 
-use genuine::Genuine;
+use genuine::{Genuine, Now};
 use moves::{Attempt, Expected, MOVES, Move};
-
-/// The data of an attempt is shorter, in bytes.
-const DATA: usize = 97;
-/// How many smaller data are tried at most, once there is a finding.
-const SHRINKS: usize = 2_000;
 
 /// An attack on whatever receives the webhooks of one partner.
 ///
@@ -58,9 +54,12 @@ pub struct Attack {
     others: Vec<(Secret, Signer)>,
     /// A right receiver of all of that.
     right: Verifier,
+    event: String,
     ids: Option<fn(u32) -> String>,
     bodies: Option<fn(u32) -> String>,
     max_body: usize,
+    /// What each request has beside that.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Attack {
@@ -104,6 +103,12 @@ impl Attack {
         Ok(self)
     }
 
+    /// The type of the events, where the receiver takes notice of that; without this it is `push`.
+    pub fn event(mut self, event: impl Into<String>) -> Self {
+        self.event = event.into();
+        self
+    }
+
     /// How the partner writes its ids, where the receiver takes notice of that: a number's id, which no other
     /// number has. Without this there are ids of up to 80 characters: digits, and letters in either case.
     ///
@@ -141,6 +146,14 @@ impl Attack {
         self
     }
 
+    /// A header that each request has, where the receiver wants more than the scheme does: a `host` that is routed
+    /// by, a `user-agent` that is let in, or the `x-forwarded-proto` of a proxy. What it says is not attacked, but
+    /// it may be missing or odd.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
     /// One attempt, made of a fuzzer's bytes: a genuine request, and something that is made of it.
     /// Returns whether there was one: not everything can be done to every scheme.
     ///
@@ -150,11 +163,11 @@ impl Attack {
     pub fn check(&self, receiver: &impl Receiver, data: &[u8]) -> Result<bool, Box<Finding>> {
         let mut choices = Choices(data);
         let choice = choices.byte();
-        let now = receiver.now();
+        let now = Now::of(receiver);
         let Ok(genuine) = Genuine::new(self, now, &mut choices) else { return Ok(false) };
         // Not every message that can be signed is accepted: it may lack something that identifies it. One that
         // ours refuses and has all that the scheme asks for is a finding about ours.
-        if !genuine.is_complete && self.right.verify_at(genuine.request.clone(), now).is_err() {
+        if !genuine.is_complete && self.right.verify_at(genuine.request.clone(), now.at).is_err() {
             return Ok(false);
         }
         let found = |oracle, what: &str, request: &Request<Bytes>| {
@@ -165,21 +178,23 @@ impl Attack {
                 scheme,
                 request: request.clone(),
                 genuine: None,
-                received_at: now,
+                received_at: now.at,
                 data: data.to_vec(),
             })
         };
-        // `None` if it panics.
-        let receive = |request| catch_unwind(AssertUnwindSafe(|| receiver.receive(request))).ok();
+        let receive = |what: &str, request: &Request<Bytes>| {
+            let verdict = catch_unwind(AssertUnwindSafe(|| receiver.receive(request)));
+            let said = |panic| format!("{what}; it said: {}", message(panic));
+            verdict.map_err(|panic| found(Oracle::NoPanic, &said(panic), request))
+        };
 
         let request = &genuine.request;
-        let as_signed =
-            |oracle| found(oracle, &format!("as it was signed, {}", genuine.shape(self)), request);
-        let verdict = receive(request).ok_or_else(|| as_signed(Oracle::NoPanic))?;
+        let as_signed = format!("as it was signed, {}", genuine.shape(self));
+        let verdict = receive(&as_signed, request)?;
         let Verdict::Accepted { key } = &verdict else {
-            return Err(as_signed(Oracle::AcceptsGenuine));
+            return Err(found(Oracle::AcceptsGenuine, &as_signed, request));
         };
-        let again = receive(request).ok_or_else(|| as_signed(Oracle::NoPanic))?;
+        let again = receive(&as_signed, request)?;
         if again == Verdict::Refused || again != verdict && self.has_identity() {
             return Err(found(Oracle::Stable, "as it was signed, twice", request));
         }
@@ -188,7 +203,7 @@ impl Attack {
         let Some(Move { request, what, expected }) = make.and_then(|make| make(attempt)) else {
             return Ok(false);
         };
-        let verdict = receive(&request).ok_or_else(|| found(Oracle::NoPanic, &what, &request))?;
+        let verdict = receive(&what, &request)?;
         let (oracle, what) = match (expected, verdict) {
             (Expected::Refused(oracle), Verdict::Accepted { .. }) => (oracle, what),
             (Expected::OneKey(oracle) | Expected::TwoKeys(oracle), Verdict::Refused) => {
@@ -214,91 +229,6 @@ impl Attack {
         Err(Box::new(Finding { genuine: Some(genuine.request), ..finding }))
     }
 
-    /// So many attempts, made of the same bytes for a seed: the same ones if [`Receiver::now`] stands still.
-    /// 10,000 take some seconds in a debug build; some mistakes show in one of a thousand. What it finds is
-    /// made smaller; a panic that it finds is printed once more for each try.
-    ///
-    /// # Errors
-    ///
-    /// A property that does not hold, or [`Oracle::Tried`] if none of the attempts applies to the scheme, or of
-    /// many hardly any. Its `Debug` is what a test prints that unwraps it.
-    pub fn run(
-        &self,
-        receiver: &impl Receiver,
-        iterations: u32,
-        seed: u64,
-    ) -> Result<(), Box<Finding>> {
-        // Xorshift, which never leaves 0.
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut byte = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_be_bytes()[3]
-        };
-        let mut tried = 0u32;
-        for _ in 0..iterations {
-            let length = usize::from(byte()) % DATA;
-            let data: Vec<u8> = (0..length).map(|_| byte()).collect();
-            match self.check(receiver, &data) {
-                Ok(is_tried) => tried = tried.saturating_add(is_tried.into()),
-                Err(finding) => return Err(self.shrink(receiver, finding)),
-            }
-        }
-        match tried == 0 || iterations >= 50 && tried < iterations.div_ceil(20) {
-            false => Ok(()),
-            true => Err(Box::new(Finding {
-                oracle: Oracle::Tried,
-                what: format!(
-                    "{tried} of {iterations} attempts; {}",
-                    self.obstacle(receiver.now())
-                ),
-                scheme: self.scheme.name.to_string(),
-                request: Request::new(Bytes::new()),
-                genuine: None,
-                received_at: receiver.now(),
-                data: Vec::new(),
-            })),
-        }
-    }
-
-    /// The smallest data in sight that break the same property.
-    fn shrink(&self, receiver: &impl Receiver, finding: Box<Finding>) -> Box<Finding> {
-        let mut smallest = finding;
-        let mut tries = 0usize;
-        loop {
-            let data = smallest.data.clone();
-            // By halves, so that there are not too many to try.
-            let lengths = std::iter::successors(Some(data.len()), |length| Some(length / 2));
-            let cuts = lengths.take_while(|length| *length > 0).flat_map(|length| {
-                let starts = 0..=data.len().saturating_sub(length);
-                starts.map(move |start| (start, length))
-            });
-            let cut = |(start, length): (usize, usize)| {
-                let end = start.saturating_add(length);
-                let (front, rest) = (data.get(..start), data.get(end..));
-                [front.unwrap_or_default(), rest.unwrap_or_default()].concat()
-            };
-            let zeroed = (0..data.len()).filter_map(|at| {
-                let mut data = data.clone();
-                let byte = data.get_mut(at).filter(|byte| **byte != 0)?;
-                *byte = 0;
-                Some(data)
-            });
-            let most = if smallest.oracle == Oracle::NoPanic { SHRINKS / 4 } else { SHRINKS };
-            let smaller = cuts.map(cut).chain(zeroed).take(most.saturating_sub(tries));
-            let found = smaller.into_iter().find_map(|data| {
-                tries = tries.saturating_add(1);
-                let found = self.check(receiver, &data).err();
-                found.filter(|found| found.oracle == smallest.oracle)
-            });
-            match found {
-                Some(found) => smallest = found,
-                None => return smallest,
-            }
-        }
-    }
-
     fn on(scheme: Scheme, secret: Secret, url: Option<String>) -> Result<Self, ConfigError> {
         let signer = signer(&scheme, &secret, url.as_deref())?;
         let right =
@@ -315,9 +245,11 @@ impl Attack {
             first,
             others: Vec::new(),
             right,
+            event: "push".into(),
             ids: None,
             bodies: None,
             max_body: usize::MAX,
+            headers: Vec::new(),
         })
     }
 
@@ -340,17 +272,12 @@ impl Attack {
     fn has_identity(&self) -> bool {
         self.scheme.identity != Identity::None
     }
+}
 
-    /// Why there is hardly anything to try.
-    fn obstacle(&self, now: SystemTime) -> String {
-        match Genuine::new(self, now, &mut Choices(&[])) {
-            Err(error) => error.to_string(),
-            Ok(genuine) => match self.right.verify_at(genuine.request, now) {
-                Err(rejection) => format!("a request as it is signed is refused: {rejection}"),
-                Ok(_) => "most of what is tried does not apply to this scheme".into(),
-            },
-        }
-    }
+/// What a panic said.
+fn message(panic: Box<dyn Any + Send>) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "nothing".into())
 }
 
 /// A key as text, if it is one.

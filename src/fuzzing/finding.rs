@@ -18,9 +18,11 @@ pub enum Oracle {
     /// there is. A [`Verifier`](crate::Verifier) is made to panic as well if it computes more MACs for a request than
     /// it has secrets, times the items of the request and the contents that its scheme leaves open.
     NoPanic,
-    /// What the partner signed is accepted, whatever it says: what the receiver wants of paths, ids and bodies
-    /// beside that is told with [`Attack::for_url`](super::Attack::for_url), [`Attack::ids`](super::Attack::ids),
-    /// [`Attack::bodies`](super::Attack::bodies) and [`Attack::max_body`](super::Attack::max_body).
+    /// What the partner signed is accepted, whatever it says: what the receiver wants of paths, events, ids, bodies
+    /// and other headers beside that is told with [`Attack::for_url`](super::Attack::for_url),
+    /// [`Attack::event`](super::Attack::event), [`Attack::ids`](super::Attack::ids),
+    /// [`Attack::bodies`](super::Attack::bodies), [`Attack::max_body`](super::Attack::max_body) and
+    /// [`Attack::header`](super::Attack::header).
     AcceptsGenuine,
     /// What somebody signed without the secret is refused.
     RefusesForged,
@@ -71,9 +73,16 @@ impl Oracle {
     /// What to do if the receiver is meant to do this.
     fn if_meant(self) -> Option<&'static str> {
         Some(match self {
+            Self::NoPanic => {
+                "If it is `block_on` that panics within another runtime, the test has to be a plain `#[test]`."
+            }
+            Self::IgnoresUnrelated => {
+                "If a server routes or refuses by that header, have each request carry what it wants: `header`."
+            }
             Self::AcceptsGenuine => {
                 "If your partner sends no such thing, tell the attack what it sends: `for_url` has the path, \
-                 `ids` the ids, `bodies` and `max_body` the bodies."
+                 `event` the type of the event, `ids` the ids, `bodies` and `max_body` the bodies, `header` whatever \
+                 else has to be there."
             }
             Self::RefusesForged => {
                 "`Accepted` is what would reach your handler for webhooks: not every answer of 200, as to a GET \

@@ -12,13 +12,30 @@ use serde_json::{Map, Value, json};
 use super::Attack;
 use super::moves::names;
 use crate::fuzzing::choices::Choices;
+use crate::fuzzing::receiver::Receiver;
 use crate::fuzzing::{encoded, set};
 use crate::scheme::{Danger, Field, Identity, Json, Part, Scheme, SentAt, TimeFormat, Tolerance};
 use crate::sign::{Message, SignError, Signer};
 use crate::timestamp;
 
-/// Receivers that ask the operating system for the time are some seconds further by then.
+/// By how much a receiver that asks the operating system for the time may be further by then.
 const MARGIN: Duration = Duration::from_secs(5);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The time by which a receiver judges.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    pub(super) at: SystemTime,
+    /// How much later it may be when it judges.
+    margin: Duration,
+}
+
+impl Now {
+    pub(super) fn of(receiver: &impl Receiver) -> Self {
+        let at = receiver.now();
+        Self { at, margin: if receiver.now() == at { Duration::ZERO } else { MARGIN } }
+    }
+}
 
 /// A signed request, and what it was made of.
 #[derive(Debug, Clone)]
@@ -37,6 +54,8 @@ pub(super) struct Content {
     /// What is in it beside what the scheme asks for.
     payload: String,
     style: u8,
+    /// The field that says another id than the others do, if any does.
+    apart: Option<Field>,
     /// A time, where the body begins with one. It is that of the first attempt in each.
     stamp: String,
 }
@@ -44,7 +63,7 @@ pub(super) struct Content {
 impl Genuine {
     pub(super) fn new(
         attack: &Attack,
-        now: SystemTime,
+        now: Now,
         choices: &mut Choices<'_>,
     ) -> Result<Self, SignError> {
         let sent_at = in_time(&attack.scheme, now, choices);
@@ -58,14 +77,14 @@ impl Genuine {
             9 => 70_000,
             _ => 0,
         };
-        // In a form each byte may be three.
-        let times = length.min(attack.max_body / 4) / (payload.len() + 1);
+        // In JSON each byte may be two, and each of those three in a form.
+        let times = length.min(attack.max_body / 8) / (payload.len() + 1);
         let payload = if times > 1 { format!("{payload}a").repeat(times) } else { payload };
         let time = attack.scheme.sent_at.as_ref();
         let format = time.map_or(TimeFormat::UnixSeconds, |sent_at| sent_at.format);
         let stamp = timestamp::write(format, sent_at);
         let signer = attack.signer(choices);
-        Self::sign(attack, signer, Content { id, payload, style, stamp }, sent_at)
+        Self::sign(attack, signer, Content { id, payload, style, apart: None, stamp }, sent_at)
     }
 
     /// What may be too long, or of another kind than a receiver expects.
@@ -85,16 +104,24 @@ impl Genuine {
         sent_at: SystemTime,
     ) -> Result<Self, SignError> {
         let scheme = &attack.scheme;
-        let (body, is_complete) = content.body(attack, sent_at);
-        let id = content.id(attack);
-        let mut message = Message::new(body).id(&id).sent_at(sent_at);
-        for name in content.fields(scheme).into_iter().filter_map(Field::as_header) {
+        let (body, is_complete) = content.body(attack, sent_at)?;
+        let mut message = Message::new(body).sent_at(sent_at);
+        message = match &scheme.id {
+            Some(field) => message.id(content.in_field(field).id(attack)),
+            None => message,
+        };
+        for (name, value) in &attack.headers {
+            message = message.header(name.clone(), value.clone());
+        }
+        for field in content.fields(scheme) {
+            let Some(name) = field.as_header() else { continue };
             let unusable = || SignError::HeaderValue { header: name.into() };
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
-            message = message.header(header, HeaderValue::from_str(&id).map_err(|_| unusable())?);
+            let value = HeaderValue::from_str(&content.in_field(field).id(attack));
+            message = message.header(header, value.map_err(|_| unusable())?);
         }
         // An event type has no place in JSON if it belongs into a form, nor where another value is required.
-        let with_event = signer.request(&message.clone().event("push"));
+        let with_event = signer.request(&message.clone().event(&attack.event));
         let mut request = with_event.or_else(|_| signer.request(&message))?;
         if !names(scheme, CONTENT_TYPE.as_str()) {
             let is_json = serde_json::from_slice::<IgnoredAny>(request.body()).is_ok();
@@ -121,8 +148,19 @@ impl Content {
         Self { id: self.id.wrapping_add(1), ..self.clone() }
     }
 
+    /// With another id in one field, and the same one wherever else it is.
+    pub(super) fn with_other(&self, field: &Field) -> Self {
+        Self { apart: Some(field.clone()), ..self.clone() }
+    }
+
     pub(super) fn with_other_payload(&self, choices: &mut Choices<'_>) -> Self {
         Self { payload: format!("{}{}", self.payload, choices.one(&PAYLOAD)), ..self.clone() }
+    }
+
+    /// What it says in a field.
+    fn in_field(&self, field: &Field) -> Self {
+        let is_apart = self.apart.as_ref().is_some_and(|apart| apart.is(field));
+        if is_apart { self.with_other_id() } else { self.clone() }
     }
 
     /// The id as a text: of digits, with a letter in one case or the other, or long.
@@ -150,7 +188,7 @@ impl Content {
     }
 
     /// The body, and whether it has all that the scheme asks for.
-    fn body(&self, attack: &Attack, sent_at: SystemTime) -> (Vec<u8>, bool) {
+    fn body(&self, attack: &Attack, sent_at: SystemTime) -> Result<(Vec<u8>, bool), SignError> {
         let scheme = &attack.scheme;
         let time = scheme.sent_at.as_ref().map(|it| timestamp::write(it.format, sent_at));
         let needed = self.fields(scheme);
@@ -173,7 +211,7 @@ impl Content {
             && !needed.iter().any(|one| needed.iter().any(|it| is_within(it, one)));
         let in_form = in_form && scheme.json == Json::Body;
         let body = match (in_json, in_form, attack.bodies) {
-            (true, ..) => self.json(attack, &needed, time.as_deref()),
+            (true, ..) => self.json(attack, &needed, time.as_deref())?,
             (_, true, _) => self.form(attack, &needed),
             (.., Some(bodies)) => bodies(self.number()).into_bytes(),
             (.., None) => match self.style % 3 {
@@ -191,20 +229,30 @@ impl Content {
                     let odd: &[u8] = if self.style & 8 != 0 { b"\xff\x00" } else { b"" };
                     [self.payload.as_bytes(), odd].concat()
                 }
-                _ => self.json(attack, &needed, None),
+                _ => self.json(attack, &needed, None)?,
             },
         };
-        (body, is_complete)
+        Ok((body, is_complete))
     }
 
     /// JSON as no program writes it: what is serialised again differs.
-    fn json(&self, attack: &Attack, needed: &[&Field], time: Option<&str>) -> Vec<u8> {
+    fn json(
+        &self,
+        attack: &Attack,
+        needed: &[&Field],
+        time: Option<&str>,
+    ) -> Result<Vec<u8>, SignError> {
         let scheme = &attack.scheme;
-        let expected = attack.bodies.map(|bodies| bodies(self.number()));
-        let expected = expected.and_then(|text| serde_json::from_str::<Value>(&text).ok());
-        let expected = expected.filter(Value::is_object);
-        let odd: &[_] = if expected.is_some() { &[] } else { &ODD };
-        let mut tree = expected.unwrap_or_else(|| json!({ "payload": self.payload }));
+        let (odd, mut tree): (&[_], Value) = match attack.bodies {
+            Some(bodies) => {
+                let tree = serde_json::from_str(&bodies(self.number()));
+                (&[], tree.map_err(|_| SignError::Json)?)
+            }
+            None => (&ODD, json!({ "payload": self.payload })),
+        };
+        if !tree.is_object() {
+            return Err(SignError::Json);
+        }
         if let Some(items) = &scheme.items {
             let mut item = json!({ "payload": self.payload });
             for part in Part::leaves(&scheme.content) {
@@ -216,17 +264,17 @@ impl Content {
         }
         for field in needed {
             if let Field::Pointer(pointer) | Field::Integer(pointer) = field {
-                let number = || Value::from(self.id);
+                let said = self.in_field(field);
                 let value = match field {
                     _ if is_time(scheme, field) => of_time(scheme, field, time.unwrap_or_default()),
-                    Field::Integer(_) => number(),
-                    _ => self.id(attack).into(),
+                    Field::Integer(_) => said.id.into(),
+                    _ => said.id(attack).into(),
                 };
                 set(&mut tree, pointer, value);
             }
         }
-        let Value::Object(members) = tree else { return Vec::new() };
-        written(odd, &members).into_bytes()
+        let Value::Object(members) = tree else { return Err(SignError::Json) };
+        Ok(written(odd, &members).into_bytes())
     }
 
     /// That of a payload.
@@ -245,7 +293,11 @@ impl Content {
         for field in needed {
             let is_written = scheme.id.as_ref() == Some(*field) || is_time(scheme, field);
             if let (Field::Form(name), false) = (field, is_written) {
-                pairs.push(format!("{}={}", encoded(name), encoded(&self.id(attack))));
+                pairs.push(format!(
+                    "{}={}",
+                    encoded(name),
+                    encoded(&self.in_field(field).id(attack))
+                ));
             }
         }
         pairs.join("&").into_bytes()
@@ -278,7 +330,7 @@ fn is_within(field: &Field, other: &Field) -> bool {
     }
 }
 
-fn is_time(scheme: &Scheme, field: &Field) -> bool {
+pub(super) fn is_time(scheme: &Scheme, field: &Field) -> bool {
     scheme.sent_at.as_ref().is_some_and(|sent_at| sent_at.field.is_at(field))
 }
 
@@ -318,18 +370,20 @@ fn needed(scheme: &Scheme) -> Vec<&Field> {
 }
 
 /// A time at which a message may have been sent, in whole seconds.
-fn in_time(scheme: &Scheme, now: SystemTime, choices: &mut Choices<'_>) -> SystemTime {
+fn in_time(scheme: &Scheme, now: Now, choices: &mut Choices<'_>) -> SystemTime {
+    let Now { at: now, margin } = now;
     if scheme.sent_at.is_none() {
         return whole(now);
     }
     // Where any time will do, one that is soon or not long ago.
     let tolerance = scheme.tolerance.unwrap_or(Tolerance::BASE);
     let part = u32::from(choices.byte() % 5);
+    // The very last second may be out of it or not; what is early is less so when it is judged later.
     let (future, reach) = match choices.rarely(2) {
-        true => (true, tolerance.future),
-        false => (false, tolerance.past),
+        true => (true, tolerance.future.saturating_sub(SECOND)),
+        false => (false, tolerance.past.saturating_sub(margin.max(SECOND))),
     };
-    let away = reach.saturating_sub(MARGIN) * part / 4;
+    let away = reach * part / 4;
     let sent_at = if future { now.checked_add(away) } else { now.checked_sub(away) };
     whole(sent_at.unwrap_or(now))
 }
@@ -337,15 +391,16 @@ fn in_time(scheme: &Scheme, now: SystemTime, choices: &mut Choices<'_>) -> Syste
 /// A time that is too early or too late, by seconds or by years.
 pub(super) fn out_of_time(
     scheme: &Scheme,
-    now: SystemTime,
+    now: Now,
     choices: &mut Choices<'_>,
 ) -> Option<SystemTime> {
+    let Now { at: now, margin } = now;
     let tolerance = scheme.tolerance.filter(|_| scheme.sent_at.is_some())?;
-    let beyond = choices.one(&[6, 60, 3_600, 86_400, 30 * 86_400, 3 * 365 * 86_400]);
-    let beyond = MARGIN + Duration::from_secs(beyond);
+    let beyond = choices.one(&[1, 60, 3_600, 86_400, 30 * 86_400, 3 * 365 * 86_400]);
+    let beyond = Duration::from_secs(beyond);
     let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     match choices.rarely(2) {
-        true => now.checked_add(tolerance.future + beyond).map(whole),
+        true => now.checked_add(tolerance.future + margin + beyond).map(whole),
         // There is no time before 1970.
         false if since_1970 < tolerance.past + beyond => None,
         false => Some(whole(now - tolerance.past - beyond)),

@@ -1,12 +1,10 @@
 //! What somebody makes of a genuine request.
 
-use std::time::SystemTime;
-
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 
 use super::Attack;
-use super::genuine::Genuine;
+use super::genuine::{Genuine, Now};
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Danger, Field, Identity, KeyId, Part, Scheme};
@@ -47,7 +45,7 @@ pub(super) enum Expected {
 pub(super) struct Attempt<'a, 'd> {
     pub(super) attack: &'a Attack,
     pub(super) genuine: &'a Genuine,
-    pub(super) now: SystemTime,
+    pub(super) now: Now,
     pub(super) choices: &'a mut Choices<'d>,
 }
 
@@ -59,6 +57,7 @@ pub(super) const MOVES: &[Make] = &[
     signed::another,
     signed::another_id,
     signed::another_payload,
+    signed::another_field,
     signed::out_of_tolerance,
     signed::signed_with_another_key,
     signed::signed_with_another_algorithm,

@@ -35,7 +35,8 @@ pub(super) struct Message {
 }
 
 impl<'r> Reading<'r> {
-    /// `None` for JSON that has numbers or text that no tree holds: where nobody looks, that is no error.
+    /// `None` where the scheme looks into JSON that has numbers or text that no tree holds: elsewhere in it that is
+    /// no error.
     pub(super) fn new(scheme: &'r Scheme, request: &'r Request<Bytes>) -> Option<Self> {
         let query = forms::pairs(request.uri().query().unwrap_or_default().as_bytes());
         let kinds = request.headers().get_all(CONTENT_TYPE).iter().map(HeaderValue::as_bytes);
@@ -51,7 +52,8 @@ impl<'r> Reading<'r> {
             Json::Body => request.body().to_vec(),
         };
         let json = serde_json::from_slice(&text).ok();
-        if json.is_none() && serde_json::from_slice::<IgnoredAny>(&text).is_ok() {
+        let looks = scheme.items.is_some() || scheme.fields().any(Field::is_in_json);
+        if json.is_none() && looks && serde_json::from_slice::<IgnoredAny>(&text).is_ok() {
             return None;
         }
         Some(Self { scheme, request, query: query.unwrap_or_default(), form, json })

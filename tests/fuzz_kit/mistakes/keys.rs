@@ -66,6 +66,35 @@ fn s5_keys_of_deliveries_that_are_wrong_are_found() {
             "another message",
         ),
         (
+            "one key for all, where a delivery has no id",
+            identified_by(&["/event/id"]),
+            |verifier, request| key(verifier, request).map(|_| Vec::from(*b"webhook")),
+            Oracle::TwoKeys,
+            "another message",
+        ),
+        (
+            "the first of two fields that identify it together",
+            identified_by(&["/shop", "/event/id"]),
+            |verifier, request| {
+                key(verifier, request)?;
+                let json: Value = serde_json::from_slice(request.body()).ok()?;
+                Some(json.get("shop")?.to_string().into_bytes())
+            },
+            Oracle::TwoKeys,
+            "another message",
+        ),
+        (
+            "the second of two fields that identify it together",
+            identified_by(&["/shop", "/event/id"]),
+            |verifier, request| {
+                key(verifier, request)?;
+                let json: Value = serde_json::from_slice(request.body()).ok()?;
+                Some(json.pointer("/event/id")?.to_string().into_bytes())
+            },
+            Oracle::TwoKeys,
+            "another message",
+        ),
+        (
             "the type of the content is in the key",
             GITHUB,
             |verifier, request| {
@@ -134,6 +163,12 @@ fn s5_keys_of_deliveries_that_are_wrong_are_found() {
             "as it was signed",
         ),
     ]);
+}
+
+/// GitHub's, with fields of the JSON as identity.
+fn identified_by(pointers: &[&'static str]) -> Scheme {
+    let fields: Vec<Field> = pointers.iter().map(|pointer| Field::pointer(*pointer)).collect();
+    Scheme { id: None, identity: Identity::Fields(fields.into()), ..GITHUB }
 }
 
 /// Whatever a partner signs, and wherever its ids are.

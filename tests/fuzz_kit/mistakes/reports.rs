@@ -4,6 +4,9 @@ use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
+use http::HeaderName;
+use http::header::USER_AGENT;
+
 use super::*;
 
 /// Every other request is refused, whatever it is.
@@ -225,9 +228,56 @@ fn s5_bodies_are_as_the_partner_has_them() {
     attack.run(&receiver, 20_000, 1).unwrap();
 }
 
+/// Nor is one that wants more than the scheme does.
+#[test]
+fn s5_events_and_other_headers_are_as_the_endpoint_wants_them() {
+    let receiver = Wrapped(builder(presets::GITHUB).build().unwrap(), |verifier, request| {
+        let headers = request.headers();
+        let is = |name: &str, value: &str| headers.get(name).is_none_or(|it| it == value);
+        let fits = is("x-github-event", "issues")
+            && headers.contains_key("user-agent")
+            && is("x-forwarded-proto", "https");
+        fits.then(|| key(verifier, request))?
+    });
+    let attack = || Attack::new(presets::GITHUB, SECRET).unwrap().event("issues");
+    let finding = attack().run(&receiver, 100, 1).unwrap_err();
+    assert_eq!(finding.oracle, Oracle::AcceptsGenuine, "{finding}");
+    assert!(finding.to_string().contains("`header` whatever else"), "{finding}");
+    let agent = (USER_AGENT, HeaderValue::from_static("GitHub-Hookshot/1"));
+    let attack = || attack().header(agent.0.clone(), agent.1.clone());
+    let finding = attack().run(&receiver, 20_000, 1).unwrap_err();
+    assert_eq!(finding.oracle, Oracle::IgnoresUnrelated, "{finding}");
+    assert!(finding.to_string().contains("have each request carry what it wants"), "{finding}");
+    let proto = HeaderName::from_static("x-forwarded-proto");
+    let attack = attack().header(proto, HeaderValue::from_static("https"));
+    attack.run(&receiver, 20_000, 1).unwrap();
+}
+
+/// Bodies that are none for the scheme are not left out in silence.
+#[test]
+fn s5_bodies_that_can_not_be_are_a_finding() {
+    let scheme = common::SHORTLINKS;
+    let attack = Attack::new(scheme.clone(), SECRET).unwrap().bodies(|n| format!("link={n}"));
+    let finding = attack.run(&builder(scheme).build().unwrap(), 100, 1).unwrap_err();
+    assert_eq!(finding.oracle, Oracle::Tried, "{finding}");
+    assert!(finding.what.contains("needs to be a JSON object"), "{finding}");
+}
+
+/// As of a runtime within another one.
+#[test]
+fn s5_a_panic_is_told_in_its_words() {
+    let verifier = builder(GITHUB).build().unwrap();
+    let wrong: Wrong = |_, request| panic!("planted at {}", request.uri());
+    let finding = Attack::new(GITHUB, SECRET).unwrap().run(&Wrapped(verifier, wrong), 9, 1);
+    let finding = finding.unwrap_err();
+    assert_eq!(finding.oracle, Oracle::NoPanic, "{finding}");
+    assert!(finding.what.ends_with("it said: planted at /"), "{finding}");
+}
+
 #[test]
 fn s5_no_attempt_at_all_is_a_finding() {
     let attack = Attack::new(GITHUB, SECRET).unwrap();
     let finding = attack.run(&builder(GITHUB).build().unwrap(), 0, 1).unwrap_err();
     assert_eq!(finding.oracle, Oracle::Tried, "{finding}");
+    assert!(finding.what.contains("none was asked for"), "{finding}");
 }

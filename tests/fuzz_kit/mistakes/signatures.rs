@@ -19,6 +19,18 @@ fn s5_signatures_that_are_read_too_kindly_or_too_strictly_are_found() {
             "the right signature stands behind",
         ),
         (
+            "half of a tag",
+            GITHUB,
+            |verifier, request| {
+                let tag = hmac(notation::secret(&GITHUB, 1).as_bytes(), request.body());
+                let half = format!("sha256={}", const_hex::encode(&tag[..16]));
+                let is_half = request.headers().get("x-hub-signature-256")? == half.as_str();
+                if is_half { Some(tag) } else { key(verifier, request) }
+            },
+            Oracle::RefusesForged,
+            "its tag is cut off",
+        ),
+        (
             "whatever version begins like it",
             presets::STANDARD_WEBHOOKS,
             |verifier, request| {
@@ -89,7 +101,7 @@ fn s5_signatures_that_are_read_too_kindly_or_too_strictly_are_found() {
                 })
             },
             Oracle::RefusesRespelled,
-            "its tag is longer",
+            "its tag ",
         ),
         (
             "base64 without what is none",

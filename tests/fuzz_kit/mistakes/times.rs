@@ -19,6 +19,20 @@ fn s5_times_that_are_read_twice_or_too_kindly_are_found() {
             "it was signed",
         ),
         (
+            "a second more than the tolerance",
+            presets::STANDARD_WEBHOOKS,
+            |_, request| {
+                let mut scheme = presets::STANDARD_WEBHOOKS;
+                scheme.tolerance.as_mut()?.past += Duration::from_secs(1);
+                let [secret, _] = secrets_of(&scheme);
+                let clock = Arc::new(FakeClock::new());
+                let later = Verifier::builder("acme", scheme, secret).clock(clock);
+                key(&later.build().unwrap(), request)
+            },
+            Oracle::RefusesStale,
+            "it was signed 301 s ago",
+        ),
+        (
             "the first of two times in a list",
             stripe.clone(),
             |verifier, request| {

@@ -15,8 +15,18 @@ fn s5_what_is_not_verified_is_found() {
                     false => Some(request.body().to_vec()),
                 }
             },
+            Oracle::RefusesForged,
+            "it has no signature",
+        ),
+        (
+            "an empty signature, no check",
+            GITHUB,
+            |verifier, request| match request.headers().get("x-hub-signature-256") {
+                Some(signature) if signature.is_empty() => Some(request.body().to_vec()),
+                _ => key(verifier, request),
+            },
             Oracle::RefusesMissing,
-            "is missing or empty",
+            "`x-hub-signature-256` is missing or empty",
         ),
         (
             "only a POST is checked",
@@ -47,7 +57,7 @@ fn s5_what_is_not_verified_is_found() {
             presets::PUSHER,
             |verifier, request| {
                 changed(verifier, request, |request| {
-                    request.headers_mut().insert("x-pusher-key", "key1".parse().unwrap());
+                    header(request, "x-pusher-key", |_| "key1".into());
                 })
             },
             Oracle::RefusesChanged,
@@ -58,7 +68,7 @@ fn s5_what_is_not_verified_is_found() {
             presets::BOX,
             |verifier, request| {
                 changed(verifier, request, |request| {
-                    request.headers_mut().insert("box-signature-version", "1".parse().unwrap());
+                    header(request, "box-signature-version", |_| "1".into());
                 })
             },
             Oracle::RefusesChanged,

@@ -5,7 +5,7 @@ use http::Request;
 
 use super::{Attempt, Expected, Move, place, refused};
 use crate::fuzzing::attack::Attack;
-use crate::fuzzing::attack::genuine::{Content, Genuine, out_of_time};
+use crate::fuzzing::attack::genuine::{Content, Genuine, is_time, out_of_time};
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Algorithm, Identity, Part};
@@ -49,6 +49,14 @@ pub(super) fn another_payload(attempt: Attempt<'_, '_>) -> Option<Move> {
     message(attempt, content, is_other).filter(|other| old != other.request.body())
 }
 
+/// The same but for one of the fields that identify it together.
+pub(super) fn another_field(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let scheme = &attempt.attack.scheme;
+    let field = attempt.choices.any(scheme.identity.fields())?;
+    let content = attempt.genuine.content.with_other(&field);
+    message(attempt, content, (!is_time(scheme, &field)).then_some(true))
+}
+
 /// A message of the partner, which is another delivery or the same.
 fn message(attempt: Attempt<'_, '_>, content: Content, is_other: Option<bool>) -> Option<Move> {
     let Attempt { attack, genuine, now, choices } = attempt;
@@ -57,7 +65,7 @@ fn message(attempt: Attempt<'_, '_>, content: Content, is_other: Option<bool>) -
         true => is_other?,
         // Where a message has more in it than is known here, a right receiver says.
         false => {
-            let right = |genuine: &Genuine| attack.right.verify_at(genuine.request.clone(), now);
+            let right = |genuine: &Genuine| attack.right.verify_at(genuine.request.clone(), now.at);
             right(genuine).ok()?.key() != right(&other).ok()?.key()
         }
     };
@@ -76,7 +84,7 @@ fn id_counts(attack: &Attack) -> bool {
     let scheme = &attack.scheme;
     let id = scheme.id.as_ref();
     match &scheme.identity {
-        Identity::Fields(fields) => id.is_some_and(|id| fields.contains(id)),
+        Identity::Fields(fields) => fields.iter().any(|field| !is_time(scheme, field)),
         Identity::UnsignedId | Identity::IdAndContent => id.is_some(),
         Identity::Content => scheme.content.contains(&Part::Id),
         _ => false,
@@ -94,7 +102,7 @@ pub(super) fn out_of_tolerance(attempt: Attempt<'_, '_>) -> Option<Move> {
     let time = out_of_time(&attack.scheme, now, choices)?;
     let content = genuine.content.clone();
     let request = Genuine::sign(attack, attack.signer(choices), content, time).ok()?.request;
-    let away = match now.duration_since(time) {
+    let away = match now.at.duration_since(time) {
         Ok(age) => format!("it was signed {} s ago", age.as_secs()),
         Err(error) => format!("it says that it is signed in {} s", error.duration().as_secs()),
     };
