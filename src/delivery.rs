@@ -110,7 +110,8 @@ impl Delivery {
         &self.secret
     }
 
-    /// The request's headers, as they arrived.
+    /// The request's headers, as they arrived. Those that the scheme does not sign may be forged: whoever has one
+    /// genuine request can send it with others, so none of them should say whose delivery it is.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }

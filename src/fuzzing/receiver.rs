@@ -14,6 +14,32 @@ use crate::verify::{Rejection, Verifier};
 /// It is asked about the same request more than once, and has to say the same: leave the store out that
 /// remembers ids, or take a duplicate for [`Accepted`](Verdict::Accepted) with the key that it has.
 ///
+/// A router is one as well, with all that stands before its handler. It runs in a runtime of its own, so the test is
+/// a plain `#[test]`; the path of its route is that of [`Attack::for_url`](super::Attack::for_url).
+///
+/// ```
+/// use axum::{Router, body::Body};
+/// use bytes::Bytes;
+/// use http::Request;
+/// use inhook::fuzzing::{Receiver, Verdict};
+/// use tokio::runtime::Runtime;
+/// use tower::ServiceExt;
+///
+/// struct Endpoint(Runtime, Router);
+///
+/// impl Receiver for Endpoint {
+///     fn receive(&self, request: &Request<Bytes>) -> Verdict {
+///         let request = request.clone().map(Body::from);
+///         let Ok(answer) = self.0.block_on(self.1.clone().oneshot(request));
+///         match answer.status().is_success() {
+///             // Or what it would deduplicate by, if it says so in the answer.
+///             true => Verdict::Accepted { key: None },
+///             false => Verdict::Refused,
+///         }
+///     }
+/// }
+/// ```
+///
 /// A [`Verifier`] is held to one thing more: it computes no more MACs for a request than it has secrets, times
 /// the items of the request and the contents that its scheme leaves open; otherwise it panics.
 pub trait Receiver {

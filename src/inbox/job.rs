@@ -76,7 +76,8 @@ impl Job {
         self.record.secret()
     }
 
-    /// The request's headers, without those that carry credentials.
+    /// The request's headers, without those that carry credentials. Those that the scheme does not sign may be
+    /// forged, as [`Delivery::headers`](crate::Delivery::headers) says.
     pub fn headers(&self) -> &HeaderMap {
         self.record.headers()
     }
