@@ -16,11 +16,13 @@ use crate::secret::Secret;
 use crate::sign::Signer;
 use crate::verify::Verifier;
 
+mod clock;
 mod genuine;
 mod moves;
 mod run;
 
-use genuine::{Genuine, Now};
+use clock::Now;
+use genuine::Genuine;
 use moves::{Attempt, Expected, MOVES, Move};
 
 /// An attack on whatever receives the webhooks of one partner.

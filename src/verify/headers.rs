@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use http::HeaderMap;
+use http::{HeaderMap, header};
 
 use super::place::Header;
 use super::rejection::Rejection;
@@ -63,6 +63,9 @@ impl Source {
                 return Err(header.malformed());
             }
         }
+        if self.reads_form && self.multipart {
+            content_type(headers)?;
+        }
         Ok(envelope)
     }
 
@@ -106,4 +109,9 @@ impl Source {
         let fits = (1..=MAX_ID).contains(&id.len());
         if fits && usable { Ok(id) } else { Err(header.malformed()) }
     }
+}
+
+/// What says of which kind a form is: either of two could be the one that counts.
+pub(crate) fn content_type(headers: &HeaderMap) -> Result<Option<&[u8]>, Rejection> {
+    Header { name: header::CONTENT_TYPE, alias: None }.value(headers)
 }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method};
 
 use super::form::{self, NotForm, Parameter};
-use super::place::{Header, Place};
+use super::headers::content_type;
+use super::place::Place;
 use super::rejection::Rejection;
 use super::source::Source;
 use crate::pointer::{Found, Scalar};
@@ -42,17 +43,12 @@ impl<'r> Reading<'r> {
         }
         if source.reads_form {
             let form = match source.multipart {
-                true => form::parameters(self.content_type()?, request.body),
+                true => form::parameters(content_type(request.headers)?, request.body),
                 false => form::url_encoded(request.body),
             };
             self.form = form.map_err(|NotForm| Rejection::NotForm)?;
         }
         Ok(())
-    }
-
-    /// What says of which kind a form is: either of two could be the one that counts.
-    fn content_type(&self) -> Result<Option<&'r [u8]>, Rejection> {
-        Header { name: header::CONTENT_TYPE, alias: None }.value(self.request.headers)
     }
 
     /// The JSON that pointers point into, if there is any.

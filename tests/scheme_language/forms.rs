@@ -71,8 +71,11 @@ fn fields_of_a_form_in_either_encoding() {
     let json = [("content-type", "application/json")];
     for two in [[kind, json], [json, kind], [kind, kind]] {
         for body in [&multipart, &form] {
-            let rejection = refused(&scheme, request("/", &two.concat(), body));
-            assert_eq!(rejection, Rejection::RepeatedHeader { header: CONTENT_TYPE });
+            let request = request("/", &two.concat(), body);
+            let repeated = Rejection::RepeatedHeader { header: CONTENT_TYPE };
+            let verifier = builder(scheme.clone()).url(URL).build().unwrap();
+            assert_eq!(verifier.check_headers(request.headers()), Err(repeated.clone()));
+            assert_eq!(refused(&scheme, request), repeated);
         }
     }
     for at in 0..multipart.len() - 8 {

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 
 use super::Attack;
-use super::genuine::{Genuine, Now};
+use super::clock::Now;
+use super::genuine::Genuine;
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Danger, Field, Identity, KeyId, Part, Scheme};

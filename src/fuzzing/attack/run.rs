@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::Request;
 
 use super::Attack;
-use super::genuine::{Genuine, Now};
+use super::clock::Now;
+use super::genuine::Genuine;
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::{Finding, Oracle};
 use crate::fuzzing::receiver::Receiver;

@@ -167,7 +167,7 @@ fn s5_keys_of_deliveries_that_are_wrong_are_found() {
 
 /// GitHub's, with fields of the JSON as identity.
 fn identified_by(pointers: &[&'static str]) -> Scheme {
-    let fields: Vec<Field> = pointers.iter().map(|pointer| Field::pointer(*pointer)).collect();
+    let fields: Vec<Field> = pointers.iter().map(|pointer| Field::pointer(pointer)).collect();
     Scheme { id: None, identity: Identity::Fields(fields.into()), ..GITHUB }
 }
 

@@ -5,7 +5,8 @@ use http::Request;
 
 use super::{Attempt, Expected, Move, place, refused};
 use crate::fuzzing::attack::Attack;
-use crate::fuzzing::attack::genuine::{Content, Genuine, is_time, out_of_time};
+use crate::fuzzing::attack::clock::out_of_time;
+use crate::fuzzing::attack::genuine::{Content, Genuine, is_time};
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Algorithm, Identity, Part};

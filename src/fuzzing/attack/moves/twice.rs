@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Attempt, Expected, Move, binds_unsigned, place, refused, set, text};
 use crate::fuzzing::attack::Attack;
-use crate::fuzzing::attack::genuine::{Genuine, out_of_time};
+use crate::fuzzing::attack::clock::out_of_time;
+use crate::fuzzing::attack::genuine::Genuine;
 use crate::fuzzing::finding::Oracle;
 use crate::scheme::{Field, Layout, Part, Scheme};
 use crate::timestamp;
