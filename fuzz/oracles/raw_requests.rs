@@ -1,5 +1,5 @@
-//! A raw request in a file: it is refused, or has the file's headers and body, and what is printed of it is read as the
-//! same request. JSON in it says the same in each spelling that `inhook doctor` tries.
+//! A raw request in a file: it is refused, or has the file's method, path, headers and body, and what is printed of it
+//! is read as the same request. JSON in it says the same in each spelling that `inhook doctor` tries.
 
 use serde_json::Value;
 

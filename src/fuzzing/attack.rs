@@ -60,7 +60,7 @@ pub struct Attack {
     ids: Option<fn(u32) -> String>,
     bodies: Option<fn(u32) -> String>,
     max_body: usize,
-    /// What each request has beside that.
+    /// What the receiver wants in each request beside what the scheme has there.
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -105,7 +105,8 @@ impl Attack {
         Ok(self)
     }
 
-    /// The type of the events, where the receiver takes notice of that; without this it is `push`.
+    /// The type of the events, where the receiver takes notice of that and the scheme has it in a header, a query or
+    /// a form; without this it is `push`. In JSON it is what [`bodies`](Self::bodies) say.
     pub fn event(mut self, event: impl Into<String>) -> Self {
         self.event = event.into();
         self
@@ -149,8 +150,8 @@ impl Attack {
     }
 
     /// A header that each request has, where the receiver wants more than the scheme does: a `host` that is routed
-    /// by, a `user-agent` that is let in, or the `x-forwarded-proto` of a proxy. What it says is not attacked, but
-    /// it may be missing or odd.
+    /// by, a `user-agent` that is let in, the `x-forwarded-proto` of a proxy, or a value that is signed and always the
+    /// same. Some attempts leave it out, or have it twice or with something odd in it.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
@@ -269,6 +270,11 @@ impl Attack {
     /// All whose requests the receiver has to take.
     fn signers(&self) -> impl Iterator<Item = &Signer> {
         [&self.first].into_iter().chain(&self.others).map(|(_, signer)| signer)
+    }
+
+    /// Whether each request has that header, with one value.
+    fn sends(&self, header: &str) -> bool {
+        self.headers.iter().any(|(name, _)| name.as_str().eq_ignore_ascii_case(header))
     }
 
     fn has_identity(&self) -> bool {

@@ -71,9 +71,9 @@ impl Oracle {
     }
 
     /// What to do if the receiver is meant to do this.
-    fn if_meant(self) -> Option<&'static str> {
+    fn if_meant(self, what: &str) -> Option<&'static str> {
         Some(match self {
-            Self::NoPanic => {
+            Self::NoPanic if what.contains("runtime") => {
                 "If it is `block_on` that panics within another runtime, the test has to be a plain `#[test]`."
             }
             Self::IgnoresUnrelated => {
@@ -225,7 +225,7 @@ impl fmt::Display for Finding {
         let Self { oracle, what, scheme, genuine, received_at, data, .. } = self;
         writeln!(f, "{}: {what}", oracle.broken())?;
         writeln!(f, "  (oracle {oracle:?}, scheme {scheme}, data {})", const_hex::encode(data))?;
-        if let Some(if_meant) = oracle.if_meant() {
+        if let Some(if_meant) = oracle.if_meant(what) {
             writeln!(f, "\n{if_meant}")?;
         }
         if *oracle == Oracle::Tried {

@@ -46,7 +46,8 @@ pub trait Receiver {
     /// What becomes of a request, before a handler would see it.
     fn receive(&self, request: &Request<Bytes>) -> Verdict;
 
-    /// The time by which it judges, for which requests are signed.
+    /// The time by which it judges, for which requests are signed. Where that stands still at another time than now,
+    /// the tolerance is tried to the second; elsewhere a test may be some seconds late.
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }

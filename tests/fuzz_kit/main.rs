@@ -7,7 +7,7 @@ use axum::routing::post;
 use base64ct::{Base64, Encoding as _};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::BodyExt;
 use inhook::clock::Clock;
 use inhook::fuzzing::{Attack, Finding, Oracle, Receiver, Verdict};
@@ -306,6 +306,40 @@ fn s5_no_combination_is_accused() {
     }
 }
 
+/// Nor is one whose identity is something that the signer writes itself, or that has a signed header with one value.
+#[test]
+fn s5_what_a_signer_writes_itself_is_not_accused() {
+    let signed =
+        |field: &Field| vec![Part::Field(field.clone()), Part::Literal("\n".into()), Part::Body];
+    let [topic, digest] = ["x-topic", "x-body-sha256"].map(Field::header);
+    let by_topic = Scheme {
+        id: None,
+        event: Some(topic.clone()),
+        content: signed(&topic).into(),
+        identity: Identity::Fields(vec![topic, Field::pointer("/id")].into()),
+        ..GITHUB
+    };
+    let by_digest = Scheme {
+        id: None,
+        content: signed(&digest).into(),
+        identity: Identity::Fields(vec![digest.clone()].into()),
+        digest: Some(digest),
+        ..GITHUB
+    };
+    for scheme in [by_topic, by_digest] {
+        let receiver = builder(scheme.clone()).build().unwrap();
+        Attack::new(scheme, SECRET).unwrap().run(&receiver, 5_000, 1).unwrap();
+    }
+    let version = Scheme { content: signed(&Field::header("x-version")).into(), ..GITHUB };
+    let receiver = Wrapped(builder(version.clone()).build().unwrap(), |verifier, request| {
+        let delivery = verifier.verify(request.clone()).ok()?;
+        (request.headers()["x-version"] == "2").then(|| delivery.key().as_bytes().to_vec())
+    });
+    let attack = Attack::new(version, SECRET).unwrap();
+    let name = HeaderName::from_static("x-version");
+    attack.header(name, HeaderValue::from_static("2")).run(&receiver, 5_000, 1).unwrap();
+}
+
 /// A verifier that somebody wrapped in something.
 struct Wrapped(Verifier, fn(&Verifier, &Request<Bytes>) -> Option<Vec<u8>>);
 
@@ -320,6 +354,30 @@ impl Receiver for Wrapped {
 
     fn now(&self) -> SystemTime {
         self.0.now()
+    }
+}
+
+/// By the system's clock, of which it says every other second only.
+struct Coarse(Verifier);
+
+impl Receiver for Coarse {
+    fn receive(&self, request: &Request<Bytes>) -> Verdict {
+        self.0.receive(request)
+    }
+
+    fn now(&self) -> SystemTime {
+        let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        at(seconds / 2 * 2)
+    }
+}
+
+#[test]
+fn s5_a_clock_that_only_seems_to_stand_is_not_accused() {
+    let scheme = presets::STANDARD_WEBHOOKS;
+    let receiver = Coarse(Verifier::new("acme", scheme.clone(), SECRET).unwrap());
+    let started = Instant::now();
+    for seed in (1..).take_while(|_| started.elapsed() < Duration::from_millis(2_500)) {
+        Attack::new(scheme.clone(), SECRET).unwrap().run(&receiver, 500, seed).unwrap();
     }
 }
 

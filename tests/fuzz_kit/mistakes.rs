@@ -1,6 +1,6 @@
 //! What people do beside the verification, each time with what finds it.
 
-use http::{HeaderValue, Method};
+use http::Method;
 use inhook::Delivery;
 use serde_json::Value;
 
@@ -53,7 +53,7 @@ fn header(request: &mut Request<Bytes>, name: &'static str, change: impl FnOnce(
     request.headers_mut().insert(name, value);
 }
 
-/// Each is found, as it is said, and the verifier without it is right.
+/// Each is found by every seed, and by one of them as it is said; the verifier without it is right.
 fn find(mistakes: &[Mistake]) {
     for (what, scheme, wrong, oracle, how) in mistakes {
         let [secret, _] = secrets_of(scheme);
@@ -62,9 +62,10 @@ fn find(mistakes: &[Mistake]) {
         let verifier = verifier.clock(Arc::new(FakeClock::new())).build().unwrap();
         let right = Wrapped(verifier, key);
         attack.run(&right, 1_000, 1).unwrap();
-        let finding = attack.run(&Wrapped(right.0, *wrong), 20_000, 1).expect_err(what);
-        assert_eq!(finding.oracle, *oracle, "{what}: {finding}");
-        assert!(finding.what.contains(how), "{what}: {finding}");
+        let wrong = Wrapped(right.0, *wrong);
+        let mut findings = (1..=20).map(|seed| attack.run(&wrong, 20_000, seed).expect_err(what));
+        let is_it = |it: &Finding| it.oracle == *oracle && it.what.contains(how);
+        assert!(findings.any(|it| is_it(&it)), "{what}: not by {oracle:?}, {how}");
     }
 }
 

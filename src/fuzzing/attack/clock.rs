@@ -22,7 +22,11 @@ pub(super) struct Now {
 impl Now {
     pub(super) fn of(receiver: &impl Receiver) -> Self {
         let at = receiver.now();
-        Self { at, margin: if receiver.now() == at { Duration::ZERO } else { MARGIN } }
+        // One that goes by seconds, or milliseconds, may say the same twice.
+        let now = SystemTime::now();
+        let away = at.duration_since(now).or_else(|_| now.duration_since(at)).unwrap_or_default();
+        let stands = receiver.now() == at && away > Duration::from_secs(60);
+        Self { at, margin: if stands { Duration::ZERO } else { MARGIN } }
     }
 }
 

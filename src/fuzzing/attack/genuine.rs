@@ -95,7 +95,7 @@ impl Genuine {
             message = message.header(name.clone(), value.clone());
         }
         for field in content.fields(scheme) {
-            let Some(name) = field.as_header() else { continue };
+            let Some(name) = field.as_header().filter(|name| !attack.sends(name)) else { continue };
             let unusable = || SignError::HeaderValue { header: name.into() };
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
             let value = HeaderValue::from_str(&content.in_field(field).id(attack));
@@ -176,7 +176,8 @@ impl Content {
         let in_json = needed.iter().any(|field| field.is_in_json()) || scheme.items.is_some();
         let in_form = scheme.content.contains(&Part::SortedForm)
             || needed.iter().any(|field| matches!(field, Field::Form(_)));
-        // More than a signer writes into items or the query is not known here.
+        // More than a signer writes into items or the query is not known here, nor what it writes into a field that
+        // tells deliveries apart.
         let is_complete = scheme.items.is_none()
             && scheme.json == Json::Body
             && !scheme.allows(Danger::UnsignedBody)
@@ -187,6 +188,7 @@ impl Content {
                     || is_time(scheme, field)
             })
             && scheme.key_id.is_none()
+            && !scheme.identity.fields().iter().any(|field| is_signers(scheme, field))
             // One place can't be a text and a number, nor have another one in it.
             && !needed.iter().any(|one| needed.iter().any(|it| it.is_at(one) && it != one))
             && !needed.iter().any(|one| needed.iter().any(|it| is_within(it, one)));
@@ -313,6 +315,12 @@ fn is_within(field: &Field, other: &Field) -> bool {
 
 pub(super) fn is_time(scheme: &Scheme, field: &Field) -> bool {
     scheme.sent_at.as_ref().is_some_and(|sent_at| sent_at.field.is_at(field))
+}
+
+/// Whether a field says what the signer has it say, whatever the message is about.
+fn is_signers(scheme: &Scheme, field: &Field) -> bool {
+    scheme.events().iter().chain(&scheme.digest).any(|own| own.is(field))
+        || scheme.requires.iter().any(|(name, _)| Field::Header(name.clone()).is(field))
 }
 
 /// What is signed if it is there.

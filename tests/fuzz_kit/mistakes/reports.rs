@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
-use http::HeaderName;
 use http::header::USER_AGENT;
 
 use super::*;
@@ -272,6 +271,18 @@ fn s5_a_panic_is_told_in_its_words() {
     let finding = finding.unwrap_err();
     assert_eq!(finding.oracle, Oracle::NoPanic, "{finding}");
     assert!(finding.what.ends_with("it said: planted at /"), "{finding}");
+    assert!(!finding.to_string().contains("block_on"), "{finding}");
+    let outer = tokio::runtime::Runtime::new().unwrap();
+    let wrong: Wrong = |_, _| tokio::runtime::Runtime::new().unwrap().block_on(async { None });
+    let finding = outer.block_on(async {
+        Attack::new(GITHUB, SECRET).unwrap().run(
+            &Wrapped(builder(GITHUB).build().unwrap(), wrong),
+            9,
+            1,
+        )
+    });
+    let finding = finding.unwrap_err();
+    assert!(finding.to_string().contains("has to be a plain `#[test]`"), "{finding}");
 }
 
 #[test]

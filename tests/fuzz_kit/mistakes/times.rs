@@ -33,6 +33,20 @@ fn s5_times_that_are_read_twice_or_too_kindly_are_found() {
             "it was signed 301 s ago",
         ),
         (
+            "a second more ahead",
+            presets::STANDARD_WEBHOOKS,
+            |_, request| {
+                let mut scheme = presets::STANDARD_WEBHOOKS;
+                scheme.tolerance.as_mut()?.future += Duration::from_secs(1);
+                let [secret, _] = secrets_of(&scheme);
+                let clock = Arc::new(FakeClock::new());
+                let earlier = Verifier::builder("acme", scheme, secret).clock(clock);
+                key(&earlier.build().unwrap(), request)
+            },
+            Oracle::RefusesStale,
+            "it is signed in 301 s",
+        ),
+        (
             "the first of two times in a list",
             stripe.clone(),
             |verifier, request| {

@@ -15,8 +15,8 @@ fn s5_what_is_not_verified_is_found() {
                     false => Some(request.body().to_vec()),
                 }
             },
-            Oracle::RefusesForged,
-            "it has no signature",
+            Oracle::RefusesMissing,
+            "is missing or empty",
         ),
         (
             "an empty signature, no check",

@@ -70,7 +70,13 @@ pub(super) fn tag(attempt: Attempt<'_, '_>) -> Option<Move> {
     };
     let respelled = Oracle::RefusesRespelled;
     let (other, oracle, what): (Vec<u8>, _, _) = match choices.byte() % 11 {
-        0 => (tag.get(..position)?.into(), Oracle::RefusesForged, "its tag is cut off"),
+        0 => {
+            let cut = tag.get(..position)?;
+            // Then all of its bytes are there.
+            let is_whole = cut.len() >= tag.trim_end_matches('=').len();
+            let oracle = if is_whole { respelled } else { Oracle::RefusesForged };
+            (cut.into(), oracle, "its tag is cut off")
+        }
         1 => (format!("{tag}0").into(), respelled, "its tag is longer"),
         2 => (tag.to_ascii_uppercase().into(), respelled, "its tag is in upper case"),
         3 => (tag.trim_end_matches('=').into(), respelled, "its tag has no padding"),
