@@ -163,6 +163,11 @@ impl Attack {
     /// # Errors
     ///
     /// A property that does not hold.
+    ///
+    /// # Panics
+    ///
+    /// As [`ids`](Self::ids), [`bodies`](Self::bodies) and [`Receiver::now`] do; a panic of
+    /// [`Receiver::receive`] is a finding.
     pub fn check(&self, receiver: &impl Receiver, data: &[u8]) -> Result<bool, Box<Finding>> {
         let mut choices = Choices(data);
         let choice = choices.byte();

@@ -24,6 +24,10 @@ impl Attack {
     ///
     /// A property that does not hold, or [`Oracle::Tried`] if none of the attempts applies to the scheme, or of
     /// many hardly any. Its `Debug` is what a test prints that unwraps it.
+    ///
+    /// # Panics
+    ///
+    /// As [`check`](Self::check).
     pub fn run(
         &self,
         receiver: &impl Receiver,
