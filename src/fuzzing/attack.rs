@@ -45,7 +45,8 @@ use moves::{Attempt, Expected, MOVES, Move};
 ///
 /// It decides by itself what is forged, changed or stale. It asks a [`Verifier`] whether a message is complete, and
 /// whether two are the same delivery, for schemes that want more in a message than is known here: those with items,
-/// JSON in a form, an unsigned body, named keys or a signed query parameter, or with one field inside another one.
+/// JSON in a form, an unsigned body, named keys or a signed query parameter, with one field inside another one, or
+/// whose identity has an event, a digest or a header that is the same in all requests.
 #[derive(Debug)]
 pub struct Attack {
     scheme: Scheme,
@@ -106,7 +107,7 @@ impl Attack {
     }
 
     /// The type of the events, where the receiver takes notice of that and the scheme has it in a header, a query or
-    /// a form; without this it is `push`. In JSON it is what [`bodies`](Self::bodies) say.
+    /// a form; without this it is `push`. In JSON it is what [`bodies`](Self::bodies) say, unless the signature is there too.
     pub fn event(mut self, event: impl Into<String>) -> Self {
         self.event = event.into();
         self

@@ -73,7 +73,9 @@ impl Oracle {
     /// What to do if the receiver is meant to do this.
     fn if_meant(self, what: &str) -> Option<&'static str> {
         Some(match self {
-            Self::NoPanic if what.contains("runtime") => {
+            Self::NoPanic
+                if ["within a runtime", "executor"].iter().any(|it| what.contains(it)) =>
+            {
                 "If it is `block_on` that panics within another runtime, the test has to be a plain `#[test]`."
             }
             Self::IgnoresUnrelated => {

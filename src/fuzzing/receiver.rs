@@ -46,8 +46,9 @@ pub trait Receiver {
     /// What becomes of a request, before a handler would see it.
     fn receive(&self, request: &Request<Bytes>) -> Verdict;
 
-    /// The time by which it judges, for which requests are signed. Where that stands still at another time than now,
-    /// the tolerance is tried to the second; elsewhere a test may be some seconds late.
+    /// The time by which it judges, for which requests are signed. Where that stands still, more than a minute from
+    /// now, the tolerance is tried to the second; elsewhere what is signed for later is 5 s beyond it, since the receiver
+    /// may judge that late.
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }

@@ -330,6 +330,18 @@ fn s5_what_a_signer_writes_itself_is_not_accused() {
         let receiver = builder(scheme.clone()).build().unwrap();
         Attack::new(scheme, SECRET).unwrap().run(&receiver, 5_000, 1).unwrap();
     }
+    // One that is always the same, and an id beside it.
+    let shop = Field::header("x-shop");
+    let by_shop = Scheme {
+        id: None,
+        content: signed(&shop).into(),
+        identity: Identity::Fields(vec![shop, Field::pointer("/id")].into()),
+        ..GITHUB
+    };
+    let receiver = builder(by_shop.clone()).build().unwrap();
+    let attack = Attack::new(by_shop, SECRET).unwrap();
+    let name = HeaderName::from_static("x-shop");
+    attack.header(name, HeaderValue::from_static("7")).run(&receiver, 5_000, 1).unwrap();
     let version = Scheme { content: signed(&Field::header("x-version")).into(), ..GITHUB };
     let receiver = Wrapped(builder(version.clone()).build().unwrap(), |verifier, request| {
         let delivery = verifier.verify(request.clone()).ok()?;

@@ -176,8 +176,8 @@ impl Content {
         let in_json = needed.iter().any(|field| field.is_in_json()) || scheme.items.is_some();
         let in_form = scheme.content.contains(&Part::SortedForm)
             || needed.iter().any(|field| matches!(field, Field::Form(_)));
-        // More than a signer writes into items or the query is not known here, nor what it writes into a field that
-        // tells deliveries apart.
+        // More than a signer writes into items or the query is not known here, nor what is always the same in a field
+        // that tells deliveries apart.
         let is_complete = scheme.items.is_none()
             && scheme.json == Json::Body
             && !scheme.allows(Danger::UnsignedBody)
@@ -188,7 +188,9 @@ impl Content {
                     || is_time(scheme, field)
             })
             && scheme.key_id.is_none()
-            && !scheme.identity.fields().iter().any(|field| is_signers(scheme, field))
+            && !scheme.identity.fields().iter().any(|field| {
+                is_signers(scheme, field) || field.as_header().is_some_and(|it| attack.sends(it))
+            })
             // One place can't be a text and a number, nor have another one in it.
             && !needed.iter().any(|one| needed.iter().any(|it| it.is_at(one) && it != one))
             && !needed.iter().any(|one| needed.iter().any(|it| is_within(it, one)));

@@ -16,7 +16,20 @@ fn s5_what_is_not_verified_is_found() {
                 }
             },
             Oracle::RefusesMissing,
-            "is missing or empty",
+            "`x-hub-signature-256` is missing or empty",
+        ),
+        (
+            "no signature, no check, whoever forged it",
+            GITHUB,
+            |verifier, request| {
+                let is_signed = request.headers().contains_key("x-hub-signature-256");
+                match is_signed || request.method() != Method::POST {
+                    true => key(verifier, request),
+                    false => Some(request.body().to_vec()),
+                }
+            },
+            Oracle::RefusesForged,
+            "it has no signature",
         ),
         (
             "an empty signature, no check",
