@@ -135,6 +135,8 @@ fn a_signed_body_is_one_form_whatever_its_content_type_says() {
     for kind in ["multipart/form-data; boundary=1", "text/plain", "application/json"] {
         let headers = [("x-signature", &*tag), ("content-type", kind)];
         assert_eq!(accepted(&scheme, request("/", &headers, &body)).key(), key, "{kind}");
+        let twice = [&headers[..], &[("content-type", "text/csv")]].concat();
+        assert_eq!(accepted(&scheme, request("/", &twice, &body)).key(), key, "{kind}");
     }
     // In two encodings it could say two things, so nothing in it is signed.
     let both = builder(Scheme { multipart: true, ..scheme }).build().unwrap_err();
@@ -147,6 +149,9 @@ fn a_body_is_no_form_unless_a_field_is_in_it() {
     let scheme = Scheme { multipart: true, ..scheme(&[Part::Body]) };
     let body = r#"{"text":"a&&b"}"#;
     signed(&scheme, body, "/", body).unwrap();
+    let tag = tag(body);
+    let types = [("content-type", "application/json"), ("content-type", "text/csv")];
+    accepted(&scheme, request("/", &[&types[..], &[("x-signature", &tag)]].concat(), body));
 }
 
 /// Nobody can say which of two is meant.
