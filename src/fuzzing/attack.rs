@@ -107,7 +107,8 @@ impl Attack {
     }
 
     /// The type of the events, where the receiver takes notice of that and the scheme has it in a header, a query or
-    /// a form; without this it is `push`. In JSON it is what [`bodies`](Self::bodies) say, unless the signature is there too.
+    /// a form; without this it is `push`. In JSON it is what [`bodies`](Self::bodies) say, unless the signature is
+    /// there too.
     pub fn event(mut self, event: impl Into<String>) -> Self {
         self.event = event.into();
         self

@@ -70,7 +70,7 @@ impl Genuine {
 
     /// What may be too long, or of another kind than a receiver expects.
     pub(super) fn shape(&self, attack: &Attack) -> String {
-        let (id, bytes) = (self.content.id(attack), self.request.body().len());
+        let (id, bytes) = (self.content.text(attack, self.content.id), self.request.body().len());
         match attack.scheme.id {
             Some(_) => format!("with the id `{id}` and {bytes} bytes of body"),
             None => format!("with {bytes} bytes of body"),
@@ -87,10 +87,9 @@ impl Genuine {
         let scheme = &attack.scheme;
         let (body, is_complete) = content.body(attack, sent_at)?;
         let mut message = Message::new(body).sent_at(sent_at);
-        message = match &scheme.id {
-            Some(field) => message.id(content.in_field(field).id(attack)),
-            None => message,
-        };
+        if let Some(field) = &scheme.id {
+            message = message.id(content.text_in(attack, field));
+        }
         for (name, value) in &attack.headers {
             message = message.header(name.clone(), value.clone());
         }
@@ -98,7 +97,7 @@ impl Genuine {
             let Some(name) = field.as_header().filter(|name| !attack.sends(name)) else { continue };
             let unusable = || SignError::HeaderValue { header: name.into() };
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
-            let value = HeaderValue::from_str(&content.in_field(field).id(attack));
+            let value = HeaderValue::from_str(&content.text_in(attack, field));
             message = message.header(header, value.map_err(|_| unusable())?);
         }
         // An event type has no place in JSON if it belongs into a form, nor where another value is required.
@@ -138,22 +137,26 @@ impl Content {
         Self { payload: format!("{}{}", self.payload, choices.one(&PAYLOAD)), ..self.clone() }
     }
 
-    /// What it says in a field.
-    fn in_field(&self, field: &Field) -> Self {
+    /// The id in a field, as a number.
+    fn id_in(&self, field: &Field) -> u32 {
         let is_apart = self.apart.as_ref().is_some_and(|apart| apart.is(field));
-        if is_apart { self.with_other_id() } else { self.clone() }
+        self.id.wrapping_add(is_apart.into())
     }
 
-    /// The id as a text: of digits, with a letter in one case or the other, or long.
-    fn id(&self, attack: &Attack) -> String {
-        let Self { id, style, .. } = self;
+    /// The id in a field, as a text.
+    fn text_in(&self, attack: &Attack, field: &Field) -> String {
+        self.text(attack, self.id_in(field))
+    }
+
+    /// An id as a text: of digits, with a letter in one case or the other, or long.
+    fn text(&self, attack: &Attack, id: u32) -> String {
         if let Some(text) = attack.ids {
-            return text(*id);
+            return text(id);
         }
-        match (style >> 4) % 4 {
+        match (self.style >> 4) % 4 {
             _ if matches!(attack.scheme.id, Some(Field::Integer(_))) => id.to_string(),
             // The next id is the same one but for the case, half of the time.
-            1 => format!("evt{}{:x}", if id % 2 == 0 { 'A' } else { 'a' }, id / 2),
+            1 => format!("evt{}{:x}", if id.is_multiple_of(2) { 'A' } else { 'a' }, id / 2),
             2 => format!("{}{id}", "x".repeat(64)),
             _ => id.to_string(),
         }
@@ -188,9 +191,7 @@ impl Content {
                     || is_time(scheme, field)
             })
             && scheme.key_id.is_none()
-            && !scheme.identity.fields().iter().any(|field| {
-                is_signers(scheme, field) || field.as_header().is_some_and(|it| attack.sends(it))
-            })
+            && !scheme.identity.fields().iter().any(|field| is_given(attack, field))
             // One place can't be a text and a number, nor have another one in it.
             && !needed.iter().any(|one| needed.iter().any(|it| it.is_at(one) && it != one))
             && !needed.iter().any(|one| needed.iter().any(|it| is_within(it, one)));
@@ -230,30 +231,26 @@ impl Content {
         let scheme = &attack.scheme;
         let (odd, mut tree): (&[_], Value) = match attack.bodies {
             Some(bodies) => {
-                let tree = serde_json::from_str(&bodies(self.number()));
-                (&[], tree.map_err(|_| SignError::Json)?)
+                let members = serde_json::from_str(&bodies(self.number()));
+                (&[], Value::Object(members.map_err(|_| SignError::Json)?))
             }
             None => (&ODD, json!({ "payload": self.payload })),
         };
-        if !tree.is_object() {
-            return Err(SignError::Json);
-        }
         if let Some(items) = &scheme.items {
             let mut item = json!({ "payload": self.payload });
             for part in Part::leaves(&scheme.content) {
                 if let Part::Field(Field::Pointer(pointer)) = part {
-                    set(&mut item, pointer, self.id(attack).into());
+                    set(&mut item, pointer, self.text(attack, self.id).into());
                 }
             }
             set(&mut tree, items, json!([item]));
         }
         for field in needed {
             if let Field::Pointer(pointer) | Field::Integer(pointer) = field {
-                let said = self.in_field(field);
                 let value = match field {
                     _ if is_time(scheme, field) => of_time(scheme, field, time.unwrap_or_default()),
-                    Field::Integer(_) => said.id.into(),
-                    _ => said.id(attack).into(),
+                    Field::Integer(_) => self.id_in(field).into(),
+                    _ => self.text_in(attack, field).into(),
                 };
                 set(&mut tree, pointer, value);
             }
@@ -278,11 +275,7 @@ impl Content {
         for field in needed {
             let is_written = scheme.id.as_ref() == Some(*field) || is_time(scheme, field);
             if let (Field::Form(name), false) = (field, is_written) {
-                pairs.push(format!(
-                    "{}={}",
-                    encoded(name),
-                    encoded(&self.in_field(field).id(attack))
-                ));
+                pairs.push(format!("{}={}", encoded(name), encoded(&self.text_in(attack, field))));
             }
         }
         pairs.join("&").into_bytes()
@@ -319,10 +312,13 @@ pub(super) fn is_time(scheme: &Scheme, field: &Field) -> bool {
     scheme.sent_at.as_ref().is_some_and(|sent_at| sent_at.field.is_at(field))
 }
 
-/// Whether a field says what the signer has it say, whatever the message is about.
-fn is_signers(scheme: &Scheme, field: &Field) -> bool {
+/// Whether something else than the id decides what a field says.
+fn is_given(attack: &Attack, field: &Field) -> bool {
+    let scheme = &attack.scheme;
+    let is_required =
+        |header: &str| scheme.requires.iter().any(|(name, _)| name.eq_ignore_ascii_case(header));
     scheme.events().iter().chain(&scheme.digest).any(|own| own.is(field))
-        || scheme.requires.iter().any(|(name, _)| Field::Header(name.clone()).is(field))
+        || field.as_header().is_some_and(|header| is_required(header) || attack.sends(header))
 }
 
 /// What is signed if it is there.

@@ -165,9 +165,9 @@ fn written(pairs: &Pairs, data: &[u8]) {
     body.extend_from_slice(format!("{begin}--{back}").as_bytes());
 
     let read = |kind: &str, body: &[u8]| {
-        let kind_read = Some(kind.as_bytes());
-        let read = form::parameters(kind_read, body).ok().map(|form| owned(&form));
-        assert_eq!(read, in_either(kind_read, body), "{kind}: {}", body.escape_ascii());
+        let content_type = Some(kind.as_bytes());
+        let read = form::parameters(content_type, body).ok().map(|form| owned(&form));
+        assert_eq!(read, in_either(content_type, body), "{kind}: {}", body.escape_ascii());
         read
     };
     assert_eq!(read(kind, &body), Some(pairs), "{kind}: {}", body.escape_ascii());

@@ -1,5 +1,7 @@
 //! Times that are read twice, or too kindly.
 
+use inhook::scheme::Tolerance;
+
 use super::*;
 
 #[test]
@@ -22,12 +24,7 @@ fn s5_times_that_are_read_twice_or_too_kindly_are_found() {
             "a second more than the tolerance",
             presets::STANDARD_WEBHOOKS,
             |_, request| {
-                let mut scheme = presets::STANDARD_WEBHOOKS;
-                scheme.tolerance.as_mut()?.past += Duration::from_secs(1);
-                let [secret, _] = secrets_of(&scheme);
-                let clock = Arc::new(FakeClock::new());
-                let later = Verifier::builder("acme", scheme, secret).clock(clock);
-                key(&later.build().unwrap(), request)
+                by_tolerance(request, |tolerance| tolerance.past += Duration::from_secs(1))
             },
             Oracle::RefusesStale,
             "it was signed 301 s ago",
@@ -36,12 +33,7 @@ fn s5_times_that_are_read_twice_or_too_kindly_are_found() {
             "a second more ahead",
             presets::STANDARD_WEBHOOKS,
             |_, request| {
-                let mut scheme = presets::STANDARD_WEBHOOKS;
-                scheme.tolerance.as_mut()?.future += Duration::from_secs(1);
-                let [secret, _] = secrets_of(&scheme);
-                let clock = Arc::new(FakeClock::new());
-                let earlier = Verifier::builder("acme", scheme, secret).clock(clock);
-                key(&earlier.build().unwrap(), request)
+                by_tolerance(request, |tolerance| tolerance.future += Duration::from_secs(1))
             },
             Oracle::RefusesStale,
             "it is signed in 301 s",
@@ -158,6 +150,15 @@ fn first(texts: &[&str]) -> Option<String> {
 
 fn last(texts: &[&str]) -> Option<String> {
     texts.last().map(|text| (*text).to_owned())
+}
+
+/// Standard Webhooks', by another tolerance.
+fn by_tolerance(request: &Request<Bytes>, change: fn(&mut Tolerance)) -> Option<Vec<u8>> {
+    let mut scheme = presets::STANDARD_WEBHOOKS;
+    change(scheme.tolerance.as_mut()?);
+    let [secret, _] = secrets_of(&scheme);
+    let verifier = Verifier::builder("acme", scheme, secret).clock(Arc::new(FakeClock::new()));
+    key(&verifier.build().unwrap(), request)
 }
 
 /// By its scheme, but of any age.

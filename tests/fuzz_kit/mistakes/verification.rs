@@ -8,26 +8,14 @@ fn s5_what_is_not_verified_is_found() {
         (
             "no signature, no check",
             GITHUB,
-            |verifier, request| {
-                let is_signed = request.headers().contains_key("x-hub-signature-256");
-                match is_signed || request.method() != Method::POST {
-                    true => key(verifier, request),
-                    false => Some(request.body().to_vec()),
-                }
-            },
+            unsigned_is_unchecked,
             Oracle::RefusesMissing,
             "`x-hub-signature-256` is missing or empty",
         ),
         (
             "no signature, no check, whoever forged it",
             GITHUB,
-            |verifier, request| {
-                let is_signed = request.headers().contains_key("x-hub-signature-256");
-                match is_signed || request.method() != Method::POST {
-                    true => key(verifier, request),
-                    false => Some(request.body().to_vec()),
-                }
-            },
+            unsigned_is_unchecked,
             Oracle::RefusesForged,
             "it has no signature",
         ),
@@ -169,4 +157,12 @@ fn s5_what_is_not_verified_is_found() {
             "`x-forwarded-host`",
         ),
     ]);
+}
+
+fn unsigned_is_unchecked(verifier: &Verifier, request: &Request<Bytes>) -> Option<Vec<u8>> {
+    let is_signed = request.headers().contains_key("x-hub-signature-256");
+    match is_signed || request.method() != Method::POST {
+        true => key(verifier, request),
+        false => Some(request.body().to_vec()),
+    }
 }
