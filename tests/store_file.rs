@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use inhook::inbox::{Filter, Inbox, InboxError, Job, LeaseOptions, Ledger, Outcome, Put, State};
+use inhook::inbox::{
+    Filter, Inbox, InboxError, Job, LeaseOptions, Ledger, Outcome, Put, Settled, State,
+};
 use inhook::testing::FakeClock;
 use inhook::{Delivery, SqliteInbox, Verifier, presets};
 use rusqlite::Connection;
@@ -152,6 +154,20 @@ async fn what_has_expired_is_dropped_as_fast_as_new_ones_come() {
         end += 100;
         assert!(end < 2 * OLD, "more came than was dropped: {:?}", inbox.stats().await);
     }
+}
+
+#[tokio::test]
+async fn what_is_kept_for_ever_can_be_settled() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(FakeClock::new());
+    let options = SqliteInbox::options().retain_done(Duration::MAX).clock(clock.clone());
+    let inbox = options.open(directory.path().join("inbox.db")).await.unwrap();
+    put_all(&inbox, std::iter::once(delivery("1"))).await;
+    let jobs = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap().jobs;
+    let settled = inbox.settle(jobs[0].lease(), Outcome::Done).await.unwrap();
+    assert_eq!(settled, Settled::Recorded);
+    clock.advance(Duration::from_secs(20 * 366 * 86_400));
+    inbox.replay(jobs[0].key()).await.unwrap();
 }
 
 #[tokio::test]

@@ -197,13 +197,14 @@ impl Rows {
         now: i64,
     ) -> rusqlite::Result<usize> {
         let sql = "UPDATE delivery SET state = ?3, lane = 0, due_at = NULL,
-                headers = CASE WHEN ?5 = 0 THEN NULL ELSE headers END,
-                body = CASE WHEN ?5 = 0 THEN NULL ELSE body END,
+                headers = iif(?5 IS NULL, NULL, headers),
+                body = iif(?5 IS NULL, NULL, body),
                 expires_at = max(started_at + ttl, ?4 + freshness),
-                sweep_at = CASE WHEN ?5 = 0 THEN max(started_at + ttl, ?4 + freshness)
-                    ELSE ?4 + ?5 END
+                sweep_at = ifnull(?5, max(started_at + ttl, ?4 + freshness))
              WHERE key = ?1 AND fence = ?2 AND state = 1";
-        let retain = millis(self.retain_done);
+        // SQLite makes a fraction of a sum that is too large, and takes none for a time.
+        let retain =
+            (!self.retain_done.is_zero()).then(|| now.saturating_add(millis(self.retain_done)));
         db.prepare_cached(sql)?.execute(params![key.as_bytes(), fence, code(to), now, retain])
     }
 
