@@ -71,7 +71,9 @@ pub struct Scheme {
     /// Where the signature is and how it is written.
     pub signature: Signature,
     /// What is signed, in order. Only parts that can't be taken for another may touch, and the body
-    /// must be covered: by [`Part::Body`], [`Part::BodySha256`] or [`digest`](Self::digest).
+    /// must be covered: by [`Part::Body`], [`Part::BodySha256`] or [`digest`](Self::digest). There are
+    /// at most 32 parts, those of optional parts among them; literals have at most 255 bytes, and no
+    /// value is there twice.
     pub content: Cow<'static, [Part]>,
     /// The JSON pointer to an array of which each item is signed on its own: pointers in
     /// [`content`](Self::content) and [`signature`](Self::signature) begin at the item then. All of

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use memchr::memmem;
+
 use super::place::Place;
 use super::url::{PublicUrl, base};
 use crate::error::ConfigError;
@@ -166,13 +168,17 @@ impl Ends {
 
     /// Whether one of them begins within the value, and goes on in whichever follows it.
     pub(crate) fn begin_within(&self, value: &[u8]) -> bool {
-        (0..value.len()).any(|start| {
-            let begins = |end: &[u8], next: &[u8]| {
-                let rest = value.iter().skip(start).chain(next);
+        self.0.iter().any(|end| {
+            let last = value.len().saturating_sub(end.len().saturating_sub(1));
+            let begins = |rest: &[u8], next: &[u8]| {
+                let rest = rest.iter().chain(next);
                 // Where the rest is shorter, nobody knows what comes behind it.
                 end.iter().zip(rest).all(|(one, other)| one == other)
             };
-            self.0.iter().any(|end| self.0.iter().any(|next| begins(end, next)))
+            memmem::find(value, end).is_some()
+                || (last..value.len())
+                    .filter_map(|start| value.get(start..))
+                    .any(|rest| self.0.iter().any(|next| begins(rest, next)))
         })
     }
 }

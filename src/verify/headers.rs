@@ -101,13 +101,13 @@ impl Source {
         let Some(id) = id else {
             return if self.signs_id { Err(header.missing()) } else { Ok(&[]) };
         };
-        let usable = match self.id_ends.as_byte() {
+        let usable = || match self.id_ends.as_byte() {
             // The usual case, in one pass.
             Some(end) => all(id, |byte| byte.is_ascii_graphic() & (*byte != end)),
             None => is_graphic(id) && !self.id_ends.begin_within(id),
         };
         let fits = (1..=MAX_ID).contains(&id.len());
-        if fits && usable { Ok(id) } else { Err(header.malformed()) }
+        if fits && usable() { Ok(id) } else { Err(header.malformed()) }
     }
 }
 

@@ -151,9 +151,10 @@ fn optional_parts_are_read_in_one_way() {
     }
     // Each is told from what follows it, and from nothing else.
     let group = |name: &'static str| optional(vec![literal(name), header("x-a"), literal(";")]);
+    let other = |name: &'static str| optional(vec![literal(name), header("x-b"), literal(";")]);
     for content in [
-        vec![group("a:"), end(), group("b:"), end(), Part::Body],
-        vec![group("a:"), group("b:"), Part::Path, Part::Body],
+        vec![group("a:"), end(), other("b:"), end(), Part::Body],
+        vec![group("a:"), other("b:"), Part::Path, Part::Body],
         vec![group("a:"), Part::Url, Part::Body],
     ] {
         let scheme = Scheme { content: content.clone().into(), ..presets::GITHUB };
@@ -161,7 +162,7 @@ fn optional_parts_are_read_in_one_way() {
         assert!(built.is_ok(), "{content:?}: {built:?}");
     }
     for content in [
-        vec![group("a:"), group("a:b"), end(), Part::Body],
+        vec![group("a:"), other("a:b"), end(), Part::Body],
         vec![group("https://"), Part::Url, Part::Body],
         vec![group("a:"), Part::Body],
     ] {
@@ -258,4 +259,44 @@ fn what_is_signed_and_not_there_is_named() {
     signed(&scheme, "5\nhello", "/?event=5", "hello").unwrap();
     let rejection = signed(&scheme, "\nhello", "/", "hello").unwrap_err();
     assert!(matches!(rejection, Rejection::SignedField { .. }), "{rejection:?}");
+}
+
+/// Whoever writes a scheme, a tenant for one, does not decide how much memory and time a request takes.
+#[test]
+fn content_has_no_more_parts_than_are_needed() {
+    let built =
+        |content: Vec<Part>| builder(Scheme { content: content.into(), ..presets::GITHUB }).build();
+    let header = |n: usize| Part::Field(Field::Header(format!("x-{n}").into()));
+    let colon = || Part::Literal(":".into());
+    let many = |count: usize| {
+        let headers = (0..count).flat_map(|n| [header(n), colon()]);
+        headers.chain([Part::Body]).collect::<Vec<_>>()
+    };
+    built(many(15)).unwrap();
+    let problem = "has more than 32 parts, the literals and those of optional parts included";
+    assert_eq!(built(many(16)).unwrap_err(), ConfigError::Content { problem });
+    let optional = |n| Part::Optional(vec![header(n), colon()].into());
+    let content = (0..16).map(optional).chain([Part::Body]);
+    assert_eq!(built(content.collect()).unwrap_err(), ConfigError::Content { problem });
+
+    let literal =
+        |length: usize| vec![header(1), Part::Literal("-".repeat(length).into()), Part::Body];
+    built(literal(255)).unwrap();
+    for length in [0, 256] {
+        let problem = "has a literal that is empty or longer than 255 bytes";
+        assert_eq!(
+            built(literal(length)).unwrap_err(),
+            ConfigError::Content { problem },
+            "{length}"
+        );
+    }
+    for twice in [header(1), Part::Body, Part::BodySha256, Part::Method, Part::SortedForm] {
+        let content = vec![twice.clone(), Part::Literal("\n".into()), twice, Part::Body];
+        let problem = "has a value twice; once is enough";
+        assert_eq!(
+            built(content.clone()).unwrap_err(),
+            ConfigError::Content { problem },
+            "{content:?}"
+        );
+    }
 }

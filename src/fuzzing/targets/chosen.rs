@@ -12,7 +12,13 @@ impl Choices<'_> {
     /// Most of what is chosen is no scheme: what fits together only by chance is chosen together.
     pub(super) fn scheme(&mut self) -> Scheme {
         let count = self.below_byte(5) + 1;
-        let content: Vec<Part> = (0..count).map(|_| self.part()).collect();
+        let mut content = Vec::new();
+        for _ in 0..count {
+            let part = self.part();
+            if matches!(part, Part::Literal(_)) || !content.contains(&part) {
+                content.push(part);
+            }
+        }
         let signature = self.signature();
         let has = |part: &Part| content.contains(part);
         let id = (self.rarely(2) || has(&Part::Id)).then(|| self.field());

@@ -5,6 +5,11 @@ use crate::scheme::{Danger, Field, Part, Scheme, SentAt, TimeFormat};
 
 use super::signs;
 
+/// The values of all parts are in memory at once, and what follows one of them is looked for in it: whoever
+/// writes a scheme, a tenant for one, must not decide how much that is.
+const MAX_PARTS: usize = 32;
+const MAX_LITERAL: usize = 255;
+
 pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
     let wrong = |problem| Err(ConfigError::Content { problem });
     lint_parts(scheme)?;
@@ -93,18 +98,30 @@ fn is_constant(part: &Part) -> bool {
 fn lint_parts(scheme: &Scheme) -> Result<(), ConfigError> {
     let wrong = |problem| Err(ConfigError::Content { problem });
     let content = &scheme.content;
-    let count = |part: &Part| content.iter().filter(|other| *other == part).count();
-    let has = |part: &Part| count(part) == 1;
     if content.is_empty() {
         return wrong("is empty");
     }
-    if [Part::Body, Part::Id, Part::SentAt].iter().any(|part| count(part) > 1) {
-        return wrong("has the body, the id or the time twice; once each is enough");
+    let leaves = Part::leaves(content);
+    if leaves.len() > MAX_PARTS {
+        return wrong("has more than 32 parts, the literals and those of optional parts included");
     }
-    if has(&Part::Id) && scheme.id.is_none() {
+    let fits = |part: &&Part| match part {
+        Part::Literal(text) => (1..=MAX_LITERAL).contains(&text.len()),
+        _ => true,
+    };
+    if !leaves.iter().all(fits) {
+        return wrong("has a literal that is empty or longer than 255 bytes");
+    }
+    let mut values = leaves.iter().filter(|part| !matches!(part, Part::Literal(_)));
+    while let Some(value) = values.next() {
+        if values.clone().any(|other| other == value) {
+            return wrong("has a value twice; once is enough");
+        }
+    }
+    if content.contains(&Part::Id) && scheme.id.is_none() {
         return wrong("has `Part::Id`, which needs an `id`");
     }
-    if has(&Part::SentAt) && scheme.sent_at.is_none() {
+    if content.contains(&Part::SentAt) && scheme.sent_at.is_none() {
         return wrong("has `Part::SentAt`, which needs a `sent_at`");
     }
     let only_sent_at =
