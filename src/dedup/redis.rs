@@ -3,15 +3,15 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{
     Client, Cmd, ErrorKind, FromRedisValue, InfoDict, RedisError, Script, ScriptInvocation, Value,
 };
-use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::{Claim, Dedup, DedupError, Ticket};
 use crate::delivery::Key;
@@ -32,6 +32,8 @@ const MODERN: u32 = 7;
 const LATE_ANSWERS: u32 = 3;
 /// There is no new connection more often.
 const REPLACE: Duration = Duration::from_secs(1);
+/// How often the server is asked what it can do: somebody may change its settings.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// For older servers: the same as `SET key token NX PX lease GET`.
 static CLAIM: LazyLock<Script> = LazyLock::new(|| {
@@ -70,7 +72,7 @@ static RELEASE: LazyLock<Script> = LazyLock::new(|| {
 /// **What Redis loses is forgotten**, and the partner's retries of it run again: everything at a
 /// restart without persistence, up to a second with `appendfsync everysec`, what was not replicated at
 /// a failover. A server that evicts keys (`maxmemory-policy` other than `noeviction`) would forget
-/// inside the window, so it is refused.
+/// inside the window, so it is refused: it is asked at the start, once a minute, and when its connection was lost.
 pub struct RedisDedup {
     client: Client,
     connection: ArcSwap<ConnectionManager>,
@@ -78,8 +80,10 @@ pub struct RedisDedup {
     replaced: Mutex<Option<Instant>>,
     prefix: String,
     allow_eviction: bool,
-    /// What the server can do, known once it has answered.
-    server: OnceCell<Server>,
+    /// What the server can do, known once it has answered, and until when that is believed.
+    server: ArcSwapOption<(Server, Instant)>,
+    /// Held by whoever asks.
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl RedisDedup {
@@ -104,25 +108,49 @@ impl RedisDedup {
         format!("{}{key}", self.prefix)
     }
 
-    /// What the server can do. It is asked before the first claim, and again until it answers.
-    async fn server(&self) -> Result<&Server, DedupError> {
-        let ask = || async {
-            let server = match self.send(&Ask::Command(redis::cmd("INFO"))).await {
-                Ok(info) => Server::read(&info),
-                // Some providers forbid it.
-                Err(error) if error.code() == Some("NOPERM") || says(&error, "unknown command") => {
-                    Server::UNKNOWN
-                }
-                Err(error) => return Err(dedup_error(error)),
-            };
-            match server.problem() {
-                Some(problem) if !self.allow_eviction => {
-                    Err(DedupError::Misconfigured(problem.into()))
-                }
-                _ => Ok(server),
-            }
+    /// What the server can do. It is asked before the first claim, until it answers, and again each minute and
+    /// when the connection was lost: it may be another server then.
+    async fn is_modern(&self) -> Result<bool, DedupError> {
+        let known =
+            || self.server.load().as_deref().map(|(server, until)| (server.is_modern, *until));
+        let _asking = match known() {
+            Some((is_modern, until)) if Instant::now() < until => return Ok(is_modern),
+            // Meanwhile the others go on with what is known.
+            Some((is_modern, _)) => match self.asking.try_lock() {
+                Ok(asking) => asking,
+                Err(_) => return Ok(is_modern),
+            },
+            None => self.asking.lock().await,
         };
-        self.server.get_or_try_init(ask).await
+        match known() {
+            Some((is_modern, until)) if Instant::now() < until => return Ok(is_modern),
+            _ => {}
+        }
+        let server = match self.send(&Ask::Command(redis::cmd("INFO"))).await {
+            Ok(info) => Server::read(&info),
+            // Some providers forbid it.
+            Err(error) if error.code() == Some("NOPERM") || says(&error, "unknown command") => {
+                Server::UNKNOWN
+            }
+            Err(error) => return Err(dedup_error(error)),
+        };
+        if let Some(problem) = server.problem().filter(|_| !self.allow_eviction) {
+            self.server.store(None);
+            return Err(DedupError::Misconfigured(problem.into()));
+        }
+        let is_modern = server.is_modern;
+        let now = Instant::now();
+        let until = now.checked_add(ASK_AGAIN).unwrap_or(now);
+        self.server.store(Some(Arc::new((server, until))));
+        Ok(is_modern)
+    }
+
+    /// Has one of the next claims ask again what the server can do.
+    fn doubt(&self) {
+        if let Some(known) = &*self.server.load() {
+            let (server, _) = &**known;
+            self.server.store(Some(Arc::new((server.clone(), Instant::now()))));
+        }
     }
 
     async fn ask<T: FromRedisValue>(&self, ask: Ask<'_>) -> Result<T, DedupError> {
@@ -134,7 +162,10 @@ impl RedisDedup {
     async fn send<T: FromRedisValue>(&self, ask: &Ask<'_>) -> Result<T, RedisError> {
         let mut connection = ConnectionManager::clone(&self.connection.load());
         let answer = match ask.send(&mut connection).await {
-            Err(error) if error.is_unrecoverable_error() => ask.send(&mut connection).await,
+            Err(error) if error.is_unrecoverable_error() => {
+                self.doubt();
+                ask.send(&mut connection).await
+            }
             answer => answer,
         };
         match &answer {
@@ -167,7 +198,7 @@ impl Dedup for RedisDedup {
     async fn claim(&self, ticket: &Ticket) -> Result<Claim, DedupError> {
         let (key, token) = (self.key(ticket.key()), ticket.token().to_string());
         let lease = millis(ticket.lease());
-        let held: Value = if self.server().await?.is_modern {
+        let held: Value = if self.is_modern().await? {
             let mut set = redis::cmd("SET");
             set.arg(&key).arg(&token).arg("NX").arg("PX").arg(lease).arg("GET");
             self.ask(Ask::Command(set)).await?
@@ -188,8 +219,9 @@ impl Dedup for RedisDedup {
 
     async fn commit(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
         let token = ticket.token().to_string();
-        let modern = self.server.get().is_some_and(|server| server.is_modern);
-        let script = if modern { &COMMIT_WHEN_FULL } else { &COMMIT };
+        let server = self.server.load();
+        let is_modern = server.as_deref().is_some_and(|(server, _)| server.is_modern);
+        let script = if is_modern { &COMMIT_WHEN_FULL } else { &COMMIT };
         let mut commit = script.key(self.key(ticket.key()));
         commit.arg(token).arg(COMMITTED).arg(millis(ticket.ttl()));
         self.ask(Ask::Script(commit)).await.map(settled)
@@ -207,7 +239,7 @@ impl fmt::Debug for RedisDedup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisDedup")
             .field("prefix", &self.prefix)
-            .field("server", &self.server.get())
+            .field("server", &self.server.load().as_deref().map(|(server, _)| server))
             .finish_non_exhaustive()
     }
 }
@@ -259,9 +291,10 @@ impl RedisOptions {
             replaced: Mutex::default(),
             prefix: self.prefix,
             allow_eviction: self.allow_eviction,
-            server: OnceCell::new(),
+            server: ArcSwapOption::empty(),
+            asking: tokio::sync::Mutex::default(),
         };
-        match tokio::time::timeout(CONNECT, dedup.server()).await {
+        match tokio::time::timeout(CONNECT, dedup.is_modern()).await {
             Ok(Err(error @ DedupError::Misconfigured(_))) => Err(error.into()),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "Redis can't be reached; it is tried again with each request");
@@ -302,7 +335,7 @@ impl Ask<'_> {
 }
 
 /// What INFO says.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Server {
     is_modern: bool,
     policy: Option<String>,

@@ -249,6 +249,31 @@ async fn an_evicting_server_that_comes_later_is_refused_as_well() {
     assert_eq!((response.status().as_u16(), runs.load(Ordering::SeqCst)), (503, 0));
 }
 
+/// At the next claim after a minute, and at once behind a new connection.
+#[tokio::test]
+async fn a_server_that_evicts_later_is_refused_as_well() {
+    let Some(mut server) = Server::start(&[]) else { return };
+    let dedup = RedisDedup::connect(&server.url()).await.unwrap();
+    let refused = async |id: &str| {
+        let error = dedup.claim(&ticket(id)).await.unwrap_err();
+        assert!(matches!(&error, DedupError::Misconfigured(problem) if problem.contains("lru")));
+    };
+    server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    assert_eq!(dedup.claim(&ticket("1")).await.unwrap(), Claim::Granted);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    refused("2").await;
+    refused("3").await;
+    server.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    assert_eq!(dedup.claim(&ticket("4")).await.unwrap(), Claim::Granted);
+    server.restart();
+    server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    // The first one finds that the connection is gone.
+    let _ = dedup.claim(&ticket("5")).await;
+    refused("6").await;
+}
+
 /// Requests until one is answered 200; how long that took.
 async fn recovery(
     service: &(
