@@ -120,8 +120,8 @@ async fn after_the_lease_nobody_tries_any_longer() {
 async fn d8_s13_a_full_store_refuses_and_forgets_nothing() {
     let clock = Arc::new(FakeClock::new());
     let partner = partner().clock(clock.clone());
-    let dedup = MemoryDedup::new().max_deliveries(100).clock(clock.clone());
-    let layer = DedupLayer::builder(Arc::new(dedup)).fail_open().build().unwrap();
+    let dedup = Arc::new(MemoryDedup::new().max_deliveries(100).clock(clock.clone()));
+    let layer = DedupLayer::builder(dedup.clone()).fail_open().build().unwrap();
     let counted = Counted::new();
     let verifier = Verifier::builder("acme", presets::STANDARD_WEBHOOKS, SECRET);
     let verify = VerifyLayer::new(verifier.clock(clock.clone()).build().unwrap());
@@ -137,10 +137,24 @@ async fn d8_s13_a_full_store_refuses_and_forgets_nothing() {
         assert_eq!(send(id).await, 200);
     }
     assert_eq!(counted.runs(), 100, "no replay ran, and being full is no failure to pass on");
+    assert_eq!(dedup.remembered(), 100);
     // When the window is over there is room again.
     clock.advance(Duration::from_secs(97 * 3_600));
     assert_eq!(send(1_000).await, 200);
     assert_eq!(counted.runs(), 101);
+    assert_eq!(dedup.remembered(), 1);
+}
+
+#[tokio::test]
+async fn a_store_for_no_deliveries_has_room_for_one() {
+    let clock = Arc::new(FakeClock::new());
+    let dedup = MemoryDedup::new().max_deliveries(0).when_full(WhenFull::ShortenWindow);
+    let dedup = dedup.clock(clock.clone());
+    let partner = partner().clock(clock.clone());
+    let ticket = Ticket::new(&delivery(&partner, &clock, "1"), Duration::from_secs(30));
+    assert_eq!(dedup.claim(&ticket).await.unwrap(), Claim::Granted);
+    assert_eq!(dedup.commit(&ticket).await.unwrap(), Settled::Recorded);
+    assert_eq!(dedup.claim(&ticket).await.unwrap(), Claim::Committed);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! of a [`CachedDedup`](super::cached::CachedDedup).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use moka::policy::EvictionPolicy;
@@ -18,6 +18,7 @@ pub(super) struct Committed {
     cache: Cache<[u8; 16], u32, KeyHash>,
     pub(super) max: usize,
     pub(super) when_full: WhenFull,
+    warned: AtomicBool,
     shared: Arc<Shared>,
 }
 
@@ -52,7 +53,7 @@ impl Committed {
             WhenFull::ShortenWindow => builder.max_capacity(u64::try_from(max).unwrap_or(u64::MAX)),
         };
         let cache = builder.build_with_hasher(KeyHash::default());
-        Self { cache, max, when_full, shared }
+        Self { cache, max, when_full, warned: AtomicBool::new(false), shared }
     }
 
     pub(super) fn contains(&self, key: &Key, clock: &dyn Clock) -> bool {
@@ -71,6 +72,16 @@ impl Committed {
     /// How many there are, some of them expired.
     pub(super) fn len(&self) -> usize {
         self.shared.count.load(Ordering::Relaxed)
+    }
+
+    /// Once, until it is less full again.
+    pub(super) fn warn_when_nearly_full(&self) {
+        let (remembered, max) = (self.len(), self.max);
+        let nearly_full = remembered >= max.saturating_sub(max / 4);
+        let warned = self.warned.swap(nearly_full, Ordering::Relaxed);
+        if nearly_full && !warned {
+            tracing::warn!(remembered, max, "75 % of the deliveries that fit are remembered");
+        }
     }
 
     /// Keys that would have expired until then may be missing.

@@ -51,10 +51,10 @@ impl MemoryDedup {
         }
     }
 
-    /// How many deliveries are remembered. Every source needs as many as it sends in its window, which
-    /// is 96 h at least.
+    /// How many deliveries are remembered, one at least. Every source needs as many as it sends in its window,
+    /// which is 96 h at least. At 75 % there is a warning in the log.
     pub fn max_deliveries(mut self, deliveries: usize) -> Self {
-        self.committed = Committed::new(deliveries, self.committed.when_full);
+        self.committed = Committed::new(deliveries.max(1), self.committed.when_full);
         self
     }
 
@@ -68,6 +68,12 @@ impl MemoryDedup {
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
+    }
+
+    /// How many deliveries are remembered by now, for a gauge. Some may have expired: they are dropped when
+    /// their place is needed.
+    pub fn remembered(&self) -> usize {
+        self.committed.len()
     }
 
     /// By how much the window is shorter than it should be: zero unless it had to be shortened.
@@ -131,6 +137,7 @@ impl Dedup for MemoryDedup {
             if !self.has_room(claims.len()) {
                 return Err(DedupError::Full);
             }
+            self.committed.warn_when_nearly_full();
         }
         let until = now.checked_add(ticket.lease()).unwrap_or(now);
         claims.insert(key, Held { token: ticket.token(), until });

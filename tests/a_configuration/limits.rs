@@ -106,3 +106,22 @@ fn an_optional_value_ends_with_what_separates_it() {
         assert_eq!(built.is_ok(), separates, "{end}");
     }
 }
+
+#[tokio::test]
+async fn a_dedup_store_says_once_that_it_is_nearly_full() {
+    let log = &*LOG;
+    let said = || {
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        text.lines().filter(|line| line.contains("75 %") && line.contains("max=8")).count()
+    };
+    let verifier = Verifier::new("acme", presets::GITHUB, SECRET).unwrap();
+    let signer = Signer::new(presets::GITHUB, SECRET).unwrap();
+    let dedup = MemoryDedup::new().max_deliveries(8);
+    for n in 1..=8 {
+        let request = signer.request(&Message::new(BODY).id(n.to_string())).unwrap();
+        let ticket = Ticket::new(&verifier.verify(request).unwrap(), Duration::from_secs(30));
+        assert_eq!(dedup.claim(&ticket).await.unwrap(), Claim::Granted);
+        assert_eq!(said(), usize::from(n > 6), "{n}");
+        assert_eq!(dedup.commit(&ticket).await.unwrap(), Settled::Recorded);
+    }
+}

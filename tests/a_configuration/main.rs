@@ -10,7 +10,8 @@ use base64ct::{Base64, Base64Url, Encoding as _};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
-use inhook::inbox::{Inbox, LeaseOptions, Ledger, Record};
+use inhook::dedup::{Claim, Dedup, Ticket};
+use inhook::inbox::{Inbox, LeaseOptions, Ledger, Record, Settled};
 use inhook::layer::BodyBudget;
 use inhook::scheme::{
     Answer, Danger, Encoding, Field, Identity, Json, KeyFormat, KeyId, Layout, Part, Scheme,
@@ -19,7 +20,10 @@ use inhook::scheme::{
 use inhook::sign::{Message, Signer};
 use inhook::testing::FakeClock;
 use inhook::verify::VerifierBuilder;
-use inhook::{ConfigError, Intake, MemoryInbox, Rejection, Secret, Verifier, VerifyLayer, presets};
+use inhook::{
+    ConfigError, Intake, MemoryDedup, MemoryInbox, Rejection, Secret, Verifier, VerifyLayer,
+    presets,
+};
 use tower::{Layer, ServiceBuilder, ServiceExt};
 
 #[path = "../common/mod.rs"]
