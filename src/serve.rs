@@ -26,6 +26,10 @@ use stream::Stream;
 
 /// How long to leave `accept` alone when it fails, as it does without a free file descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const DAY: Duration = Duration::from_secs(86_400);
+/// How long a request's head may be, and how much of a body is read at a time: it is there for each
+/// connection, and no budget counts it.
+const MAX_BUFFER: usize = 64 << 10;
 
 /// Serves an axum router, or any tower service, on a listener.
 ///
@@ -84,9 +88,10 @@ pub struct Serve<S> {
 
 impl<S> Serve<S> {
     /// How long a client may take to send its headers, and how long a connection may be idle
-    /// between requests: 10 s unless changed.
+    /// between requests: 10 s unless changed, and a day at most.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
-        self.header_timeout = timeout;
+        // hyper adds it to the time of day, which a longer one could be too far for.
+        self.header_timeout = timeout.min(DAY);
         self
     }
 
@@ -135,7 +140,11 @@ impl<S> Serve<S> {
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                Some(_) = connections.join_next() => {}
+                Some(ended) = connections.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a connection ended in a panic");
+                    }
+                }
             }
         }
         drop(self.listener);
@@ -167,6 +176,7 @@ impl<S> Serve<S> {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout)
+            .max_buf_size(MAX_BUFFER)
             .serve_connection(TokioIo::new(Stream::new(stream, self.write_timeout)), service);
         let connection = graceful.watch(connection);
         async move {

@@ -1,0 +1,100 @@
+//! The server's own limits, over real connections: time to send a request and to read its answer, and the length of
+//! a head.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::post;
+use inhook::serve;
+use inhook::serve::Serve;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const COMPLETE: &[u8] = b"POST /hook HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
+
+/// Serves on a free port for as long as the test runs.
+async fn start(app: Router, set: impl FnOnce(Serve<Router>) -> Serve<Router>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(set(serve(listener, app)).run(std::future::pending()));
+    address
+}
+
+#[tokio::test]
+async fn e3_slow_headers_and_idle_connections_are_dropped() {
+    let timeout = Duration::from_millis(300);
+    let app = Router::new().route("/hook", post(|| async {}));
+    let address = start(app, |server| server.header_timeout(timeout)).await;
+    for opening in [&b""[..], b"POST /hook HTTP/1.1\r\nhost:", COMPLETE] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(opening).await.unwrap();
+        let mut rest = Vec::new();
+        let closed = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest));
+        closed.await.unwrap_or_else(|_| panic!("still open after {opening:?}")).unwrap();
+        assert_eq!(rest.starts_with(b"HTTP/1.1 200"), opening == COMPLETE);
+    }
+}
+
+/// What is answered to somebody who does not read it takes memory and a connection.
+#[tokio::test]
+async fn e3_a_client_that_does_not_read_is_dropped() {
+    let timeout = Duration::from_millis(300);
+    let app = Router::new().route("/hook", post(|| async { "x".repeat(10_000) }));
+    let address = start(app, |server| server.write_timeout(timeout)).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let stream = socket.connect(address).await.unwrap();
+    let closed = async {
+        loop {
+            stream.writable().await.unwrap();
+            match stream.try_write(COMPLETE) {
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) => return error,
+            }
+        }
+    };
+    let error = tokio::time::timeout(Duration::from_secs(20), closed).await;
+    let error = error.expect("it is answered and answered").kind();
+    assert!(
+        [std::io::ErrorKind::ConnectionReset, std::io::ErrorKind::BrokenPipe].contains(&error),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn time_outs_for_ever_are_long_ones() {
+    let app = Router::new().route("/hook", post(|| async {}));
+    let set = |server: Serve<Router>| {
+        server.header_timeout(Duration::MAX).write_timeout(Duration::MAX).drain(Duration::MAX)
+    };
+    let mut stream = TcpStream::connect(start(app, set).await).await.unwrap();
+    for _ in 0..2 {
+        stream.write_all(COMPLETE).await.unwrap();
+        let mut answer = [0; 12];
+        let _ = stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.rotate_left(1);
+            answer[11] = stream.read_u8().await.unwrap();
+        }
+    }
+}
+
+/// It is in memory as a whole, and no budget counts it.
+#[tokio::test]
+async fn a_head_of_much_more_than_64_kib_is_a_431() {
+    let app = Router::new().route("/hook", post(|| async {}));
+    let address = start(app, |server| server).await;
+    for (length, status) in [(60_000, "HTTP/1.1 200"), (300_000, "HTTP/1.1 431")] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let value = "x".repeat(length);
+        let head = format!("POST /hook HTTP/1.1\r\nhost: x\r\nx-long: {value}\r\n\r\n");
+        // The answer may come, and the connection end, before all of it is sent.
+        let _ = stream.write_all(head.as_bytes()).await;
+        let mut answer = [0; 12];
+        let _ = stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(std::str::from_utf8(&answer).unwrap(), status, "{length}");
+    }
+}
