@@ -271,6 +271,11 @@ async fn e8_a_payload_that_does_not_deserialize_is_400_names_the_field_and_runs_
         assert_eq!(status, 400, "{body}");
         assert!(answer.contains(names), "{body}: {answer}");
     }
+    // What the partner sent is not repeated as a whole.
+    let long = format!(r#"{{"commits":[{{"id":"{}"}}]}}"#, "é".repeat(10_000));
+    let (status, answer) = send("/strict", &long).await;
+    assert_eq!(status, 400);
+    assert!(answer.contains("expected u32") && answer.chars().count() < 300, "{answer}");
     let body = r#"{"commits":[{"id":"x"}]}"#;
     assert_eq!(send("/strict", body).await.0, 400);
     assert_eq!(send("/lenient", body).await, (200, "done".into()), "it was released");
