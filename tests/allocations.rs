@@ -3,8 +3,10 @@
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use inhook::inbox::Inbox;
 use inhook::scheme::Scheme;
-use inhook::{Rejection, Verifier, presets};
+use inhook::sign::{Message, Signer};
+use inhook::{MemoryInbox, Rejection, Verifier, presets};
 
 mod common;
 
@@ -153,6 +155,34 @@ fn an_accepted_request_costs_at_most_four_allocations() {
         let (allocations, result) = count(&verifier, &request);
         assert_eq!(result.unwrap().body(), request.body());
         assert!(allocations <= 4, "{}: {allocations}", scheme.name);
+    }
+}
+
+/// Whoever has one genuine request of GitHub can send it again with many short headers, under other ids.
+#[test]
+fn a_memory_inbox_takes_no_more_than_it_counts() {
+    const BOUND: usize = 4 << 20;
+    let secret = "a secret of at least sixteen bytes";
+    let signer = Signer::new(presets::GITHUB, secret).unwrap();
+    let verifier = Verifier::new("acme", presets::GITHUB, secret).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for headers in [0, 90] {
+        let inbox = MemoryInbox::new().max_bytes(BOUND).max_deliveries(usize::MAX);
+        let mut count = 0;
+        let memory = allocation_counter::measure(|| {
+            let full = (0..).find(|n: &u32| {
+                let mut request = signer.request(&Message::new("{}").id(n.to_string())).unwrap();
+                for n in 0..headers {
+                    let name = HeaderName::from_bytes(format!("x{n}").as_bytes()).unwrap();
+                    request.headers_mut().insert(name, HeaderValue::from_static("1"));
+                }
+                let delivery = verifier.verify(as_received(&request)).unwrap();
+                runtime.block_on(inbox.put(delivery)).is_err()
+            });
+            count = full.unwrap();
+        });
+        let taken = usize::try_from(memory.bytes_current).unwrap();
+        assert!((BOUND / 2..BOUND * 11 / 10).contains(&taken), "{headers}: {count} in {taken}");
     }
 }
 

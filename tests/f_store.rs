@@ -312,7 +312,7 @@ async fn f5_a_client_that_hangs_up_leaves_nothing_half_done() {
 #[tokio::test]
 async fn f6_a_full_memory_inbox_is_a_503_until_there_is_room() {
     for (inbox, fits) in
-        [(MemoryInbox::new().max_deliveries(3), 3), (MemoryInbox::new().max_bytes(300), 2)]
+        [(MemoryInbox::new().max_deliveries(3), 3), (MemoryInbox::new().max_bytes(3_000), 2)]
     {
         let inbox = Arc::new(inbox);
         for n in 0..fits {

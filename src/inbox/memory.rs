@@ -29,7 +29,7 @@ use shelf::{Limits, Now, Row, Shelf};
 /// | what | default | when it is reached |
 /// |---|---|---|
 /// | deliveries that are pending, leased or dead | 10,000 | 503 |
-/// | bytes of these | 64 MiB | 503 |
+/// | bytes of these, with what a header (160) and a row (500) take beside their own | 64 MiB | 503 |
 /// | keys of settled deliveries | 64 MiB, about 1.4 million | [`WhenFull`] |
 ///
 /// Settled deliveries keep their key and nothing else, so they are neither listed nor replayed.
@@ -65,7 +65,7 @@ impl MemoryInbox {
         self
     }
 
-    /// How many bytes of deliveries may be pending, leased or dead.
+    /// How many bytes the deliveries that are pending, leased or dead may take in memory.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.limits.bytes = bytes;
         self

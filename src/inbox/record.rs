@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::delivery::{Delivery, Key, Parts};
 
+/// What a header takes in memory beside its bytes: its place in the map, and two allocations.
+const HEADER: usize = 160;
+/// What a record takes, and a row around it.
+const RECORD: usize = 500;
 /// A shared secret in plain text, which GitLab sends with each request.
 const GITLAB_TOKEN: HeaderName = HeaderName::from_static("x-gitlab-token");
 
@@ -100,7 +104,8 @@ impl Record {
         &self.headers
     }
 
-    /// The body, byte for byte as it was signed.
+    /// The body, byte for byte as it arrived: as much of it is signed as
+    /// [`Delivery::body`](crate::Delivery::body) says.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
@@ -120,11 +125,17 @@ impl Record {
         Self { headers, body: Bytes::copy_from_slice(&self.body), ..self }
     }
 
-    /// About how many bytes it takes.
+    /// About how many bytes it takes, in a file.
     pub(crate) fn bytes(&self) -> usize {
         let headers = self.headers.iter();
         let headers = headers.map(|(name, value)| name.as_str().len().saturating_add(value.len()));
         headers.fold(self.body.len(), usize::saturating_add)
+    }
+
+    /// About how many it takes in memory: many short headers take more than they are long.
+    pub(crate) fn bytes_in_memory(&self) -> usize {
+        let headers = self.headers.len().saturating_mul(HEADER);
+        self.bytes().saturating_add(headers).saturating_add(RECORD)
     }
 
     /// When the key of a delivery that is settled now may be forgotten: a window after it was
