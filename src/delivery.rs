@@ -116,7 +116,9 @@ impl Delivery {
         &self.headers
     }
 
-    /// The body, byte for byte as it was signed.
+    /// The body, byte for byte as it arrived. All of it is signed, unless the scheme allows
+    /// [`Danger::UnsignedBody`](crate::scheme::Danger::UnsignedBody): then whoever has one genuine request
+    /// can send it with another body, and only the fields that the scheme signs can be believed.
     pub fn body(&self) -> &Bytes {
         &self.body
     }

@@ -37,7 +37,8 @@ use crate::dedup::DedupStatus;
 use crate::delivery::Delivery;
 use crate::payload::{self, PayloadError};
 
-/// The verified body, as JSON of the type that the handler asks for.
+/// The body of the verified delivery, as JSON of the type that the handler asks for. As much of it is signed
+/// as [`Delivery::body`] says.
 ///
 /// A body that does not deserialize is answered 400, which names the field and is logged. A
 /// [`DedupLayer`](crate::DedupLayer) then releases the delivery, so that it runs once the type is mended

@@ -286,5 +286,5 @@ impl InboxError {
 
 /// Says that a duplicate is not the same request again.
 fn log_changed(key: &Key) {
-    tracing::info!(%key, "a duplicate has another body than the delivery that was accepted");
+    tracing::info!(%key, "a duplicate has another body or event type than the delivery that was accepted");
 }

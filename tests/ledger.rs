@@ -12,10 +12,11 @@ use inhook::inbox::{
 };
 use inhook::sign::{Message, Signer};
 use inhook::testing::FakeClock;
-use inhook::{MemoryInbox, SqliteInbox, Verifier, presets};
+use inhook::{Delivery, MemoryInbox, SqliteInbox, Verifier, presets};
 use rusqlite::Connection;
 
 mod common;
+use common::set;
 use common::store::{LEASE, SECRET, delivery, delivery_at, jobs, request};
 
 #[tokio::test]
@@ -62,6 +63,27 @@ async fn a_resend_runs_the_stored_bytes_and_not_its_own() {
     assert_eq!(inbox.put(deliver(r#"{"id":"1","n":"resent"}"#)).await.unwrap(), Put::Revived);
     let batch = inbox.lease(LeaseOptions::new(1, LEASE, 5)).await.unwrap();
     assert_eq!(batch.jobs[0].body(), r#"{"id":"1","n":"first"}"#);
+}
+
+/// Nobody signs GitHub's type of the event: whoever captured a request may have sent it first, with another one.
+#[tokio::test]
+async fn a_duplicate_with_another_event_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let sqlite = SqliteInbox::open(directory.path().join("inbox.db")).await.unwrap();
+    let verifier = Verifier::new("acme", presets::GITHUB, SECRET).unwrap();
+    let deliver = |event: &'static str| {
+        let mut request = request("1", "{}");
+        set(&mut request, "x-github-event", event);
+        verifier.verify(request).unwrap()
+    };
+    async fn counts<I: Inbox + Ledger>(inbox: I, deliver: impl Fn(&'static str) -> Delivery) {
+        for (event, changed) in [("none", 0), ("push", 1), ("none", 1)] {
+            let _ = inbox.put(deliver(event)).await.unwrap();
+            assert_eq!(inbox.stats().await.unwrap().changed_duplicates, changed, "{event}");
+        }
+    }
+    counts(sqlite, deliver).await;
+    counts(MemoryInbox::new(), deliver).await;
 }
 
 #[tokio::test]

@@ -82,7 +82,8 @@ impl Job {
         self.record.headers()
     }
 
-    /// The body, byte for byte as it was signed.
+    /// The body, byte for byte as it arrived: as much of it is signed as
+    /// [`Delivery::body`](crate::Delivery::body) says.
     pub fn body(&self) -> &Bytes {
         self.record.body()
     }

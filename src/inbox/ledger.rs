@@ -174,8 +174,9 @@ pub struct Stats {
     pub skipped: u64,
     /// Dead letters.
     pub dead: u64,
-    /// Duplicates whose body differed from the one that was accepted, as far as that was still
-    /// there to compare. Some partners do that, so it is counted and logged, and no error.
+    /// Duplicates whose body or type of event differed from the one that was accepted, as far as that was
+    /// still there to compare. Some partners do that, so it is counted and logged, and no error. Where the
+    /// type is not signed, another one may also be somebody who sent a captured request before the partner did.
     pub changed_duplicates: u64,
 }
 

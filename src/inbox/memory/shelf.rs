@@ -122,7 +122,8 @@ impl Shelf {
         limits: Limits,
     ) -> Result<Put, InboxError> {
         if let Some(row) = self.rows.get_mut(&record.key()) {
-            if row.record.body != record.body {
+            let accepted = &row.record;
+            if accepted.body != record.body || accepted.event != record.event {
                 log_changed(&record.key);
                 self.changed_duplicates = self.changed_duplicates.saturating_add(1);
             }
@@ -154,7 +155,7 @@ impl Shelf {
             last_error: None,
             record: Arc::new(record),
         };
-        let bytes = row.record.bytes();
+        let bytes = row.record.bytes_in_memory();
         self.make_room(bytes, now, limits)?;
         self.bytes = self.bytes.saturating_add(bytes);
         let key = row.record.key();
@@ -382,7 +383,7 @@ impl Shelf {
     fn forget(&mut self, key: Key, now: Now) {
         let Some(row) = self.rows.remove(&key) else { return };
         self.dequeue(&row.due());
-        self.bytes = self.bytes.saturating_sub(row.record.bytes());
+        self.bytes = self.bytes.saturating_sub(row.record.bytes_in_memory());
         let expires = row.record.expires_at(row.started_at, now.wall);
         self.keys.insert(&key, now.wall, expires);
     }

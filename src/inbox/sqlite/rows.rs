@@ -26,7 +26,7 @@ use room::Room;
 pub(super) const RECORD: &str =
     "key, source, id, event, secret, signed_at, received_at, ttl, freshness, headers, body";
 
-/// Beside the states in the table of counts: duplicates with another body.
+/// Beside the states in the table of counts: duplicates with another body or event type.
 pub(super) const CHANGED: i64 = 5;
 /// The highest number to which one can be added: whatever is in a damaged row, more must not fail.
 const LAST: i64 = i64::MAX - 1;
@@ -100,11 +100,12 @@ impl Rows {
                 // A body of another length is not read: of `OR`, SQLite computes both sides.
                 "SELECT state, fence, started_at, expires_at, CASE
                     WHEN body IS NULL THEN 0
+                    WHEN event IS NOT ?3 THEN 1
                     WHEN length(body) != length(?2) THEN 1
                     ELSE body IS NOT ?2 END
                  FROM delivery WHERE key = ?1",
             )?
-            .query_row(params![record.key.as_bytes(), &*record.body], |row| {
+            .query_row(params![record.key.as_bytes(), &*record.body, record.event], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
             })?;
         if expires_at.is_some_and(|expires_at| expires_at <= received_at) {

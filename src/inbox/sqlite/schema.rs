@@ -76,7 +76,7 @@ const SCHEMA: &str = "
     CREATE INDEX delivery_skipped ON delivery (position) WHERE state = 3;
     CREATE INDEX delivery_dead ON delivery (position) WHERE state = 4;
     CREATE INDEX delivery_sweep ON delivery (sweep_at) WHERE sweep_at IS NOT NULL;
-    -- How many are in each state; 5 counts the duplicates with another body, 6 the health probes. 7
+    -- How many are in each state; 5 counts the duplicates that differ, 6 the health probes. 7
     -- is the highest fence of a row that was dropped.
     CREATE TABLE count (state INTEGER PRIMARY KEY, deliveries INTEGER NOT NULL) STRICT;
     INSERT INTO count VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0);
