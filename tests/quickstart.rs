@@ -287,7 +287,10 @@ fn wrong_arguments_end_it_with_a_message() {
         &["--listen", "nowhere"],
         &["--db", "/no/such/place.db"],
     ] {
-        let output = command().args(args).stdin(Stdio::null()).output().unwrap();
+        // Where it is started, it would leave its file.
+        let directory = tempfile::tempdir().unwrap();
+        let started = command().args(args).current_dir(&directory).stdin(Stdio::null()).output();
+        let output = started.unwrap();
         assert!(!output.status.success(), "{args:?}");
         assert!(!output.stderr.is_empty(), "{args:?}");
     }

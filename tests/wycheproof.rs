@@ -47,6 +47,8 @@ fn s2_every_hmac_vector_gets_its_verdict() {
             }
         }
     }
-    println!("{accepted} accepted, {refused} refused");
+    println!(
+        "{accepted} accepted, {refused} refused; the other 174 of 692 are of HMAC-SHA384, which no scheme has"
+    );
     assert_eq!((accepted, refused), (99, 419), "there are other vectors");
 }
