@@ -113,18 +113,18 @@ impl RedisDedup {
     async fn is_modern(&self) -> Result<bool, DedupError> {
         let known =
             || self.server.load().as_deref().map(|(server, until)| (server.is_modern, *until));
-        let _asking = match known() {
-            Some((is_modern, until)) if Instant::now() < until => return Ok(is_modern),
+        let believed = || known().filter(|(_, until)| Instant::now() < *until);
+        if let Some((is_modern, _)) = believed() {
+            return Ok(is_modern);
+        }
+        let _asking = match (self.asking.try_lock(), known()) {
+            (Ok(asking), _) => asking,
             // Meanwhile the others go on with what is known.
-            Some((is_modern, _)) => match self.asking.try_lock() {
-                Ok(asking) => asking,
-                Err(_) => return Ok(is_modern),
-            },
-            None => self.asking.lock().await,
+            (Err(_), Some((is_modern, _))) => return Ok(is_modern),
+            (Err(_), None) => self.asking.lock().await,
         };
-        match known() {
-            Some((is_modern, until)) if Instant::now() < until => return Ok(is_modern),
-            _ => {}
+        if let Some((is_modern, _)) = believed() {
+            return Ok(is_modern);
         }
         let server = match self.send(&Ask::Command(redis::cmd("INFO"))).await {
             Ok(info) => Server::read(&info),

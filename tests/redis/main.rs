@@ -249,6 +249,28 @@ async fn an_evicting_server_that_comes_later_is_refused_as_well() {
     assert_eq!((response.status().as_u16(), runs.load(Ordering::SeqCst)), (503, 0));
 }
 
+/// One who was asked answers for all of them, and for a minute.
+#[tokio::test]
+async fn a_server_is_not_asked_with_each_claim() {
+    let Some(mut server) = Server::later(&[]) else { return };
+    let dedup = Arc::new(RedisDedup::connect(&server.url()).await.unwrap());
+    server.restart();
+    // Whoever asks here is counted as well.
+    let asked = || {
+        let stats = server.command(&["INFO", "commandstats"]);
+        let calls = stats.lines().find_map(|line| line.split_once("cmdstat_info:calls="));
+        calls.map_or(0, |(_, calls)| calls.split(',').next().unwrap().parse::<u32>().unwrap())
+    };
+    let before = asked();
+    let mut claims = JoinSet::new();
+    for id in 0..20 {
+        let (dedup, ticket) = (dedup.clone(), ticket(&id.to_string()));
+        claims.spawn(async move { dedup.claim(&ticket).await.unwrap() });
+    }
+    assert_eq!(claims.join_all().await, [Claim::Granted; 20]);
+    assert_eq!(asked(), before + 2);
+}
+
 /// At the next claim after a minute, and at once behind a new connection.
 #[tokio::test]
 async fn a_server_that_evicts_later_is_refused_as_well() {
