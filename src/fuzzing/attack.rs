@@ -17,6 +17,7 @@ use crate::sign::Signer;
 use crate::verify::Verifier;
 
 mod clock;
+mod doctor;
 mod genuine;
 mod moves;
 mod run;
@@ -190,6 +191,7 @@ impl Attack {
                 genuine: None,
                 received_at: now.at,
                 data: data.to_vec(),
+                doctor: self.doctor(),
             })
         };
         let receive = |what: &str, request: &Request<Bytes>| {

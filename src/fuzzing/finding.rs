@@ -108,8 +108,8 @@ impl Oracle {
 
 /// A property that does not hold, and a request that shows it.
 ///
-/// As text it has the request as a `curl` command, and as one that writes the file that `inhook doctor` takes; and
-/// what to do if the receiver is right.
+/// As text it has the request as a `curl` command, and as a file with `inhook doctor`'s command for it; what to do if
+/// the receiver is right; and the call that makes it again.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Finding {
@@ -127,6 +127,8 @@ pub struct Finding {
     pub received_at: SystemTime,
     /// What [`Attack::check`](super::Attack::check) made it from.
     pub data: Vec<u8>,
+    /// How `inhook doctor` is run, but for the time and the request.
+    pub(super) doctor: String,
 }
 
 impl Finding {
@@ -202,7 +204,7 @@ fn printf(request: &Request<Bytes>, file: &str) -> String {
 }
 
 /// Text as one word of a shell, if it can be one.
-fn quoted(bytes: &[u8]) -> Option<String> {
+pub(super) fn quoted(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
     Some(format!("'{}'", text.replace('\'', r"'\''")))
 }
@@ -224,18 +226,21 @@ impl std::error::Error for Finding {}
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { oracle, what, scheme, genuine, received_at, data, .. } = self;
+        let Self { oracle, what, scheme, genuine, received_at, data, doctor, .. } = self;
         writeln!(f, "{}: {what}", oracle.broken())?;
-        writeln!(f, "  (oracle {oracle:?}, scheme {scheme}, data {})", const_hex::encode(data))?;
+        writeln!(f, "  (oracle {oracle:?}, scheme {scheme})")?;
         if let Some(if_meant) = oracle.if_meant(what) {
             writeln!(f, "\n{if_meant}")?;
         }
         if *oracle == Oracle::Tried {
             return Ok(());
         }
+        writeln!(f, "\nagain, by the same attack:\n")?;
+        writeln!(f, "attack.check(&receiver, b\"{}\")", data.escape_ascii())?;
         let at = timestamp::write(TimeFormat::UnixSeconds, *received_at);
         writeln!(f, "\nas a command:\n\n{}", self.to_curl())?;
-        write!(f, "\nas a file for `inhook doctor --at {at}`:\n\n{}", self.to_printf())?;
+        writeln!(f, "\nas a file for `inhook doctor`, with the secret in the environment:\n")?;
+        write!(f, "{}\n{doctor} --at {at} request.http", self.to_printf())?;
         // What is wrong with one of them shows in the other.
         let two = [Oracle::OneKey, Oracle::TwoKeys, Oracle::IgnoresUnrelated].contains(oracle);
         if let Some(genuine) = genuine.as_ref().filter(|_| two) {

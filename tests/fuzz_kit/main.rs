@@ -226,16 +226,38 @@ fn s5_planted_bugs_are_found() {
             let keys = [Oracle::OneKey, Oracle::TwoKeys];
             let either = keys.contains(&oracle) && keys.contains(&finding.oracle);
             assert!(finding.oracle == oracle || either, "{bug:?}: {finding}");
-            // It is small, comes back, and can be read and repeated.
+            // It is small, comes back from what is printed, and can be read and repeated.
             assert!(finding.data.len() <= 32, "{bug:?}: {finding}");
             let receiver = Homemade { scheme: scheme.clone(), bug };
             let again = Attack::new(scheme.clone(), SECRET).unwrap();
-            let again = again.check(&receiver, &finding.data).unwrap_err();
-            assert_eq!(again.to_http(), finding.to_http(), "{bug:?}");
             let text = finding.to_string();
+            let again = again.check(&receiver, &printed_data(&text)).unwrap_err();
+            assert_eq!(again.to_http(), finding.to_http(), "{bug:?}");
             assert!(text.contains("curl --globoff") && text.contains(r" / HTTP/1.1\r\n"), "{text}");
         }
     }
+}
+
+/// What Rust makes of the byte string in the printed call.
+fn printed_data(finding: &str) -> Vec<u8> {
+    let (_, call) = finding.split_once("attack.check(&receiver, b\"").unwrap();
+    let (mut text, _) = call.split_once("\")\n").unwrap();
+    let mut data = Vec::new();
+    while let Some(byte) = text.bytes().next() {
+        let escape = text.get(1..2).filter(|_| byte == b'\\');
+        let (byte, length) = match escape {
+            Some("x") => (u8::from_str_radix(&text[2..4], 16).unwrap(), 4),
+            Some("t") => (b'\t', 2),
+            Some("r") => (b'\r', 2),
+            Some("n") => (b'\n', 2),
+            Some(same @ ("\\" | "'" | "\"")) => (same.as_bytes()[0], 2),
+            Some(other) => panic!("\\{other} is none of Rust's"),
+            None => (byte, 1),
+        };
+        data.push(byte);
+        text = &text[length..];
+    }
+    data
 }
 
 /// Each for `INHOOK_FUZZ_SECONDS`, or once.

@@ -64,6 +64,7 @@ impl Attack {
             genuine: None,
             received_at: now.at,
             data: Vec::new(),
+            doctor: self.doctor(),
         }))
     }
 

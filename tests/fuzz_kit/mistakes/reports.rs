@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
 use http::header::USER_AGENT;
+#[cfg(feature = "cli")]
+use inhook::Rejection;
 
 use super::*;
 
@@ -86,6 +88,63 @@ fn s5_a_finding_is_a_file_of_its_request() {
     }
 }
 
+/// What is printed for the doctor is a command that it takes, and it judges as the verifier does.
+#[cfg(feature = "cli")]
+#[test]
+fn s5_a_finding_is_a_command_of_the_doctor() {
+    let of_nobody = Scheme { name: "nobody".into(), ..presets::GITHUB };
+    for (scheme, word) in [
+        (presets::GITHUB, "--scheme github --secret-env SECRET --secret-env SECRET_2 --at"),
+        (presets::TWILIO_JSON, "--scheme twilio/json-body-sha256"),
+        (presets::SQUARE, "--url 'https://hooks.example.com/in?data.id=5' --at"),
+        (presets::PUSHER, "--param 'key_id=key1' --secret-env SECRET_2 --param 'key_id=key2'"),
+        (of_nobody, "--scheme scheme.toml"),
+    ] {
+        let [new, old] = secrets_of(&scheme);
+        let attack = Attack::for_url(scheme.clone(), new.clone(), URL).unwrap();
+        let attack = attack.secret(old.clone()).unwrap();
+        let verifier = Verifier::builder("acme", scheme.clone(), new).secret(old).url(URL);
+        let verifier = verifier.clock(Arc::new(FakeClock::new())).build().unwrap();
+        let refuses: Wrong = |_, _| None;
+        let accepts: Wrong = |verifier, request| match verifier.verify(request.clone()) {
+            Err(Rejection::WrongSignature) => Some(Vec::new()),
+            verdict => verdict.ok().as_ref().map(key_of),
+        };
+        let mut receiver = Wrapped(verifier, refuses);
+        // What the doctor calls valid, and what it does not.
+        for (wrong, code) in [(refuses, 0), (accepts, 1)] {
+            receiver.1 = wrong;
+            let finding = attack.run(&receiver, 20_000, 1).unwrap_err();
+            let text = finding.to_string();
+            assert!(text.contains(word), "{word}: {finding}");
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("scheme.toml");
+            std::fs::write(file, scheme.to_toml()).unwrap();
+            let (_, command) = text.split_once("in the environment:\n\n").unwrap();
+            let output = Command::new("sh")
+                .args(["-c", command])
+                .current_dir(&directory)
+                .env("PATH", path_with_inhook())
+                .env("SECRET", notation::secret(&scheme, 1))
+                .env("SECRET_2", notation::secret(&scheme, 2))
+                .output()
+                .unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            assert_eq!(output.status.code(), Some(code), "{said}{finding}");
+        }
+    }
+}
+
+/// The programs that there are, and this crate's.
+#[cfg(feature = "cli")]
+fn path_with_inhook() -> std::ffi::OsString {
+    let directory = std::path::Path::new(env!("CARGO_BIN_EXE_inhook")).parent().unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::join_paths([directory.into()].into_iter().chain(std::env::split_paths(&path)))
+        .unwrap()
+}
+
 /// What the printed command sends is the request, however long it is.
 #[test]
 fn s5_a_finding_is_a_command_that_sends_it() {
@@ -151,7 +210,12 @@ fn s5_a_finding_about_keys_has_both_requests_and_their_keys() {
     let text = finding.to_string();
     assert!(text.contains("the key is `webhook`"), "{finding}");
     assert!(text.contains("> request.http") && text.contains("> genuine.http"), "{finding}");
-    assert!(text.contains(&format!("doctor --at {NOW}`")), "{finding}");
+    assert!(
+        text.contains(&format!(
+            "inhook doctor --scheme standard-webhooks --secret-env SECRET --at {NOW} request.http"
+        )),
+        "{finding}"
+    );
     assert!(text.contains("If you tell deliveries apart by something else"), "{finding}");
     let genuine = finding.genuine.as_ref().unwrap();
     let is_same = |name: &str| genuine.headers().get(name) == finding.request.headers().get(name);
