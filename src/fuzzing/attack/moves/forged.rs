@@ -53,7 +53,7 @@ pub(super) fn body(attempt: Attempt<'_, '_>) -> Option<Move> {
     forged(attempt, |it, request| {
         let body = it.choices.one(&BODIES);
         // What is too long to be held in memory may be verified elsewhere, or nowhere.
-        let spaces = if it.choices.rarely(8) { LONG.min(it.attack.max_body / 2) } else { 0 };
+        let spaces = if it.choices.one_in(8) { LONG.min(it.attack.max_body / 2) } else { 0 };
         *request.body_mut() = format!("{body}{}", " ".repeat(spaces)).into();
         Some(match spaces {
             0 => format!("its body is `{body}`"),
@@ -106,7 +106,7 @@ fn forged<'d>(
 ) -> Option<Move> {
     let Attempt { attack, genuine, .. } = attempt;
     let signature = place::signature(&attack.scheme);
-    let unsigned = signature.as_header().filter(|_| attempt.choices.rarely(2));
+    let unsigned = signature.as_header().filter(|_| attempt.choices.one_in(2));
     let (mut request, how) = match unsigned {
         Some(header) => {
             let mut request = genuine.request.clone();

@@ -36,7 +36,7 @@ pub(super) fn missing(attempt: Attempt<'_, '_>) -> Option<Move> {
     let header = choices.one(&headers);
     let mut request = genuine.request.clone();
     request.headers_mut().remove(header)?;
-    if choices.rarely(2) {
+    if choices.one_in(2) {
         set(&mut request, header, "")?;
     }
     refused(request, Oracle::RefusesMissing, format!("header `{header}` is missing or empty"))
@@ -55,7 +55,7 @@ pub(super) fn signed_header(attempt: Attempt<'_, '_>) -> Option<Move> {
         0 => old.len(),
         _ => choices.below(old.len() + 1),
     };
-    let byte = match choices.rarely(2) {
+    let byte = match choices.one_in(2) {
         true => choices.byte(),
         false => choices.one(b"015a.:-"),
     };
@@ -118,7 +118,7 @@ pub(super) fn key_id(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
     let scheme = &attack.scheme;
     let key_id = scheme.key_id.as_ref()?;
-    let (signed, oracle) = match choices.rarely(2) {
+    let (signed, oracle) = match choices.one_in(2) {
         true => (signed::with_key(attack, genuine, choices, b"")?, Oracle::RefusesForged),
         false => (genuine.request.clone(), Oracle::RefusesChanged),
     };
@@ -131,7 +131,7 @@ pub(super) fn key_id(attempt: Attempt<'_, '_>) -> Option<Move> {
         }
         (KeyId::Header(name), 1) => {
             let field = Field::Header(name.clone());
-            request = place::doubled(scheme, &signed, &field, "nobody", choices.rarely(2))?;
+            request = place::doubled(scheme, &signed, &field, "nobody", choices.one_in(2))?;
             return refused(
                 request,
                 Oracle::RefusesRepeated,
@@ -205,7 +205,7 @@ pub(super) fn odd(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
     let mut request = genuine.request.clone();
     let names_there: Vec<&HeaderName> = genuine.request.headers().keys().collect();
-    let name = match choices.rarely(4) {
+    let name = match choices.one_in(4) {
         true => choices.one(&USUAL),
         false => choices.any(&names_there)?.clone(),
     };

@@ -64,7 +64,7 @@ pub(super) fn tag(attempt: Attempt<'_, '_>) -> Option<Move> {
     let (before, rest) = text.split_at(at);
     let (tag, after) = rest.split_at(length);
     // Programs that compare a part of it stop at a round number.
-    let position = match choices.rarely(2) {
+    let position = match choices.one_in(2) {
         true => choices.one(&[1, 8, length / 4, length / 2, length - 1]),
         false => choices.below(length),
     };
@@ -93,7 +93,7 @@ pub(super) fn tag(attempt: Attempt<'_, '_>) -> Option<Move> {
             (format!("{front}*{rest}").into(), respelled, "its tag has a `*` in it")
         }
         _ => {
-            let new = match choices.rarely(2) {
+            let new = match choices.one_in(2) {
                 true => choices.byte(),
                 false => choices.one(b"01abefAQ"),
             };
@@ -192,7 +192,7 @@ pub(super) fn among_others(attempt: Attempt<'_, '_>) -> Option<Move> {
     let other = prefix.replace(|char: char| char.is_ascii_digit(), "9");
     let is_time = matches!(&scheme.sent_at, Some(SentAt { field: Field::Parameter(name), .. })
         if other.starts_with(&**name));
-    let prefix_of_others = if is_list && !is_time && choices.rarely(2) { &other } else { prefix };
+    let prefix_of_others = if is_list && !is_time && choices.one_in(2) { &other } else { prefix };
     let wrong = format!("{prefix_of_others}{wrong}");
     let front = text.get(..at)?.strip_suffix(prefix)?;
     let right = format!("{prefix}{tag}");

@@ -23,7 +23,7 @@ pub(super) fn value(attempt: Attempt<'_, '_>) -> Option<Move> {
     let fields: Vec<&Field> = signature.into_iter().chain(signed).collect();
     let field = choices.any(&fields)?;
     let other = other_value(attack, genuine, field)?;
-    let is_first = choices.rarely(2);
+    let is_first = choices.one_in(2);
     let request = place::doubled(scheme, &genuine.request, field, &other, is_first)?;
     let where_to = if is_first { "before" } else { "behind" };
     refused(
