@@ -14,12 +14,15 @@ mod choices;
 #[doc(hidden)]
 pub mod constant_time;
 mod finding;
+mod oracle;
 mod receiver;
+mod shell;
 #[doc(hidden)]
 pub mod targets;
 
 pub use attack::Attack;
-pub use finding::{Finding, Oracle};
+pub use finding::Finding;
+pub use oracle::Oracle;
 pub use receiver::{Receiver, Verdict};
 
 /// A text as it is in a form or in a query.

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 
 use super::choices::Choices;
-use super::finding::{Finding, Oracle};
+use super::finding::Finding;
+use super::oracle::Oracle;
 use super::receiver::{Receiver, Verdict};
 use crate::error::ConfigError;
 use crate::scheme::{Identity, Scheme};

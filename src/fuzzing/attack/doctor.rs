@@ -1,7 +1,7 @@
 //! How `inhook doctor` is told what the receiver is configured with.
 
 use super::Attack;
-use crate::fuzzing::finding::quoted;
+use crate::fuzzing::shell::quoted;
 use crate::presets;
 use crate::scheme::{Part, Scheme};
 

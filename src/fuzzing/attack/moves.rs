@@ -7,7 +7,7 @@ use super::Attack;
 use super::clock::Now;
 use super::genuine::Genuine;
 use crate::fuzzing::choices::Choices;
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 use crate::scheme::{Danger, Field, Identity, KeyId, Part, Scheme};
 
 mod content;

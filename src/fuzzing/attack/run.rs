@@ -7,7 +7,8 @@ use super::Attack;
 use super::clock::Now;
 use super::genuine::Genuine;
 use crate::fuzzing::choices::Choices;
-use crate::fuzzing::finding::{Finding, Oracle};
+use crate::fuzzing::finding::Finding;
+use crate::fuzzing::oracle::Oracle;
 use crate::fuzzing::receiver::Receiver;
 
 /// The data of an attempt is shorter, in bytes.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 use crate::scheme::{Danger, Field, Part};
 
 /// The very bytes that were signed, with another part of them for the id, the time and the body.

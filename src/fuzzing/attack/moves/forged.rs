@@ -6,7 +6,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request};
 
 use super::{Attempt, Move, headers, place, refused, set, signed, target};
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 
 /// What partners send to see whether an endpoint is there, and what is nothing at all.
 const BODIES: [&str; 9] = [

@@ -8,7 +8,7 @@ use super::{
     Attempt, Expected, Move, binds_body, binds_unsigned, edited, lacks_end, names, place, refused,
     set, signed, signed_headers, text,
 };
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 use crate::scheme::{Field, Identity, KeyId, Layout};
 
 /// What says how to read a body.

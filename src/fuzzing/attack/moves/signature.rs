@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Request};
 use super::{Attempt, Expected, Move, place, refused, set};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 use crate::scheme::{Encoding, Field, KeyId, Layout, SentAt};
 use crate::verify::mac;
 

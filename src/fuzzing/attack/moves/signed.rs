@@ -8,7 +8,7 @@ use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::clock::out_of_time;
 use crate::fuzzing::attack::genuine::{Content, Genuine, is_time};
 use crate::fuzzing::choices::Choices;
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 use crate::scheme::{Algorithm, Identity, Part};
 use crate::sign::Signer;
 use crate::verify::mac;

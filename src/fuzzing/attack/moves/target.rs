@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request, Uri};
 
 use super::{Attempt, Move, place, refused};
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 use crate::scheme::{Field, Part};
 
 /// Those that have a body, and that somebody may take for harmless.

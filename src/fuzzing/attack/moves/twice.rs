@@ -6,7 +6,7 @@ use super::{Attempt, Expected, Move, binds_unsigned, place, refused, set, text};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::clock::out_of_time;
 use crate::fuzzing::attack::genuine::Genuine;
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 use crate::scheme::{Field, Layout, Part, Scheme};
 use crate::timestamp;
 
