@@ -31,7 +31,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// Puts a value where a pointer points, in new objects where there are none.
-fn set(json: &mut Value, pointer: &str, new: Value) {
+fn set_json(json: &mut Value, pointer: &str, new: Value) {
     let mut value = json;
     for token in pointer.split('/').skip(1) {
         let index = token.parse().ok().filter(|at: &usize| value.get(at).is_some());

@@ -110,7 +110,7 @@ impl Attack {
     fn obstacle(&self, now: Now) -> String {
         match Genuine::new(self, now, &mut Choices(&[])) {
             Err(error) => error.to_string(),
-            Ok(genuine) => match self.right.verify_at(genuine.request, now.at) {
+            Ok(genuine) => match self.reference.verify_at(genuine.request, now.at) {
                 Err(rejection) => format!("a request as it is signed is refused: {rejection}"),
                 Ok(_) => "most of what is tried does not apply to this scheme".into(),
             },

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request};
 
-use super::{Attempt, Move, headers, place, refused, set, signed, target};
+use super::{Attempt, Move, headers, place, refused, set_header, signed, target};
 use crate::fuzzing::oracle::Oracle;
 
 /// What partners send to see whether an endpoint is there, and what is nothing at all.
@@ -75,7 +75,7 @@ pub(super) fn event(attempt: Attempt<'_, '_>) -> Option<Move> {
 pub(super) fn origin(attempt: Attempt<'_, '_>) -> Option<Move> {
     forged(attempt, |it, request| {
         let (header, value) = it.choices.one(&ORIGINS);
-        set(request, header, value)?;
+        set_header(request, header, value)?;
         Some(format!("it has `{header}: {value}`"))
     })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Attempt, Expected, Move, binds_unsigned, place, refused, set, text};
+use super::{Attempt, Expected, Move, binds_unsigned, place, refused, set_header, text};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::clock::out_of_time;
 use crate::fuzzing::attack::genuine::Genuine;
@@ -53,21 +53,21 @@ pub(super) fn refreshed(attempt: Attempt<'_, '_>) -> Option<Move> {
             "a time of now is there twice with it"
         }
         2 => {
-            set(&mut request, second(sent_at.field.as_header()?)?, &fresh)?;
+            set_header(&mut request, second(sent_at.field.as_header()?)?, &fresh)?;
             "a time of now is there under its second name"
         }
         3 => {
             let own = sent_at.field.as_header()?;
             let stale = text(&request, own)?;
-            set(&mut request, second(own)?, stale)?;
-            set(&mut request, own, &fresh)?;
+            set_header(&mut request, second(own)?, stale)?;
+            set_header(&mut request, own, &fresh)?;
             "its time is there under its second name, and one of now under its own"
         }
         _ => {
             let mut is_renamed = false;
             for (own, second) in scheme.aliases.iter() {
                 if let Some(value) = request.headers_mut().remove(&**own) {
-                    set(&mut request, second, value.as_bytes())?;
+                    set_header(&mut request, second, value.as_bytes())?;
                     is_renamed = true;
                 }
             }
@@ -98,10 +98,10 @@ pub(super) fn second_name(attempt: Attempt<'_, '_>) -> Option<Move> {
         _ => (Some(&wrong), &right),
     };
     match value {
-        Some(value) => set(&mut request, name, value)?,
+        Some(value) => set_header(&mut request, name, value)?,
         None => drop(request.headers_mut().remove(name)?),
     }
-    set(&mut request, second, second_value)?;
+    set_header(&mut request, second, second_value)?;
     let value = value.map_or("missing".into(), |value| format!("`{value}`"));
     let what = format!("header `{name}` is {value}, and `{second}` is `{second_value}`");
     Some(Move { request, what, expected: Expected::OneKeyIfAny })
