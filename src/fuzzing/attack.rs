@@ -146,8 +146,8 @@ impl Attack {
         self
     }
 
-    /// The longest body that the receiver takes, in bytes; of less than 1 KiB there are always some. Without
-    /// this a few have some 200 KB, and some of the forged ones as well.
+    /// The largest body that the receiver accepts, in bytes. Bodies under 1 KiB are sent regardless. Without this a
+    /// few genuine and forged bodies have 70 to 300 KB.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self

@@ -35,7 +35,7 @@ pub enum Oracle {
     TwoKeys,
     /// The same request is judged alike each time.
     Stable,
-    /// The requests of the partner could be made at all: an attack that made none shows nothing.
+    /// Enough of the attempts applied to this scheme for the run to prove anything.
     Tried,
 }
 

@@ -39,7 +39,7 @@ pub(super) fn in_time(scheme: &Scheme, now: Now, choices: &mut Choices<'_>) -> S
     // Where any time will do, one that is soon or not long ago.
     let tolerance = scheme.tolerance.unwrap_or(Tolerance::BASE);
     let part = u32::from(choices.byte() % 5);
-    // The very last second may be out of it or not; what is early is less so when it is judged later.
+    // Avoid the last second: it may or may not be in tolerance. The past side leaves the margin, if that is longer.
     let (future, reach) = match choices.one_in(2) {
         true => (true, tolerance.future.saturating_sub(SECOND)),
         false => (false, tolerance.past.saturating_sub(margin.max(SECOND))),

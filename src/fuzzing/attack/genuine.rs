@@ -35,9 +35,9 @@ pub(super) struct Content {
     /// What is in it beside what the scheme asks for.
     payload: String,
     style: u8,
-    /// The field that says another id than the others do, if any does.
+    /// The field whose id differs from the others', if there is one.
     apart: Option<Field>,
-    /// A time, where the body begins with one. It is that of the first attempt in each.
+    /// A time as text, with which bodies may start; retries keep the first attempt's.
     stamp: String,
 }
 

@@ -17,9 +17,9 @@ const DATA: usize = 97;
 const SHRINKS: usize = 2_000;
 
 impl Attack {
-    /// So many attempts, made of the same bytes for a seed: the same ones if [`Receiver::now`] stands still.
-    /// 10,000 take some seconds in a debug build; some mistakes show in one of a thousand. What it finds is
-    /// made smaller; a panic that it finds is printed once more for each try.
+    /// Runs `iterations` attempts. A seed always gives the same input bytes; the requests are identical too if
+    /// [`Receiver::now`] is fixed. 10,000 take some seconds in a debug build; some mistakes show in one of a thousand.
+    /// What it finds is made smaller; a panic that it finds is printed once more for each try.
     ///
     /// # Errors
     ///

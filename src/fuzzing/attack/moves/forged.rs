@@ -21,7 +21,7 @@ const BODIES: [&str; 9] = [
     "type=url_verification&challenge=a",
 ];
 
-/// As long as that in bytes, about.
+/// Padding of an over-long forged body, in bytes.
 const LONG: usize = 150_000;
 
 const EVENTS: [&str; 5] = ["ping", "test", "url_verification", "endpoint.url_validation", ""];
