@@ -15,6 +15,7 @@ mod choices;
 pub mod constant_time;
 mod finding;
 mod oracle;
+mod random;
 mod receiver;
 mod shell;
 #[doc(hidden)]

@@ -21,6 +21,8 @@ mod notation;
 mod planted;
 mod reports;
 mod settings;
+#[path = "../common/variable.rs"]
+mod variable;
 
 use common::{NOW, SECRET, at, builder};
 

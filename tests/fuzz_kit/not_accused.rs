@@ -11,12 +11,12 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::homemade::{Bug, attack};
+use crate::variable::whole_number;
 
 /// Each for `INHOOK_FUZZ_SECONDS`, or once.
 #[test]
 fn s5_what_is_right_is_not_accused() {
-    let seconds = std::env::var("INHOOK_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
-    let time = Duration::from_secs(seconds.unwrap_or(0));
+    let time = Duration::from_secs(whole_number("INHOOK_FUZZ_SECONDS").unwrap_or(0));
     for scheme in [GITHUB, presets::STANDARD_WEBHOOKS] {
         let started = Instant::now();
         let runs = (7..).map(|seed| attack(&scheme, Bug::None, 20_000, seed).unwrap());

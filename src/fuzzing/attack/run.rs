@@ -9,6 +9,7 @@ use super::genuine::Genuine;
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Finding;
 use crate::fuzzing::oracle::Oracle;
+use crate::fuzzing::random::random_bytes;
 use crate::fuzzing::receiver::Receiver;
 
 /// The data of an attempt is shorter, in bytes.
@@ -35,18 +36,11 @@ impl Attack {
         iterations: u32,
         seed: u64,
     ) -> Result<(), Box<Finding>> {
-        // Xorshift, which never leaves 0.
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut byte = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_be_bytes()[3]
-        };
+        let mut bytes = random_bytes(seed);
         let mut tried = 0u32;
         for _ in 0..iterations {
-            let length = usize::from(byte()) % DATA;
-            let data: Vec<u8> = (0..length).map(|_| byte()).collect();
+            let length = usize::from(bytes.next().unwrap_or_default()) % DATA;
+            let data: Vec<u8> = bytes.by_ref().take(length).collect();
             match self.check(receiver, &data) {
                 Ok(is_tried) => tried = tried.saturating_add(is_tried.into()),
                 Err(finding) => return Err(self.shrink(receiver, finding)),
