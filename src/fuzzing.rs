@@ -14,12 +14,16 @@ mod choices;
 #[doc(hidden)]
 pub mod constant_time;
 mod finding;
+mod oracle;
+mod random;
 mod receiver;
+mod shell;
 #[doc(hidden)]
 pub mod targets;
 
 pub use attack::Attack;
-pub use finding::{Finding, Oracle};
+pub use finding::Finding;
+pub use oracle::Oracle;
 pub use receiver::{Receiver, Verdict};
 
 /// A text as it is in a form or in a query.
@@ -28,7 +32,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// Puts a value where a pointer points, in new objects where there are none.
-fn set(json: &mut Value, pointer: &str, new: Value) {
+fn set_json(json: &mut Value, pointer: &str, new: Value) {
     let mut value = json;
     for token in pointer.split('/').skip(1) {
         let index = token.parse().ok().filter(|at: &usize| value.get(at).is_some());

@@ -133,6 +133,11 @@ impl Signer {
         Self { key: (self.key.0.clone(), key), ..self.clone() }
     }
 
+    /// The name of its secret.
+    pub(crate) fn label(&self) -> &str {
+        &self.key.0
+    }
+
     /// One that signs with the same secret by another algorithm; `None` if that needs a longer one.
     pub(crate) fn with_algorithm(
         &self,

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 
 use super::choices::Choices;
-use super::finding::{Finding, Oracle};
+use super::finding::Finding;
+use super::oracle::Oracle;
 use super::receiver::{Receiver, Verdict};
 use crate::error::ConfigError;
 use crate::scheme::{Identity, Scheme};
@@ -17,6 +18,7 @@ use crate::sign::Signer;
 use crate::verify::Verifier;
 
 mod clock;
+mod doctor;
 mod genuine;
 mod moves;
 mod run;
@@ -56,7 +58,7 @@ pub struct Attack {
     /// What it takes as well.
     others: Vec<(Secret, Signer)>,
     /// A right receiver of all of that.
-    right: Verifier,
+    reference: Verifier,
     event: String,
     ids: Option<fn(u32) -> String>,
     bodies: Option<fn(u32) -> String>,
@@ -102,7 +104,7 @@ impl Attack {
         let signer = signer(&self.scheme, &secret, self.url.as_deref())?;
         self.others.push((secret, signer));
         let all = [&self.first].into_iter().chain(&self.others);
-        self.right.rotate(all.map(|(secret, _)| secret.clone()))?;
+        self.reference.rotate(all.map(|(secret, _)| secret.clone()))?;
         Ok(self)
     }
 
@@ -144,8 +146,8 @@ impl Attack {
         self
     }
 
-    /// The longest body that the receiver takes, in bytes; of less than 1 KiB there are always some. Without
-    /// this a few have some 200 KB, and some of the forged ones as well.
+    /// The largest body that the receiver accepts, in bytes. Bodies under 1 KiB are sent regardless. Without this a
+    /// few genuine and forged bodies have 70 to 300 KB.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self
@@ -177,7 +179,9 @@ impl Attack {
         let Ok(genuine) = Genuine::new(self, now, &mut choices) else { return Ok(false) };
         // Not every message that can be signed is accepted: it may lack something that identifies it. One that
         // ours refuses and has all that the scheme asks for is a finding about ours.
-        if !genuine.is_complete && self.right.verify_at(genuine.request.clone(), now.at).is_err() {
+        if !genuine.is_complete
+            && self.reference.verify_at(genuine.request.clone(), now.at).is_err()
+        {
             return Ok(false);
         }
         let found = |oracle, what: &str, request: &Request<Bytes>| {
@@ -190,11 +194,12 @@ impl Attack {
                 genuine: None,
                 received_at: now.at,
                 data: data.to_vec(),
+                doctor: self.doctor(),
             })
         };
         let receive = |what: &str, request: &Request<Bytes>| {
             let verdict = catch_unwind(AssertUnwindSafe(|| receiver.receive(request)));
-            let said = |panic| format!("{what}; it said: {}", message(panic));
+            let said = |panic| format!("{what}; it said: {}", panic_text(panic));
             verdict.map_err(|panic| found(Oracle::NoPanic, &said(panic), request))
         };
 
@@ -222,7 +227,7 @@ impl Attack {
             (Expected::OneKey(_) | Expected::OneKeyIfAny, Verdict::Accepted { key: other })
                 if self.has_identity() && *key != other =>
             {
-                let (key, other) = (written(key.as_deref()), written(other.as_deref()));
+                let (key, other) = (key_as_text(key.as_deref()), key_as_text(other.as_deref()));
                 (Oracle::OneKey, format!("{what}; the keys are {key} and {other}"))
             }
             (Expected::KeyIfAny, Verdict::Accepted { key: None }) if key.is_some() => {
@@ -231,7 +236,7 @@ impl Attack {
             (Expected::TwoKeys(_), Verdict::Accepted { key: other })
                 if self.has_identity() && key.is_some() && *key == other =>
             {
-                (Oracle::TwoKeys, format!("{what}; the key is {}", written(key.as_deref())))
+                (Oracle::TwoKeys, format!("{what}; the key is {}", key_as_text(key.as_deref())))
             }
             _ => return Ok(true),
         };
@@ -241,20 +246,20 @@ impl Attack {
 
     fn on(scheme: Scheme, secret: Secret, url: Option<String>) -> Result<Self, ConfigError> {
         let signer = signer(&scheme, &secret, url.as_deref())?;
-        let right =
+        let reference =
             Verifier::builder("attacked", scheme.clone(), secret.clone()).allow_weak_secret();
-        let right = match &url {
-            Some(url) => right.url(url.clone()),
-            None => right,
+        let reference = match &url {
+            Some(url) => reference.url(url.clone()),
+            None => reference,
         };
-        let right = right.build()?;
+        let reference = reference.build()?;
         let first = (secret, signer);
         Ok(Self {
             scheme,
             url,
             first,
             others: Vec::new(),
-            right,
+            reference,
             event: "push".into(),
             ids: None,
             bodies: None,
@@ -290,13 +295,13 @@ impl Attack {
 }
 
 /// What a panic said.
-fn message(panic: Box<dyn Any + Send>) -> String {
+fn panic_text(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "nothing".into())
 }
 
 /// A key as text, if it is one.
-fn written(key: Option<&[u8]>) -> String {
+fn key_as_text(key: Option<&[u8]>) -> String {
     match key.map(|key| (key, std::str::from_utf8(key))) {
         None => "none".into(),
         Some((_, Ok(text))) if text.bytes().all(|byte| byte.is_ascii_graphic()) => {

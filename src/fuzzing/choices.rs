@@ -11,12 +11,12 @@ impl<'d> Choices<'d> {
         *byte
     }
 
-    /// A number below that, of one byte.
+    /// A number in `0..end`, of one byte; `end` must not be 0.
     pub(super) fn below_byte(&mut self, end: u8) -> usize {
         usize::from(self.byte() % end)
     }
 
-    /// A number below that, which is not 0.
+    /// A number in `0..end`, of two bytes; `end` must not be 0.
     pub(super) fn below(&mut self, end: usize) -> usize {
         usize::from(u16::from_be_bytes([self.byte(), self.byte()])) % end
     }
@@ -30,9 +30,9 @@ impl<'d> Choices<'d> {
         (!of.is_empty()).then(|| self.one(of))
     }
 
-    /// One time in so many.
-    pub(super) fn rarely(&mut self, times: u8) -> bool {
-        self.byte() % times == 1
+    /// True for one draw in `n`; false once the data is used up.
+    pub(super) fn one_in(&mut self, n: u8) -> bool {
+        self.byte() % n == 1
     }
 
     pub(super) fn rest(&self) -> &'d [u8] {

@@ -46,9 +46,9 @@ pub trait Receiver {
     /// What becomes of a request, before a handler would see it.
     fn receive(&self, request: &Request<Bytes>) -> Verdict;
 
-    /// The time by which it judges, for which requests are signed. Where that stands still, more than a minute from
-    /// now, the tolerance is tried to the second; elsewhere what is signed for later is 5 s beyond it, since the receiver
-    /// may judge that late.
+    /// The time by which it judges, for which requests are signed. If this is a fixed time, more than a minute from the
+    /// system's clock, the tolerance is tested to the second. Otherwise there is a margin, since the receiver may read
+    /// its clock up to 5 s later: requests that are too early are 5 s further ahead, and genuine ones 5 s less old.
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }

@@ -1,6 +1,6 @@
 //! The logic of this crate's own targets in `fuzz/`: each takes a fuzzer's bytes, and panics if a property is
 //! broken. The targets are one line each, so that the properties are compiled with the crate, and
-//! `tests/corpus.rs` replays them without a fuzzer.
+//! `tests/corpus` replays them without a fuzzer.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
@@ -13,6 +13,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::Attack;
+pub use super::random::random_bytes;
 use crate::scheme::presets::{GITHUB, STANDARD_WEBHOOKS};
 use crate::verify::Verifier;
 

@@ -1,44 +1,17 @@
 //! What people do beside the verification, each time with what finds it.
 
-use http::Method;
-use inhook::Delivery;
-use serde_json::Value;
-
 use super::*;
 
 mod bodies;
 mod bypasses;
 mod keys;
 mod panics;
-mod reports;
 mod signatures;
 mod times;
 mod verification;
 
 /// A receiver around a verifier that is right; what it does instead; what finds that, and how.
 type Mistake = (&'static str, Scheme, Wrong, Oracle, &'static str);
-type Wrong = fn(&Verifier, &Request<Bytes>) -> Option<Vec<u8>>;
-
-const URL: &str = "https://hooks.example.com/in?data.id=5";
-
-fn key_of(delivery: &Delivery) -> Vec<u8> {
-    delivery.key().as_bytes().to_vec()
-}
-
-fn key(verifier: &Verifier, request: &Request<Bytes>) -> Option<Vec<u8>> {
-    verifier.verify(request.clone()).ok().as_ref().map(key_of)
-}
-
-/// The key of the request as somebody changes it first.
-fn changed(
-    verifier: &Verifier,
-    request: &Request<Bytes>,
-    change: impl FnOnce(&mut Request<Bytes>),
-) -> Option<Vec<u8>> {
-    let mut request = request.clone();
-    change(&mut request);
-    key(verifier, &request)
-}
 
 fn with_body(verifier: &Verifier, request: &Request<Bytes>, body: &[u8]) -> Option<Vec<u8>> {
     changed(verifier, request, |request| *request.body_mut() = Bytes::copy_from_slice(body))
@@ -68,11 +41,4 @@ fn find(mistakes: &[Mistake]) {
         let is_found = (1..=20).any(|seed| is_it(&found(seed)));
         assert!(is_found, "{what}: not by {oracle:?}, {how}, but: {}", found(1));
     }
-}
-
-/// GitHub's, with where the request goes in what is signed.
-fn with_target() -> Scheme {
-    let literal = |text: &'static str| Part::Literal(text.into());
-    let content = vec![Part::Method, literal(" "), Part::Query, literal("\n"), Part::Body];
-    Scheme { content: content.into(), ..GITHUB }
 }

@@ -41,15 +41,17 @@ type Case = (&'static str, Must, fn(&Genuine) -> Vec<Request<Bytes>>, usize);
 enum Must {
     /// It is the one 401.
     BeRefused,
-    /// That as well, and before its body is read.
+    /// That as well, and before its body is read: no signature would change that.
     BeRefusedEarly,
-    /// It is the partner's, and can't be a delivery: 400, or 401 where that shows before the MAC is right.
+    /// Correctly signed, and too early or too late.
+    BeOutOfTime,
+    /// Correctly signed, but not usable as a delivery: 400, or 401 where the body has a time that is none.
     BeUnusable,
     /// It is the genuine delivery.
     BeTheSame,
     /// It is another delivery.
     BeAnother,
-    /// Either of them, or it is unusable: nothing panics.
+    /// Correctly signed, and a delivery or unusable: nothing panics.
     DoNoHarm,
 }
 
@@ -65,7 +67,13 @@ impl Must {
                 let early = genuine.verifier.check_headers(request.headers());
                 early.is_err() && is_401(&verdict)
             }
-            Must::BeUnusable => verdict.as_ref().is_err_and(is_400) || is_401(&verdict),
+            Must::BeOutOfTime => {
+                // A time in a header is judged before the signature, which is the right one.
+                let timeless = genuine.builder("acme").ignore_sent_at().build().unwrap();
+                matches!(verdict, Err(Rejection::Stale { .. } | Rejection::Future { .. }))
+                    && timeless.verify(request.clone()).is_ok()
+            }
+            Must::BeUnusable => verdict.as_ref().is_err_and(is_unusable),
             Must::BeTheSame => verdict.is_ok_and(is_same),
             Must::BeAnother => verdict.is_ok_and(|delivery| !is_same(delivery)),
             Must::DoNoHarm => match verdict {
@@ -74,7 +82,7 @@ impl Must {
                     let _ = (delivery.id(), delivery.event(), delivery.json::<Value>());
                     true
                 }
-                Err(rejection) => is_400(&rejection) || is_401(&Err(rejection)),
+                Err(rejection) => is_unusable(&rejection),
             },
         }
     }
@@ -82,6 +90,10 @@ impl Must {
 
 fn is_401(verdict: &Result<Delivery, Rejection>) -> bool {
     verdict.as_ref().is_err_and(|rejection| rejection.status() == StatusCode::UNAUTHORIZED)
+}
+
+fn is_unusable(rejection: &Rejection) -> bool {
+    is_400(rejection) || matches!(rejection, Rejection::MalformedTime { .. })
 }
 
 fn is_400(rejection: &Rejection) -> bool {

@@ -39,8 +39,8 @@ pub(super) fn in_time(scheme: &Scheme, now: Now, choices: &mut Choices<'_>) -> S
     // Where any time will do, one that is soon or not long ago.
     let tolerance = scheme.tolerance.unwrap_or(Tolerance::BASE);
     let part = u32::from(choices.byte() % 5);
-    // The very last second may be out of it or not; what is early is less so when it is judged later.
-    let (future, reach) = match choices.rarely(2) {
+    // Avoid the last second: it may or may not be in tolerance. The past side leaves the margin, if that is longer.
+    let (future, reach) = match choices.one_in(2) {
         true => (true, tolerance.future.saturating_sub(SECOND)),
         false => (false, tolerance.past.saturating_sub(margin.max(SECOND))),
     };
@@ -60,7 +60,7 @@ pub(super) fn out_of_time(
     let beyond = choices.one(&[1, 60, 3_600, 86_400, 30 * 86_400, 3 * 365 * 86_400]);
     let beyond = Duration::from_secs(beyond);
     let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    match choices.rarely(2) {
+    match choices.one_in(2) {
         true => now.checked_add(tolerance.future + margin + beyond).map(whole),
         // There is no time before 1970.
         false if since_1970 < tolerance.past + beyond => None,

@@ -13,7 +13,7 @@ use super::Attack;
 use super::clock::{Now, in_time};
 use super::moves::names;
 use crate::fuzzing::choices::Choices;
-use crate::fuzzing::{encoded, set};
+use crate::fuzzing::{encoded, set_json};
 use crate::scheme::{Danger, Field, Identity, Json, Part, Scheme, SentAt, TimeFormat};
 use crate::sign::{Message, SignError, Signer};
 use crate::timestamp;
@@ -35,9 +35,9 @@ pub(super) struct Content {
     /// What is in it beside what the scheme asks for.
     payload: String,
     style: u8,
-    /// The field that says another id than the others do, if any does.
+    /// The field whose id differs from the others', if there is one.
     apart: Option<Field>,
-    /// A time, where the body begins with one. It is that of the first attempt in each.
+    /// A time as text, with which bodies may start; retries keep the first attempt's.
     stamp: String,
 }
 
@@ -240,10 +240,10 @@ impl Content {
             let mut item = json!({ "payload": self.payload });
             for part in Part::leaves(&scheme.content) {
                 if let Part::Field(Field::Pointer(pointer)) = part {
-                    set(&mut item, pointer, self.text(attack, self.id).into());
+                    set_json(&mut item, pointer, self.text(attack, self.id).into());
                 }
             }
-            set(&mut tree, items, json!([item]));
+            set_json(&mut tree, items, json!([item]));
         }
         for field in needed {
             if let Field::Pointer(pointer) | Field::Integer(pointer) = field {
@@ -252,11 +252,11 @@ impl Content {
                     Field::Integer(_) => self.id_in(field).into(),
                     _ => self.text_in(attack, field).into(),
                 };
-                set(&mut tree, pointer, value);
+                set_json(&mut tree, pointer, value);
             }
         }
         let Value::Object(members) = tree else { return Err(SignError::Json) };
-        Ok(written(odd, &members).into_bytes())
+        Ok(json_text(odd, &members).into_bytes())
     }
 
     /// That of a payload.
@@ -282,7 +282,7 @@ impl Content {
     }
 }
 
-fn written(odd: &[(&str, &str)], members: &Map<String, Value>) -> String {
+fn json_text(odd: &[(&str, &str)], members: &Map<String, Value>) -> String {
     let odd = odd.iter().map(|(name, value)| format!("\"{name}\" :  {value}"));
     let members = members.iter().map(|(name, value)| format!("{} : {value}", json!(name)));
     format!("{{ {} }}", odd.chain(members).collect::<Vec<_>>().join(" ,\n "))

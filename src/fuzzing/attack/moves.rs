@@ -7,7 +7,7 @@ use super::Attack;
 use super::clock::Now;
 use super::genuine::Genuine;
 use crate::fuzzing::choices::Choices;
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 use crate::scheme::{Danger, Field, Identity, KeyId, Part, Scheme};
 
 mod content;
@@ -52,7 +52,7 @@ pub(super) struct Attempt<'a, 'd> {
 
 type Make = fn(Attempt<'_, '_>) -> Option<Move>;
 
-/// Everything that is tried.
+/// Everything that is tried. Two stand here twice, to be chosen twice as often: each of them has many variants.
 pub(super) const MOVES: &[Make] = &[
     signed::again,
     signed::another,
@@ -169,7 +169,7 @@ fn text(request: &Request<Bytes>, header: &str) -> Option<String> {
 }
 
 /// Another value; `None` if none can arrive like that: without spaces at its ends, RFC 9110, section 5.5.
-fn set(request: &mut Request<Bytes>, header: &str, value: impl AsRef<[u8]>) -> Option<()> {
+fn set_header(request: &mut Request<Bytes>, header: &str, value: impl AsRef<[u8]>) -> Option<()> {
     let name = HeaderName::from_bytes(header.as_bytes()).ok()?;
     let is_space = |byte: Option<&u8>| byte.is_some_and(|byte| b" \t".contains(byte));
     let value = value.as_ref();

@@ -7,7 +7,9 @@ use super::Attack;
 use super::clock::Now;
 use super::genuine::Genuine;
 use crate::fuzzing::choices::Choices;
-use crate::fuzzing::finding::{Finding, Oracle};
+use crate::fuzzing::finding::Finding;
+use crate::fuzzing::oracle::Oracle;
+use crate::fuzzing::random::random_bytes;
 use crate::fuzzing::receiver::Receiver;
 
 /// The data of an attempt is shorter, in bytes.
@@ -16,9 +18,9 @@ const DATA: usize = 97;
 const SHRINKS: usize = 2_000;
 
 impl Attack {
-    /// So many attempts, made of the same bytes for a seed: the same ones if [`Receiver::now`] stands still.
-    /// 10,000 take some seconds in a debug build; some mistakes show in one of a thousand. What it finds is
-    /// made smaller; a panic that it finds is printed once more for each try.
+    /// Runs `iterations` attempts. A seed always gives the same input bytes; the requests are identical too if
+    /// [`Receiver::now`] is fixed. 10,000 take some seconds in a debug build; some mistakes show in one of a thousand.
+    /// What it finds is made smaller; a panic that it finds is printed once more for each try.
     ///
     /// # Errors
     ///
@@ -34,18 +36,11 @@ impl Attack {
         iterations: u32,
         seed: u64,
     ) -> Result<(), Box<Finding>> {
-        // Xorshift, which never leaves 0.
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut byte = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_be_bytes()[3]
-        };
+        let mut bytes = random_bytes(seed);
         let mut tried = 0u32;
         for _ in 0..iterations {
-            let length = usize::from(byte()) % DATA;
-            let data: Vec<u8> = (0..length).map(|_| byte()).collect();
+            let length = usize::from(bytes.next().unwrap_or_default()) % DATA;
+            let data: Vec<u8> = bytes.by_ref().take(length).collect();
             match self.check(receiver, &data) {
                 Ok(is_tried) => tried = tried.saturating_add(is_tried.into()),
                 Err(finding) => return Err(self.shrink(receiver, finding)),
@@ -64,6 +59,7 @@ impl Attack {
             genuine: None,
             received_at: now.at,
             data: Vec::new(),
+            doctor: self.doctor(),
         }))
     }
 
@@ -108,7 +104,7 @@ impl Attack {
     fn obstacle(&self, now: Now) -> String {
         match Genuine::new(self, now, &mut Choices(&[])) {
             Err(error) => error.to_string(),
-            Ok(genuine) => match self.right.verify_at(genuine.request, now.at) {
+            Ok(genuine) => match self.reference.verify_at(genuine.request, now.at) {
                 Err(rejection) => format!("a request as it is signed is refused: {rejection}"),
                 Ok(_) => "most of what is tried does not apply to this scheme".into(),
             },

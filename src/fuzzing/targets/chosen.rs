@@ -21,8 +21,8 @@ impl Choices<'_> {
         }
         let signature = self.signature();
         let has = |part: &Part| content.contains(part);
-        let id = (self.rarely(2) || has(&Part::Id)).then(|| self.field());
-        let sent_at = (self.rarely(3) || has(&Part::SentAt)).then(|| SentAt {
+        let id = (self.one_in(2) || has(&Part::Id)).then(|| self.field());
+        let sent_at = (self.one_in(3) || has(&Part::SentAt)).then(|| SentAt {
             field: self.time_field(&signature),
             format: self.one(&[
                 TimeFormat::UnixSeconds,
@@ -31,7 +31,7 @@ impl Choices<'_> {
             ]),
         });
         let dangers = [Danger::UnsignedBody, Danger::AmbiguousContent];
-        let dangers: Vec<Danger> = dangers.into_iter().filter(|_| self.rarely(3)).collect();
+        let dangers: Vec<Danger> = dangers.into_iter().filter(|_| self.one_in(3)).collect();
         let mut scheme = Scheme {
             name: "chosen".into(),
             algorithm: self.one(&[
@@ -41,22 +41,22 @@ impl Choices<'_> {
             ]),
             key: self.key(),
             key_id: self
-                .rarely(6)
+                .one_in(6)
                 .then(|| self.one(&[KeyId::Header("x-key".into()), KeyId::Prefix('|')])),
             signature,
             content: content.into(),
             items: None,
-            digest: self.rarely(6).then(|| self.one(&[Field::header("x-d"), Field::query("d")])),
-            requires: if self.rarely(8) {
+            digest: self.one_in(6).then(|| self.one(&[Field::header("x-d"), Field::query("d")])),
+            requires: if self.one_in(8) {
                 vec![("x-version".into(), self.one(&["1", "v1 beta"]).into())].into()
             } else {
                 Scheme::BASE.requires
             },
-            json: if self.rarely(6) { Json::Form("payload".into()) } else { Json::Body },
-            optional_end: self.rarely(6).then(|| self.one(&["|", "\n", "1"]).into()),
-            multipart: self.rarely(8),
-            either_port: self.rarely(4),
-            event: self.rarely(2).then(|| self.event()),
+            json: if self.one_in(6) { Json::Form("payload".into()) } else { Json::Body },
+            optional_end: self.one_in(6).then(|| self.one(&["|", "\n", "1"]).into()),
+            multipart: self.one_in(8),
+            either_port: self.one_in(4),
+            event: self.one_in(2).then(|| self.event()),
             tolerance: match self.below_byte(8) {
                 1 | 2 => None,
                 3 if sent_at.is_some() => Some(Tolerance::past(1)),
@@ -65,7 +65,7 @@ impl Choices<'_> {
             identity: self.identity(id.as_ref()),
             id,
             sent_at,
-            aliases: if self.rarely(4) {
+            aliases: if self.one_in(4) {
                 let others = ["x-other", "x-b", "X-Second"];
                 let names = ["x-signature", "x-a", "X-A", "x-key", "x-version", "x-d"];
                 vec![(self.one(&names).into(), self.one(&others).into())].into()
@@ -81,7 +81,7 @@ impl Choices<'_> {
             retry_horizon: self.one(&[Scheme::BASE.retry_horizon, Duration::ZERO]),
             deadline: self.one(&[Scheme::BASE.deadline, Duration::from_millis(1500)]),
         };
-        if self.rarely(8) {
+        if self.one_in(8) {
             of_items(&mut scheme);
         }
         scheme
@@ -106,7 +106,7 @@ impl Choices<'_> {
             2 => Field::pointer("/s"),
             _ => Field::header("x-signature"),
         };
-        let others = field.as_header().is_some() && self.rarely(8);
+        let others = field.as_header().is_some() && self.one_in(8);
         Signature {
             field,
             others: if others { vec!["x-second".into()].into() } else { Signature::BASE.others },
@@ -144,7 +144,7 @@ impl Choices<'_> {
             (1, _) => {
                 let mut fields = vec![self.field()];
                 let other = self.field();
-                if self.rarely(2) {
+                if self.one_in(2) {
                     fields.push(other);
                 }
                 Identity::Fields(fields.into())
@@ -157,7 +157,7 @@ impl Choices<'_> {
     }
 
     fn event(&mut self) -> Field {
-        if self.rarely(4) {
+        if self.one_in(4) {
             return Field::FirstOf(vec![self.field(), self.field()].into());
         }
         self.field()
@@ -191,7 +191,7 @@ impl Choices<'_> {
             10 => Part::Field(self.field()),
             11 => Part::SortedForm,
             12 => {
-                let value = if self.rarely(4) { Part::Query } else { Part::Field(self.field()) };
+                let value = if self.one_in(4) { Part::Query } else { Part::Field(self.field()) };
                 let parts = match self.below_byte(3) {
                     0 => vec![value],
                     1 => vec![self.literal(), value],

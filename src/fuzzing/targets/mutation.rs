@@ -12,7 +12,7 @@ use super::fixtures::{IN_BODY, SECRETS, Standing, signature_header, verifier};
 use crate::clock::Clock;
 use crate::delivery::Delivery;
 use crate::fuzzing::receiver::verify;
-use crate::fuzzing::set;
+use crate::fuzzing::set_json;
 use crate::scheme::presets::{GITHUB, SHOPIFY, SLACK, STANDARD_WEBHOOKS, STRIPE};
 use crate::scheme::{Field, Identity, Layout, Part, Scheme, SentAt, Tolerance};
 use crate::secret::Secret;
@@ -240,7 +240,7 @@ fn body(scheme: &Scheme, id: &str, sent_at: SystemTime, payload: &[u8]) -> Vec<u
     json["payload"] = String::from_utf8_lossy(payload).into();
     for (field, text) in fields {
         if let Field::Pointer(pointer) = field {
-            set(&mut json, pointer, text.into());
+            set_json(&mut json, pointer, text.into());
         }
     }
     serde_json::to_vec(&json).expect("a JSON value can be written")

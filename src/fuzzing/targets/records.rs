@@ -15,7 +15,7 @@ use crate::verify::Verifier;
 
 pub(super) fn check(data: &[u8]) -> bool {
     let mut choices = Choices(data);
-    let bytes = match choices.rarely(3) {
+    let bytes = match choices.one_in(3) {
         true => choices.rest().to_vec(),
         // A real one, and what a disk may make of it.
         false => {

@@ -15,7 +15,7 @@ pub(super) fn check(data: &[u8]) -> bool {
     assert_eq!(right.len(), encoded_len(algorithm, encoding), "{encoding:?}: {right}");
 
     // Either the data as they are, or the right text with some of its bytes changed.
-    let candidate = match choices.rarely(3) {
+    let candidate = match choices.one_in(3) {
         true => choices.rest().to_vec(),
         false => {
             let mut text = right.clone().into_bytes();

@@ -1,5 +1,7 @@
 //! Keys that make two deliveries of one, or one of two.
 
+use inhook::scheme::Danger;
+
 use super::*;
 
 #[test]

@@ -1,6 +1,7 @@
 //! Signatures that are read too kindly, or too strictly.
 
 use super::*;
+use crate::homemade::hmac;
 
 #[test]
 fn s5_signatures_that_are_read_too_kindly_or_too_strictly_are_found() {

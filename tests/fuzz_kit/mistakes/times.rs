@@ -1,5 +1,7 @@
 //! Times that are read twice, or too kindly.
 
+use std::time::Duration;
+
 use inhook::scheme::Tolerance;
 
 use super::*;

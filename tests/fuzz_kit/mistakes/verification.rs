@@ -1,6 +1,7 @@
 //! What is not verified, or not by what was signed.
 
 use super::*;
+use crate::homemade::hmac;
 
 #[test]
 fn s5_what_is_not_verified_is_found() {

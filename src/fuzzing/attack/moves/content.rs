@@ -5,11 +5,11 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
-    Attempt, Expected, Move, binds_body, edited, header_of, lacks_end, refused, set, text,
+    Attempt, Expected, Move, binds_body, edited, header_of, lacks_end, refused, set_header, text,
 };
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 use crate::scheme::{Danger, Field, Part};
 
 /// The very bytes that were signed, with another part of them for the id, the time and the body.
@@ -52,7 +52,7 @@ pub(super) fn cut_otherwise(attempt: Attempt<'_, '_>) -> Option<Move> {
         };
         match (part, header_of(scheme, part)) {
             (Part::Body, _) => *request.body_mut() = Bytes::copy_from_slice(value),
-            (_, header) => set(&mut request, header?, std::str::from_utf8(value).ok()?)?,
+            (_, header) => set_header(&mut request, header?, std::str::from_utf8(value).ok()?)?,
         }
     }
     let is_other = rest.is_empty()

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request};
 
-use super::{Attempt, Move, headers, place, refused, set, signed, target};
-use crate::fuzzing::finding::Oracle;
+use super::{Attempt, Move, headers, place, refused, set_header, signed, target};
+use crate::fuzzing::oracle::Oracle;
 
 /// What partners send to see whether an endpoint is there, and what is nothing at all.
 const BODIES: [&str; 9] = [
@@ -21,7 +21,7 @@ const BODIES: [&str; 9] = [
     "type=url_verification&challenge=a",
 ];
 
-/// As long as that in bytes, about.
+/// Padding of an over-long forged body, in bytes.
 const LONG: usize = 150_000;
 
 const EVENTS: [&str; 5] = ["ping", "test", "url_verification", "endpoint.url_validation", ""];
@@ -53,7 +53,7 @@ pub(super) fn body(attempt: Attempt<'_, '_>) -> Option<Move> {
     forged(attempt, |it, request| {
         let body = it.choices.one(&BODIES);
         // What is too long to be held in memory may be verified elsewhere, or nowhere.
-        let spaces = if it.choices.rarely(8) { LONG.min(it.attack.max_body / 2) } else { 0 };
+        let spaces = if it.choices.one_in(8) { LONG.min(it.attack.max_body / 2) } else { 0 };
         *request.body_mut() = format!("{body}{}", " ".repeat(spaces)).into();
         Some(match spaces {
             0 => format!("its body is `{body}`"),
@@ -75,7 +75,7 @@ pub(super) fn event(attempt: Attempt<'_, '_>) -> Option<Move> {
 pub(super) fn origin(attempt: Attempt<'_, '_>) -> Option<Move> {
     forged(attempt, |it, request| {
         let (header, value) = it.choices.one(&ORIGINS);
-        set(request, header, value)?;
+        set_header(request, header, value)?;
         Some(format!("it has `{header}: {value}`"))
     })
 }
@@ -106,7 +106,7 @@ fn forged<'d>(
 ) -> Option<Move> {
     let Attempt { attack, genuine, .. } = attempt;
     let signature = place::signature(&attack.scheme);
-    let unsigned = signature.as_header().filter(|_| attempt.choices.rarely(2));
+    let unsigned = signature.as_header().filter(|_| attempt.choices.one_in(2));
     let (mut request, how) = match unsigned {
         Some(header) => {
             let mut request = genuine.request.clone();

@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
     Attempt, Expected, Move, binds_body, binds_unsigned, edited, lacks_end, names, place, refused,
-    set, signed, signed_headers, text,
+    set_header, signed, signed_headers, text,
 };
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 use crate::scheme::{Field, Identity, KeyId, Layout};
 
 /// What says how to read a body.
@@ -36,8 +36,8 @@ pub(super) fn missing(attempt: Attempt<'_, '_>) -> Option<Move> {
     let header = choices.one(&headers);
     let mut request = genuine.request.clone();
     request.headers_mut().remove(header)?;
-    if choices.rarely(2) {
-        set(&mut request, header, "")?;
+    if choices.one_in(2) {
+        set_header(&mut request, header, "")?;
     }
     refused(request, Oracle::RefusesMissing, format!("header `{header}` is missing or empty"))
 }
@@ -55,7 +55,7 @@ pub(super) fn signed_header(attempt: Attempt<'_, '_>) -> Option<Move> {
         0 => old.len(),
         _ => choices.below(old.len() + 1),
     };
-    let byte = match choices.rarely(2) {
+    let byte = match choices.one_in(2) {
         true => choices.byte(),
         false => choices.one(b"015a.:-"),
     };
@@ -65,7 +65,7 @@ pub(super) fn signed_header(attempt: Attempt<'_, '_>) -> Option<Move> {
         return None;
     }
     let mut request = genuine.request.clone();
-    set(&mut request, header, new)?;
+    set_header(&mut request, header, new)?;
     refused(request, Oracle::RefusesChanged, format!("header `{header}` was `{old}`"))
 }
 
@@ -81,7 +81,7 @@ pub(super) fn unsigned_header(attempt: Attempt<'_, '_>) -> Option<Move> {
     let mut request = genuine.request.clone();
     let what = match choices.one(&["other", "1", "x-y", ""]) {
         "" => request.headers_mut().remove(header).map(|_| "is missing")?,
-        other => set(&mut request, header, other).map(|()| "has another value")?,
+        other => set_header(&mut request, header, other).map(|()| "has another value")?,
     };
     let what = format!("header `{header}`, which nobody signs, {what}");
     if Some(header) != id || !binds_unsigned(attack) {
@@ -118,11 +118,11 @@ pub(super) fn key_id(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
     let scheme = &attack.scheme;
     let key_id = scheme.key_id.as_ref()?;
-    let (signed, oracle) = match choices.rarely(2) {
+    let (original, oracle) = match choices.one_in(2) {
         true => (signed::with_key(attack, genuine, choices, b"")?, Oracle::RefusesForged),
         false => (genuine.request.clone(), Oracle::RefusesChanged),
     };
-    let mut request = signed.clone();
+    let mut request = original.clone();
     let which = choices.byte() % 3;
     match (key_id, which) {
         (KeyId::Header(name), 0) => {
@@ -131,21 +131,21 @@ pub(super) fn key_id(attempt: Attempt<'_, '_>) -> Option<Move> {
         }
         (KeyId::Header(name), 1) => {
             let field = Field::Header(name.clone());
-            request = place::doubled(scheme, &signed, &field, "nobody", choices.rarely(2))?;
+            request = place::doubled(scheme, &original, &field, "nobody", choices.one_in(2))?;
             return refused(
                 request,
                 Oracle::RefusesRepeated,
                 "it says of two keys that it is them",
             );
         }
-        (KeyId::Header(name), _) => set(&mut request, name, "nobody")?,
+        (KeyId::Header(name), _) => set_header(&mut request, name, "nobody")?,
         (KeyId::Prefix(_), _) if place::repeats_signature(scheme) => return None,
         (KeyId::Prefix(end), _) => {
             let field = place::signature(scheme);
-            let text = place::read(scheme, &signed, &field)?;
+            let text = place::read(scheme, &original, &field)?;
             let (_, tag) = text.split_once(*end)?;
             let other = format!("{}nobody{end}{tag}", scheme.signature.prefix);
-            request = place::replaced(scheme, &signed, &field, other.as_bytes())?;
+            request = place::replaced(scheme, &original, &field, other.as_bytes())?;
         }
     }
     refused(request, oracle, "it says that it is signed with the key of `nobody`")
@@ -205,7 +205,7 @@ pub(super) fn odd(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
     let mut request = genuine.request.clone();
     let names_there: Vec<&HeaderName> = genuine.request.headers().keys().collect();
-    let name = match choices.rarely(4) {
+    let name = match choices.one_in(4) {
         true => choices.one(&USUAL),
         false => choices.any(&names_there)?.clone(),
     };

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Request};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::{set, target, text};
+use super::{set_header, target, text};
 use crate::fuzzing::encoded;
 use crate::scheme::{Field, Layout, Scheme, SentAt};
 
@@ -62,11 +62,11 @@ pub(super) fn replaced(
     let mut request = genuine.clone();
     let as_text = || std::str::from_utf8(new).ok();
     match field {
-        Field::Header(name) => set(&mut request, name, new)?,
+        Field::Header(name) => set_header(&mut request, name, new)?,
         Field::Parameter(_) | Field::Entry(_) => {
             let (header, list, at) = entry(scheme, genuine, field)?;
             let list = format!("{}{}{}", list.get(..at.start)?, as_text()?, list.get(at.end..)?);
-            set(&mut request, header, list)?;
+            set_header(&mut request, header, list)?;
         }
         Field::Query(name) => {
             let query = with_parameter(genuine.uri().query()?, name, as_text()?)?;
@@ -123,7 +123,7 @@ pub(super) fn doubled(
                 scheme.signature.layout.separator()?,
                 &format!("{name}={other}"),
             );
-            set(&mut request, header, list)?;
+            set_header(&mut request, header, list)?;
         }
         Field::Query(name) => {
             let query = with_pair(genuine.uri().query()?, name)?;

@@ -4,10 +4,10 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 
-use super::{Attempt, Expected, Move, place, refused, set};
+use super::{Attempt, Expected, Move, place, refused, set_header};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 use crate::scheme::{Encoding, Field, KeyId, Layout, SentAt};
 use crate::verify::mac;
 
@@ -42,7 +42,7 @@ fn find_tag(attack: &Attack, genuine: &Genuine) -> Option<(String, usize)> {
 }
 
 /// The genuine request with another signature.
-fn signed(attack: &Attack, genuine: &Genuine, new: &[u8]) -> Option<Request<Bytes>> {
+fn with_signature(attack: &Attack, genuine: &Genuine, new: &[u8]) -> Option<Request<Bytes>> {
     let field = place::signature(&attack.scheme);
     place::replaced(&attack.scheme, &genuine.request, &field, new)
 }
@@ -64,7 +64,7 @@ pub(super) fn tag(attempt: Attempt<'_, '_>) -> Option<Move> {
     let (before, rest) = text.split_at(at);
     let (tag, after) = rest.split_at(length);
     // Programs that compare a part of it stop at a round number.
-    let position = match choices.rarely(2) {
+    let position = match choices.one_in(2) {
         true => choices.one(&[1, 8, length / 4, length / 2, length - 1]),
         false => choices.below(length),
     };
@@ -93,7 +93,7 @@ pub(super) fn tag(attempt: Attempt<'_, '_>) -> Option<Move> {
             (format!("{front}*{rest}").into(), respelled, "its tag has a `*` in it")
         }
         _ => {
-            let new = match choices.rarely(2) {
+            let new = match choices.one_in(2) {
                 true => choices.byte(),
                 false => choices.one(b"01abefAQ"),
             };
@@ -110,7 +110,7 @@ pub(super) fn tag(attempt: Attempt<'_, '_>) -> Option<Move> {
         return None;
     }
     let new = [before.as_bytes(), &other, after.as_bytes()].concat();
-    refused(signed(attack, genuine, &new)?, oracle, what)
+    refused(with_signature(attack, genuine, &new)?, oracle, what)
 }
 
 /// The right tag, as that of another version.
@@ -145,7 +145,7 @@ pub(super) fn version(attempt: Attempt<'_, '_>) -> Option<Move> {
     }
     let new = format!("{front}{other}{}", text.get(at..)?);
     refused(
-        signed(attack, genuine, new.as_bytes())?,
+        with_signature(attack, genuine, new.as_bytes())?,
         Oracle::RefusesChanged,
         format!("its tag has `{other}` before it, not `{prefix}`"),
     )
@@ -166,7 +166,7 @@ pub(super) fn same_bytes(attempt: Attempt<'_, '_>) -> Option<Move> {
     let last = new.get_mut(at..at + length)?.iter_mut().rfind(|byte| **byte != b'=')?;
     let digit = digits.iter().position(|digit| digit == last)?;
     *last = *digits.get(digit ^ 1)?;
-    let request = signed(attack, genuine, &new)?;
+    let request = with_signature(attack, genuine, &new)?;
     refused(request, Oracle::RefusesRespelled, "its tag is the same bytes with another last digit")
 }
 
@@ -192,7 +192,7 @@ pub(super) fn among_others(attempt: Attempt<'_, '_>) -> Option<Move> {
     let other = prefix.replace(|char: char| char.is_ascii_digit(), "9");
     let is_time = matches!(&scheme.sent_at, Some(SentAt { field: Field::Parameter(name), .. })
         if other.starts_with(&**name));
-    let prefix_of_others = if is_list && !is_time && choices.rarely(2) { &other } else { prefix };
+    let prefix_of_others = if is_list && !is_time && choices.one_in(2) { &other } else { prefix };
     let wrong = format!("{prefix_of_others}{wrong}");
     let front = text.get(..at)?.strip_suffix(prefix)?;
     let right = format!("{prefix}{tag}");
@@ -202,7 +202,7 @@ pub(super) fn among_others(attempt: Attempt<'_, '_>) -> Option<Move> {
         .collect();
     let list = |separator: &str| {
         let list = format!("{front}{}{}", entries.join(separator), text.get(at + length..)?);
-        signed(attack, genuine, list.as_bytes())
+        with_signature(attack, genuine, list.as_bytes())
     };
     let request = match scheme.signature.layout {
         Layout::List(separator) => list(&separator.to_string())?,
@@ -220,7 +220,7 @@ pub(super) fn among_others(attempt: Attempt<'_, '_>) -> Option<Move> {
         Layout::Numbered => {
             let mut request = genuine.request.clone();
             for (number, entry) in (1..).zip(&entries) {
-                set(
+                set_header(
                     &mut request,
                     &format!("{}{number}", scheme.signature.field.as_header()?),
                     entry,

@@ -8,7 +8,7 @@ use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::clock::out_of_time;
 use crate::fuzzing::attack::genuine::{Content, Genuine, is_time};
 use crate::fuzzing::choices::Choices;
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 use crate::scheme::{Algorithm, Identity, Part};
 use crate::sign::Signer;
 use crate::verify::mac;
@@ -66,8 +66,9 @@ fn message(attempt: Attempt<'_, '_>, content: Content, is_other: Option<bool>) -
         true => is_other?,
         // Where a message has more in it than is known here, a right receiver says.
         false => {
-            let right = |genuine: &Genuine| attack.right.verify_at(genuine.request.clone(), now.at);
-            right(genuine).ok()?.key() != right(&other).ok()?.key()
+            let judged =
+                |genuine: &Genuine| attack.reference.verify_at(genuine.request.clone(), now.at);
+            judged(genuine).ok()?.key() != judged(&other).ok()?.key()
         }
     };
     let (what, expected) = match is_other {

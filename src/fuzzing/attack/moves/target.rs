@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request, Uri};
 
 use super::{Attempt, Move, place, refused};
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 use crate::scheme::{Field, Part};
 
 /// Those that have a body, and that somebody may take for harmless.
@@ -37,7 +37,7 @@ pub(super) fn query(attempt: Attempt<'_, '_>) -> Option<Move> {
         }
         None if parts.contains(&&Part::Query) => {
             let mut request = genuine.request.clone();
-            let more = if choices.rarely(2) { "1" } else { "&admin=1" };
+            let more = if choices.one_in(2) { "1" } else { "&admin=1" };
             set_query(&mut request, &format!("{old}{more}"))?;
             request
         }

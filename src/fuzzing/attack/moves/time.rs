@@ -4,7 +4,7 @@ use super::place;
 use super::{Attempt, Move, refused};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::genuine::Genuine;
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 use crate::scheme::{Field, SentAt, TimeFormat};
 
 /// What overflows, or is read as something else.

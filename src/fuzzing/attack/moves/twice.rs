@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Attempt, Expected, Move, binds_unsigned, place, refused, set, text};
+use super::{Attempt, Expected, Move, binds_unsigned, place, refused, set_header, text};
 use crate::fuzzing::attack::Attack;
 use crate::fuzzing::attack::clock::out_of_time;
 use crate::fuzzing::attack::genuine::Genuine;
-use crate::fuzzing::finding::Oracle;
+use crate::fuzzing::oracle::Oracle;
 use crate::scheme::{Field, Layout, Part, Scheme};
 use crate::timestamp;
 
@@ -23,7 +23,7 @@ pub(super) fn value(attempt: Attempt<'_, '_>) -> Option<Move> {
     let fields: Vec<&Field> = signature.into_iter().chain(signed).collect();
     let field = choices.any(&fields)?;
     let other = other_value(attack, genuine, field)?;
-    let is_first = choices.rarely(2);
+    let is_first = choices.one_in(2);
     let request = place::doubled(scheme, &genuine.request, field, &other, is_first)?;
     let where_to = if is_first { "before" } else { "behind" };
     refused(
@@ -53,21 +53,21 @@ pub(super) fn refreshed(attempt: Attempt<'_, '_>) -> Option<Move> {
             "a time of now is there twice with it"
         }
         2 => {
-            set(&mut request, second(sent_at.field.as_header()?)?, &fresh)?;
+            set_header(&mut request, second(sent_at.field.as_header()?)?, &fresh)?;
             "a time of now is there under its second name"
         }
         3 => {
             let own = sent_at.field.as_header()?;
             let stale = text(&request, own)?;
-            set(&mut request, second(own)?, stale)?;
-            set(&mut request, own, &fresh)?;
+            set_header(&mut request, second(own)?, stale)?;
+            set_header(&mut request, own, &fresh)?;
             "its time is there under its second name, and one of now under its own"
         }
         _ => {
             let mut is_renamed = false;
             for (own, second) in scheme.aliases.iter() {
                 if let Some(value) = request.headers_mut().remove(&**own) {
-                    set(&mut request, second, value.as_bytes())?;
+                    set_header(&mut request, second, value.as_bytes())?;
                     is_renamed = true;
                 }
             }
@@ -98,10 +98,10 @@ pub(super) fn second_name(attempt: Attempt<'_, '_>) -> Option<Move> {
         _ => (Some(&wrong), &right),
     };
     match value {
-        Some(value) => set(&mut request, name, value)?,
+        Some(value) => set_header(&mut request, name, value)?,
         None => drop(request.headers_mut().remove(name)?),
     }
-    set(&mut request, second, second_value)?;
+    set_header(&mut request, second, second_value)?;
     let value = value.map_or("missing".into(), |value| format!("`{value}`"));
     let what = format!("header `{name}` is {value}, and `{second}` is `{second_value}`");
     Some(Move { request, what, expected: Expected::OneKeyIfAny })

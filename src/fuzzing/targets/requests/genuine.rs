@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::super::fixtures::{Standing, URL};
 use crate::clock::Clock;
-use crate::fuzzing::{encoded, set};
+use crate::fuzzing::{encoded, set_json};
 use crate::scheme::{Field, Json, KeyId, Layout, Part, Scheme, SentAt};
 use crate::timestamp;
 
@@ -103,7 +103,7 @@ impl Draft {
         if json.is_null() {
             *json = Value::Object(Map::new());
         }
-        set(json, pointer, value);
+        set_json(json, pointer, value);
     }
 
     fn body(&self, scheme: &Scheme) -> String {
@@ -114,7 +114,7 @@ impl Draft {
             if json.is_null() {
                 json = Value::Object(Map::new());
             }
-            set(&mut json, items, vec![self.item.clone(), other].into());
+            set_json(&mut json, items, vec![self.item.clone(), other].into());
         }
         let mut form = self.form.clone();
         let json = match &scheme.json {

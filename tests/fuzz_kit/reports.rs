@@ -1,12 +1,15 @@
-//! What is said of a receiver that changes its mind, of a scheme that no attack is made on, and as a command.
+//! What a finding says: of a receiver that changes its mind, of a scheme that no attack is made on, and as commands.
 
 use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
-use http::header::USER_AGENT;
+#[cfg(feature = "cli")]
+use inhook::Rejection;
+use inhook::scheme::Danger;
 
 use super::*;
+use crate::homemade::{Bug, Homemade};
 
 /// Every other request is refused, whatever it is.
 struct Moody(Homemade, Cell<bool>);
@@ -86,6 +89,85 @@ fn s5_a_finding_is_a_file_of_its_request() {
     }
 }
 
+/// What Rust makes of the byte string in the printed call.
+pub(crate) fn printed_data(finding: &str) -> Vec<u8> {
+    let (_, call) = finding.split_once("attack.check(&receiver, b\"").unwrap();
+    let (mut text, _) = call.split_once("\")\n").unwrap();
+    let mut data = Vec::new();
+    while let Some(byte) = text.bytes().next() {
+        let escape = text.get(1..2).filter(|_| byte == b'\\');
+        let (byte, length) = match escape {
+            Some("x") => (u8::from_str_radix(&text[2..4], 16).unwrap(), 4),
+            Some("t") => (b'\t', 2),
+            Some("r") => (b'\r', 2),
+            Some("n") => (b'\n', 2),
+            Some(same @ ("\\" | "'" | "\"")) => (same.as_bytes()[0], 2),
+            Some(other) => panic!("\\{other} is none of Rust's"),
+            None => (byte, 1),
+        };
+        data.push(byte);
+        text = &text[length..];
+    }
+    data
+}
+
+/// What is printed for the doctor is a command that it takes, and it judges as the verifier does.
+#[cfg(feature = "cli")]
+#[test]
+fn s5_a_finding_is_a_command_of_the_doctor() {
+    let of_nobody = Scheme { name: "nobody".into(), ..presets::GITHUB };
+    for (scheme, word) in [
+        (presets::GITHUB, "--scheme github --secret-env SECRET --secret-env SECRET_2 --at"),
+        (presets::TWILIO_JSON, "--scheme twilio/json-body-sha256"),
+        (presets::SQUARE, "--url 'https://hooks.example.com/in?data.id=5' --at"),
+        (presets::PUSHER, "--param 'key_id=key1' --secret-env SECRET_2 --param 'key_id=key2'"),
+        (of_nobody, "--scheme scheme.toml"),
+    ] {
+        let [new, old] = secrets_of(&scheme);
+        let attack = Attack::for_url(scheme.clone(), new.clone(), URL).unwrap();
+        let attack = attack.secret(old.clone()).unwrap();
+        let verifier = Verifier::builder("acme", scheme.clone(), new).secret(old).url(URL);
+        let verifier = verifier.clock(Arc::new(FakeClock::new())).build().unwrap();
+        let refuses: Wrong = |_, _| None;
+        let accepts: Wrong = |verifier, request| match verifier.verify(request.clone()) {
+            Err(Rejection::WrongSignature) => Some(Vec::new()),
+            verdict => verdict.ok().as_ref().map(key_of),
+        };
+        let mut receiver = Wrapped(verifier, refuses);
+        // What the doctor calls valid, and what it does not.
+        for (wrong, code) in [(refuses, 0), (accepts, 1)] {
+            receiver.1 = wrong;
+            let finding = attack.run(&receiver, 20_000, 1).unwrap_err();
+            let text = finding.to_string();
+            assert!(text.contains(word), "{word}: {finding}");
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("scheme.toml");
+            std::fs::write(file, scheme.to_toml()).unwrap();
+            let (_, command) = text.split_once("in the environment:\n\n").unwrap();
+            let output = Command::new("sh")
+                .args(["-c", command])
+                .current_dir(&directory)
+                .env("PATH", path_with_inhook())
+                .env("SECRET", notation::secret(&scheme, 1))
+                .env("SECRET_2", notation::secret(&scheme, 2))
+                .output()
+                .unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            assert_eq!(output.status.code(), Some(code), "{said}{finding}");
+        }
+    }
+}
+
+/// The programs that there are, and this crate's.
+#[cfg(feature = "cli")]
+fn path_with_inhook() -> std::ffi::OsString {
+    let directory = std::path::Path::new(env!("CARGO_BIN_EXE_inhook")).parent().unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::join_paths([directory.into()].into_iter().chain(std::env::split_paths(&path)))
+        .unwrap()
+}
+
 /// What the printed command sends is the request, however long it is.
 #[test]
 fn s5_a_finding_is_a_command_that_sends_it() {
@@ -151,7 +233,12 @@ fn s5_a_finding_about_keys_has_both_requests_and_their_keys() {
     let text = finding.to_string();
     assert!(text.contains("the key is `webhook`"), "{finding}");
     assert!(text.contains("> request.http") && text.contains("> genuine.http"), "{finding}");
-    assert!(text.contains(&format!("doctor --at {NOW}`")), "{finding}");
+    assert!(
+        text.contains(&format!(
+            "inhook doctor --scheme standard-webhooks --secret-env SECRET --at {NOW} request.http"
+        )),
+        "{finding}"
+    );
     assert!(text.contains("If you tell deliveries apart by something else"), "{finding}");
     let genuine = finding.genuine.as_ref().unwrap();
     let is_same = |name: &str| genuine.headers().get(name) == finding.request.headers().get(name);
@@ -171,95 +258,6 @@ impl Receiver for Picky<'_> {
     fn now(&self) -> SystemTime {
         Receiver::now(self.0)
     }
-}
-
-/// A receiver that wants of ids and bodies what the partner does is not accused, once that is said.
-#[test]
-fn s5_ids_and_bodies_are_as_the_partner_has_them() {
-    let preset = presets::GITHUB;
-    let verifier = builder(preset.clone()).build().unwrap();
-    let receiver = Wrapped(verifier, |verifier, request| {
-        let id = request.headers().get("x-github-delivery")?.to_str().ok()?;
-        (id.len() == 36 && request.body().len() <= 4_096).then(|| key(verifier, request))?
-    });
-    let finding = Attack::new(preset.clone(), SECRET).unwrap().run(&receiver, 100, 1).unwrap_err();
-    assert_eq!(finding.oracle, Oracle::AcceptsGenuine, "{finding}");
-    assert!(finding.what.contains("with the id `16777216` and"), "{finding}");
-    let attack = Attack::new(preset, SECRET).unwrap();
-    let attack = attack.ids(|n| format!("{n:08x}-8cf0-11ef-9b1c-0242ac120002"));
-    let long = attack.run(&receiver, 20_000, 1).unwrap_err();
-    assert!(long.request.body().len() > 4_096, "{long}");
-    let attack = attack.max_body(4_096);
-    attack.run(&receiver, 20_000, 1).unwrap();
-}
-
-/// Nor is one that reads the body first.
-#[test]
-fn s5_bodies_are_as_the_partner_has_them() {
-    #[derive(serde::Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Opened {
-        #[serde(rename = "action")]
-        _action: String,
-        number: u32,
-    }
-    for scheme in [presets::GITHUB, presets::STANDARD_WEBHOOKS] {
-        let receiver = Wrapped(builder(scheme.clone()).build().unwrap(), |verifier, request| {
-            let opened: Opened = serde_json::from_slice(request.body()).ok()?;
-            let key = key(verifier, request)?;
-            (opened.number > 0).then_some(key)
-        });
-        let attack = || Attack::new(scheme.clone(), SECRET).unwrap();
-        let finding = attack().run(&receiver, 100, 1).unwrap_err();
-        assert_eq!(finding.oracle, Oracle::AcceptsGenuine, "{finding}");
-        let attack = attack().bodies(|n| format!(r#"{{"action":"opened","number":{n}}}"#));
-        attack.run(&receiver, 20_000, 1).unwrap();
-    }
-    // What the scheme has in the body is there as well.
-    let scheme = common::SHORTLINKS;
-    let receiver = Wrapped(builder(scheme.clone()).build().unwrap(), |verifier, request| {
-        let json: Value = serde_json::from_slice(request.body()).ok()?;
-        json.get("link")?.as_str().filter(|link| link.starts_with("https://"))?;
-        key(verifier, request)
-    });
-    let attack = Attack::new(scheme, SECRET).unwrap();
-    let attack = attack.bodies(|n| format!(r#"{{"link":"https://example.com/{n}"}}"#));
-    attack.run(&receiver, 20_000, 1).unwrap();
-}
-
-/// Nor is one that wants more than the scheme does.
-#[test]
-fn s5_events_and_other_headers_are_as_the_endpoint_wants_them() {
-    let receiver = Wrapped(builder(presets::GITHUB).build().unwrap(), |verifier, request| {
-        let headers = request.headers();
-        let is = |name: &str, value: &str| headers.get(name).is_none_or(|it| it == value);
-        let fits = is("x-github-event", "issues")
-            && headers.contains_key("user-agent")
-            && is("x-forwarded-proto", "https");
-        fits.then(|| key(verifier, request))?
-    });
-    let attack = || Attack::new(presets::GITHUB, SECRET).unwrap().event("issues");
-    let finding = attack().run(&receiver, 100, 1).unwrap_err();
-    assert_eq!(finding.oracle, Oracle::AcceptsGenuine, "{finding}");
-    assert!(finding.to_string().contains("`header` whatever else"), "{finding}");
-    let agent = (USER_AGENT, HeaderValue::from_static("GitHub-Hookshot/1"));
-    let attack = || attack().header(agent.0.clone(), agent.1.clone());
-    let finding = attack().run(&receiver, 20_000, 1).unwrap_err();
-    assert_eq!(finding.oracle, Oracle::IgnoresUnrelated, "{finding}");
-    assert!(finding.to_string().contains("have each request carry what it wants"), "{finding}");
-    let proto = HeaderName::from_static("x-forwarded-proto");
-    let attack = attack().header(proto, HeaderValue::from_static("https"));
-    attack.run(&receiver, 20_000, 1).unwrap();
-}
-
-/// Bodies that are none for the scheme are not left out in silence.
-#[test]
-fn s5_bodies_that_can_not_be_are_a_finding() {
-    let scheme = common::SHORTLINKS;
-    let attack = Attack::new(scheme.clone(), SECRET).unwrap().bodies(|n| format!("link={n}"));
-    let finding = attack.run(&builder(scheme).build().unwrap(), 100, 1).unwrap_err();
-    assert_eq!(finding.oracle, Oracle::Tried, "{finding}");
-    assert!(finding.what.contains("needs to be a JSON object"), "{finding}");
 }
 
 /// As of a runtime within another one.
