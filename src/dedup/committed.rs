@@ -74,12 +74,15 @@ impl Committed {
         self.shared.count.load(Ordering::Relaxed)
     }
 
+    pub(super) fn has_warned(&self) -> bool {
+        self.warned.load(Ordering::Relaxed)
+    }
+
     /// Once, until it is less full again.
-    pub(super) fn warn_when_nearly_full(&self) {
-        let (remembered, max) = (self.len(), self.max);
-        let nearly_full = remembered >= max.saturating_sub(max / 4);
+    pub(super) fn warn(&self, nearly_full: bool) {
         let warned = self.warned.swap(nearly_full, Ordering::Relaxed);
         if nearly_full && !warned {
+            let (remembered, max) = (self.len(), self.max);
             tracing::warn!(remembered, max, "75 % of the deliveries that fit are remembered");
         }
     }

@@ -147,7 +147,8 @@ impl<D: Dedup + ?Sized> DedupLayerBuilder<D> {
 
     /// Passes requests on when the store fails, instead of answering 503: a duplicate then runs again.
     /// Such requests are [counted](DedupLayer::passed_unchecked), and their [`DedupStatus`] is
-    /// [`Unknown`](DedupStatus::Unknown). A store that is full is no failure.
+    /// [`Unknown`](DedupStatus::Unknown). A store that is full is no failure, and one that is
+    /// [misconfigured](crate::dedup::DedupError::Misconfigured) is: nothing is deduplicated until that is mended.
     pub fn fail_open(mut self) -> Self {
         self.fail_open = true;
         self

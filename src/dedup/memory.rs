@@ -17,7 +17,7 @@ use crate::window::{KeyHash, WhenFull, floor, from_seconds};
 
 /// How many deliveries are remembered unless told otherwise.
 const DELIVERIES: usize = 200_000;
-/// How often a full store looks for what has expired, at the most: it walks all of it.
+/// How often a store that is nearly full looks for what has expired, at the most: it walks all of it.
 const SWEEP: Duration = Duration::from_secs(10);
 
 /// Remembers deliveries in this process, in a [`moka`](https://docs.rs/moka) cache.
@@ -36,7 +36,7 @@ pub struct MemoryDedup {
     claims: Mutex<HashMap<Key, Held, KeyHash>>,
     committed: Committed,
     clock: Arc<dyn Clock>,
-    /// When a full store may look for what has expired again.
+    /// When it may look for what has expired again.
     next_sweep: Mutex<Option<Instant>>,
 }
 
@@ -52,7 +52,7 @@ impl MemoryDedup {
     }
 
     /// How many deliveries are remembered, one at least. Every source needs as many as it sends in its window,
-    /// which is 96 h at least. At 75 % there is a warning in the log.
+    /// which is 96 h at least. At 75 % that have not expired there is a warning in the log.
     pub fn max_deliveries(mut self, deliveries: usize) -> Self {
         self.committed = Committed::new(deliveries.max(1), self.committed.when_full);
         self
@@ -71,7 +71,7 @@ impl MemoryDedup {
     }
 
     /// How many deliveries are remembered by now, for a gauge. Some may have expired: they are dropped when
-    /// their place is needed.
+    /// three quarters of the places are taken.
     pub fn remembered(&self) -> usize {
         self.committed.len()
     }
@@ -89,21 +89,28 @@ impl MemoryDedup {
 
     /// Whether another delivery would still be remembered.
     fn has_room(&self, claims: usize) -> bool {
-        let has_room = || match self.committed.when_full {
-            WhenFull::ShortenWindow => true,
-            WhenFull::Refuse => self.committed.len().saturating_add(claims) < self.committed.max,
-        };
-        if has_room() {
+        if self.committed.when_full == WhenFull::ShortenWindow {
             return true;
         }
+        let max = self.committed.max;
+        let takes = |places: usize| self.committed.len().saturating_add(claims) >= places;
+        let nearly_all = max.saturating_sub(max / 4);
+        // Once it has been said that it is nearly full, room is only made where there is none.
+        if takes(max) || takes(nearly_all) && !self.committed.has_warned() {
+            self.sweep();
+        }
+        self.committed.warn(takes(nearly_all));
+        !takes(max)
+    }
+
+    /// Drops what has expired, now and then.
+    fn sweep(&self) {
         let now = self.clock.instant();
         let mut next = self.next_sweep.lock().unwrap_or_else(PoisonError::into_inner);
-        if next.is_some_and(|next| now < next) {
-            return false;
+        if next.is_none_or(|next| now >= next) {
+            *next = now.checked_add(SWEEP);
+            self.committed.sweep(floor(self.clock.now()));
         }
-        *next = now.checked_add(SWEEP);
-        self.committed.sweep(floor(self.clock.now()));
-        has_room()
     }
 }
 
@@ -137,7 +144,6 @@ impl Dedup for MemoryDedup {
             if !self.has_room(claims.len()) {
                 return Err(DedupError::Full);
             }
-            self.committed.warn_when_nearly_full();
         }
         let until = now.checked_add(ticket.lease()).unwrap_or(now);
         claims.insert(key, Held { token: ticket.token(), until });

@@ -34,6 +34,8 @@ const LATE_ANSWERS: u32 = 3;
 const REPLACE: Duration = Duration::from_secs(1);
 /// How often the server is asked what it can do: somebody may change its settings.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// The same while it can't be used.
+const ASK_SOON: Duration = Duration::from_secs(1);
 
 /// For older servers: the same as `SET key token NX PX lease GET`.
 static CLAIM: LazyLock<Script> = LazyLock::new(|| {
@@ -72,7 +74,7 @@ static RELEASE: LazyLock<Script> = LazyLock::new(|| {
 /// **What Redis loses is forgotten**, and the partner's retries of it run again: everything at a
 /// restart without persistence, up to a second with `appendfsync everysec`, what was not replicated at
 /// a failover. A server that evicts keys (`maxmemory-policy` other than `noeviction`) would forget
-/// inside the window, so it is refused: it is asked at the start, once a minute, and when its connection was lost.
+/// inside the window, so it is refused: it is asked at the start, once a minute, and when there is a new connection.
 pub struct RedisDedup {
     client: Client,
     connection: ArcSwap<ConnectionManager>,
@@ -80,8 +82,10 @@ pub struct RedisDedup {
     replaced: Mutex<Option<Instant>>,
     prefix: String,
     allow_eviction: bool,
-    /// What the server can do, known once it has answered, and until when that is believed.
-    server: ArcSwapOption<(Server, Instant)>,
+    /// What the server can do, known once it has answered.
+    server: ArcSwapOption<Known>,
+    /// Rises when there is a new connection: it may lead to another server.
+    connections: AtomicU32,
     /// Held by whoever asks.
     asking: tokio::sync::Mutex<()>,
 }
@@ -111,75 +115,76 @@ impl RedisDedup {
     /// What the server can do. It is asked before the first claim, until it answers, and again each minute and
     /// when the connection was lost: it may be another server then.
     async fn is_modern(&self) -> Result<bool, DedupError> {
-        let known =
-            || self.server.load().as_deref().map(|(server, until)| (server.is_modern, *until));
-        let believed = || known().filter(|(_, until)| Instant::now() < *until);
-        if let Some((is_modern, _)) = believed() {
-            return Ok(is_modern);
+        let believed = || self.server.load_full().filter(|known| self.believes(known));
+        if let Some(known) = believed() {
+            return known.is_modern();
         }
-        let _asking = match (self.asking.try_lock(), known()) {
+        let _asking = match (self.asking.try_lock(), self.server.load_full()) {
             (Ok(asking), _) => asking,
             // Meanwhile the others go on with what is known.
-            (Err(_), Some((is_modern, _))) => return Ok(is_modern),
+            (Err(_), Some(known)) => return known.is_modern(),
             (Err(_), None) => self.asking.lock().await,
         };
-        if let Some((is_modern, _)) = believed() {
-            return Ok(is_modern);
+        if let Some(known) = believed() {
+            return known.is_modern();
         }
+        let connection = self.connections.load(Ordering::Relaxed);
         let server = match self.send(&Ask::Command(redis::cmd("INFO"))).await {
             Ok(info) => Server::read(&info),
             // Some providers forbid it.
             Err(error) if error.code() == Some("NOPERM") || says(&error, "unknown command") => {
                 Server::UNKNOWN
             }
-            Err(error) => return Err(dedup_error(error)),
+            Err(error) => {
+                self.heed(Some(&error));
+                return Err(dedup_error(error));
+            }
         };
-        if let Some(problem) = server.problem().filter(|_| !self.allow_eviction) {
-            self.server.store(None);
-            return Err(DedupError::Misconfigured(problem.into()));
-        }
-        let is_modern = server.is_modern;
+        let problem = server.problem().filter(|_| !self.allow_eviction);
+        let length = if problem.is_some() { ASK_SOON } else { ASK_AGAIN };
         let now = Instant::now();
-        let until = now.checked_add(ASK_AGAIN).unwrap_or(now);
-        self.server.store(Some(Arc::new((server, until))));
-        Ok(is_modern)
+        let until = now.checked_add(length).unwrap_or(now);
+        let known = Arc::new(Known { server, problem, until, connection });
+        self.server.store(Some(known.clone()));
+        known.is_modern()
     }
 
-    /// Has one of the next claims ask again what the server can do.
-    fn doubt(&self) {
-        if let Some(known) = &*self.server.load() {
-            let (server, _) = &**known;
-            self.server.store(Some(Arc::new((server.clone(), Instant::now()))));
-        }
+    fn believes(&self, known: &Known) -> bool {
+        Instant::now() < known.until && known.connection == self.connections.load(Ordering::Relaxed)
     }
 
     async fn ask<T: FromRedisValue>(&self, ask: Ask<'_>) -> Result<T, DedupError> {
-        self.send(&ask).await.map_err(dedup_error)
+        let answer = self.send(&ask).await;
+        self.heed(answer.as_ref().err());
+        answer.map_err(dedup_error)
     }
 
     /// Sends it once more where the connection turns out to be gone, as after a restart of the server: that
     /// makes a new one, and each operation may be repeated.
     async fn send<T: FromRedisValue>(&self, ask: &Ask<'_>) -> Result<T, RedisError> {
         let mut connection = ConnectionManager::clone(&self.connection.load());
-        let answer = match ask.send(&mut connection).await {
+        match ask.send(&mut connection).await {
             Err(error) if error.is_unrecoverable_error() => {
-                self.doubt();
+                self.connections.fetch_add(1, Ordering::Relaxed);
                 ask.send(&mut connection).await
             }
             answer => answer,
-        };
-        match &answer {
-            Err(error) if error.is_timeout() => {
+        }
+    }
+
+    /// Gives up a connection that leads nowhere, or is of no use.
+    fn heed(&self, error: Option<&RedisError>) {
+        match error {
+            Some(error) if error.is_timeout() => {
                 let late = self.late_answers.fetch_add(1, Ordering::Relaxed).saturating_add(1);
                 if late >= LATE_ANSWERS {
                     self.replace();
                 }
             }
             // A connection that was refused once says so for ever, whatever the server says by now.
-            Err(error) if is_refused(error) => self.replace(),
+            Some(error) if is_refused(error) => self.replace(),
             _ => self.late_answers.store(0, Ordering::Relaxed),
         }
-        answer
     }
 
     /// Makes a new connection, but not for each of many callers.
@@ -189,6 +194,7 @@ impl RedisDedup {
         if !just_now && let Ok(connection) = connect(&self.client) {
             *replaced = Some(Instant::now());
             self.connection.store(Arc::new(connection));
+            self.connections.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -219,8 +225,8 @@ impl Dedup for RedisDedup {
 
     async fn commit(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
         let token = ticket.token().to_string();
-        let server = self.server.load();
-        let is_modern = server.as_deref().is_some_and(|(server, _)| server.is_modern);
+        let known = self.server.load();
+        let is_modern = known.as_deref().is_some_and(|known| known.server.is_modern);
         let script = if is_modern { &COMMIT_WHEN_FULL } else { &COMMIT };
         let mut commit = script.key(self.key(ticket.key()));
         commit.arg(token).arg(COMMITTED).arg(millis(ticket.ttl()));
@@ -239,7 +245,7 @@ impl fmt::Debug for RedisDedup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisDedup")
             .field("prefix", &self.prefix)
-            .field("server", &self.server.load().as_deref().map(|(server, _)| server))
+            .field("server", &self.server.load().as_deref().map(|known| &known.server))
             .finish_non_exhaustive()
     }
 }
@@ -292,6 +298,7 @@ impl RedisOptions {
             prefix: self.prefix,
             allow_eviction: self.allow_eviction,
             server: ArcSwapOption::empty(),
+            connections: AtomicU32::new(0),
             asking: tokio::sync::Mutex::default(),
         };
         match tokio::time::timeout(CONNECT, dedup.is_modern()).await {
@@ -334,8 +341,27 @@ impl Ask<'_> {
     }
 }
 
+/// What a server answered, and for how long that is believed.
+struct Known {
+    server: Server,
+    /// Why it can't be used.
+    problem: Option<String>,
+    until: Instant,
+    /// By which connection it was asked.
+    connection: u32,
+}
+
+impl Known {
+    fn is_modern(&self) -> Result<bool, DedupError> {
+        match &self.problem {
+            Some(problem) => Err(DedupError::Misconfigured(problem.as_str().into())),
+            None => Ok(self.server.is_modern),
+        }
+    }
+}
+
 /// What INFO says.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Server {
     is_modern: bool,
     policy: Option<String>,

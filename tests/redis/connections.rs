@@ -80,6 +80,35 @@ async fn a_connection_that_leads_nowhere_is_replaced() {
     let took = recovery(&service, "after").await;
     assert!(took <= Duration::from_secs(3), "{took:?}");
     assert_eq!(runs.load(Ordering::SeqCst), 2);
+    // It may lead to another server, which is asked again whether it evicts.
+    proxy.silence().await;
+    server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    let refused = async || loop {
+        let answer = service.clone().oneshot(request("evicts")).await.unwrap();
+        if let Some(DedupError::Misconfigured(_)) = answer.extensions().get() {
+            return;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), refused()).await.unwrap();
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+}
+
+/// A user who may not ask is no reason to give up a connection, however often that is tried.
+#[tokio::test]
+async fn a_connection_that_may_not_ask_is_kept() {
+    let Some(server) = Server::start(&[]) else { return };
+    let proxy = Proxy::start(&server).await;
+    server.command(&["ACL", "SETUSER", "default", "-info"]);
+    let dedup = RedisDedup::options().allow_eviction().connect(&proxy.url).await.unwrap();
+    assert_eq!(dedup.claim(&ticket("1")).await.unwrap(), Claim::Granted);
+    let opened = proxy.opened();
+    for id in ["2", "3"] {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(61)).await;
+        tokio::time::resume();
+        assert_eq!(dedup.claim(&ticket(id)).await.unwrap(), Claim::Granted);
+    }
+    assert_eq!(proxy.opened(), opened);
 }
 
 /// One that answers keeps its connection, whatever it says and though it is late once.

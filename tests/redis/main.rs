@@ -261,14 +261,34 @@ async fn a_server_is_not_asked_with_each_claim() {
         let calls = stats.lines().find_map(|line| line.split_once("cmdstat_info:calls="));
         calls.map_or(0, |(_, calls)| calls.split(',').next().unwrap().parse::<u32>().unwrap())
     };
+    let claims = async || {
+        let mut claims = JoinSet::new();
+        for id in 0..20 {
+            let (dedup, ticket) = (dedup.clone(), ticket(&id.to_string()));
+            claims.spawn(async move { dedup.claim(&ticket).await });
+        }
+        claims.join_all().await
+    };
+    let minute = async || {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(61)).await;
+        tokio::time::resume();
+    };
     let before = asked();
-    let mut claims = JoinSet::new();
-    for id in 0..20 {
-        let (dedup, ticket) = (dedup.clone(), ticket(&id.to_string()));
-        claims.spawn(async move { dedup.claim(&ticket).await.unwrap() });
-    }
-    assert_eq!(claims.join_all().await, [Claim::Granted; 20]);
+    assert!(claims().await.iter().all(|claim| matches!(claim, Ok(Claim::Granted))));
     assert_eq!(asked(), before + 2);
+    minute().await;
+    let before = asked();
+    assert!(claims().await.iter().all(|claim| matches!(claim, Ok(Claim::InFlight))));
+    assert_eq!(asked(), before + 2);
+    // Nor is one that can't be used.
+    server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    minute().await;
+    let refused = async || dedup.claim(&ticket("0")).await.is_err();
+    assert!(refused().await);
+    let before = asked();
+    assert!(claims().await.iter().all(|claim| matches!(claim, Err(DedupError::Misconfigured(_)))));
+    assert_eq!(asked(), before + 1);
 }
 
 /// At the next claim after a minute, and at once behind a new connection.
@@ -288,6 +308,9 @@ async fn a_server_that_evicts_later_is_refused_as_well() {
     refused("2").await;
     refused("3").await;
     server.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::resume();
     assert_eq!(dedup.claim(&ticket("4")).await.unwrap(), Claim::Granted);
     server.restart();
     server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
