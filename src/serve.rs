@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tower_service::Service;
 
 use crate::error::BoxError;
@@ -28,7 +28,7 @@ use stream::Stream;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long a request's head may be, and how much of a body is read at a time: it is there for each
-/// connection, and no budget counts it.
+/// connection, and no budget counts it. Nor is more of an answer kept that nobody reads yet.
 const MAX_BUFFER: usize = 64 << 10;
 
 /// Serves an axum router, or any tower service, on a listener.
@@ -140,11 +140,7 @@ impl<S> Serve<S> {
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                Some(ended) = connections.join_next() => {
-                    if let Err(error) = ended {
-                        tracing::error!(%error, "a connection ended in a panic");
-                    }
-                }
+                Some(ended) = connections.join_next() => say_panic(ended),
             }
         }
         drop(self.listener);
@@ -153,6 +149,9 @@ impl<S> Serve<S> {
                 connections = connections.len(),
                 "the drain is over; connections are cut"
             );
+        }
+        while let Some(ended) = connections.try_join_next() {
+            say_panic(ended);
         }
         Ok(())
     }
@@ -184,6 +183,12 @@ impl<S> Serve<S> {
                 tracing::debug!(%error, "a connection ended early");
             }
         }
+    }
+}
+
+fn say_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection ended in a panic");
     }
 }
 

@@ -68,7 +68,7 @@ impl fmt::Display for Finding {
             return Ok(());
         }
         writeln!(f, "\nagain, by the same attack:\n")?;
-        writeln!(f, "attack.check(&receiver, b\"{}\")", data.escape_ascii())?;
+        writeln!(f, "attack.check(&receiver, b\"{}\").unwrap();", data.escape_ascii())?;
         let at = timestamp::write(TimeFormat::UnixSeconds, *received_at);
         writeln!(f, "\nas a command:\n\n{}", self.to_curl())?;
         writeln!(f, "\nas a file for `inhook doctor`, with the secret in the environment:\n")?;

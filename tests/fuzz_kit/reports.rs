@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 #[cfg(feature = "cli")]
 use inhook::Rejection;
@@ -92,7 +93,7 @@ fn s5_a_finding_is_a_file_of_its_request() {
 /// What Rust makes of the byte string in the printed call.
 pub(crate) fn printed_data(finding: &str) -> Vec<u8> {
     let (_, call) = finding.split_once("attack.check(&receiver, b\"").unwrap();
-    let (mut text, _) = call.split_once("\")\n").unwrap();
+    let (mut text, _) = call.split_once("\").unwrap();\n").unwrap();
     let mut data = Vec::new();
     while let Some(byte) = text.bytes().next() {
         let escape = text.get(1..2).filter(|_| byte == b'\\');
@@ -187,9 +188,18 @@ fn s5_a_finding_is_a_command_that_sends_it() {
         let address = listener.local_addr().unwrap().to_string();
         let command = finding.to_curl().replace("127.0.0.1:3000", &address);
         let mut shell = Command::new("sh");
-        let mut shell = shell.env_remove("http_proxy").stdin(Stdio::piped()).spawn().unwrap();
+        let mut shell = shell.env("no_proxy", "*").stdin(Stdio::piped()).spawn().unwrap();
         shell.stdin.take().unwrap().write_all(command.as_bytes()).unwrap();
-        let (stream, _) = listener.accept().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let stream = loop {
+            match listener.accept() {
+                Ok((stream, _)) => break stream,
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "{error}"),
+            }
+            assert!(shell.try_wait().unwrap().is_none(), "curl ended before it was answered");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        stream.set_nonblocking(false).unwrap();
         let (head, body) = received(stream);
         assert!(shell.wait().unwrap().success());
         assert!(body == *finding.request.body(), "{} bytes arrived", body.len());

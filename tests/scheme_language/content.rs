@@ -290,6 +290,21 @@ fn content_has_no_more_parts_than_are_needed() {
             "{length}"
         );
     }
+    let same =
+        |one: Field, other: Field| vec![Part::Field(one), colon(), Part::Field(other), colon()];
+    for mut content in [
+        same(Field::header("x-a"), Field::header("X-A")),
+        same(Field::pointer("/a"), Field::Integer("/a".into())),
+        vec![Part::Id, colon(), Part::Field(Field::header("x-github-delivery")), colon()],
+    ] {
+        content.push(Part::Body);
+        let problem = "has a value twice; once is enough";
+        assert_eq!(
+            built(content.clone()).unwrap_err(),
+            ConfigError::Content { problem },
+            "{content:?}"
+        );
+    }
     for twice in [header(1), Part::Body, Part::BodySha256, Part::Method, Part::SortedForm] {
         let content = vec![twice.clone(), Part::Literal("\n".into()), twice, Part::Body];
         let problem = "has a value twice; once is enough";

@@ -99,8 +99,8 @@ impl Rows {
             .prepare_cached(
                 // A body of another length is not read: of `OR`, SQLite computes both sides.
                 "SELECT state, fence, started_at, expires_at, CASE
-                    WHEN body IS NULL THEN 0
                     WHEN event IS NOT ?3 THEN 1
+                    WHEN body IS NULL THEN 0
                     WHEN length(body) != length(?2) THEN 1
                     ELSE body IS NOT ?2 END
                  FROM delivery WHERE key = ?1",

@@ -114,7 +114,7 @@ fn lint_parts(scheme: &Scheme) -> Result<(), ConfigError> {
     }
     let mut values = leaves.iter().filter(|part| !matches!(part, Part::Literal(_)));
     while let Some(value) = values.next() {
-        if values.clone().any(|other| other == value) {
+        if values.clone().any(|other| is_same(scheme, value, other)) {
             return wrong("has a value twice; once is enough");
         }
     }
@@ -149,6 +149,19 @@ fn lint_parts(scheme: &Scheme) -> Result<(), ConfigError> {
         return wrong("is that of an item, so it has only fields and constants");
     }
     lint_settings(scheme)
+}
+
+/// Whether two parts are one value, by whatever name.
+fn is_same(scheme: &Scheme, one: &Part, other: &Part) -> bool {
+    let field = |part: &Part| match part {
+        Part::Id => scheme.id.clone(),
+        Part::SentAt => scheme.sent_at.as_ref().map(|sent_at| sent_at.field.clone()),
+        part => part.as_field().cloned(),
+    };
+    match (field(one), field(other)) {
+        (Some(one), Some(other)) => one.is_at(&other),
+        _ => one == other,
+    }
 }
 
 /// What belongs to the content, and contradicts it.
