@@ -186,10 +186,8 @@ fn scheme_files_that_can_not_be_used() {
             5,
             "17 JSON pointers",
             format!(
-                "{good}id = {{ header = \"x-id\" }}\nevent = {{ pointer = \"/e\" }}\ncontent = [{} \"body\"]",
-                (0..17)
-                    .map(|n| format!("{{ field = {{ pointer = \"/{n}\" }} }}, {{ literal = \"|\" }},"))
-                    .collect::<String>()
+                "{good}id = {{ header = \"x-id\" }}\nevent = {{ pointer = \"/0\" }}\nidentity = {{ fields = [{}] }}",
+                (0..17).map(|n| format!("{{ pointer = \"/{n}\" }},")).collect::<String>()
             ),
         ),
         (2, "without control", format!("{}\nname = \"\"", &good[14..].trim_end())),

@@ -159,7 +159,10 @@ fn is_same(scheme: &Scheme, one: &Part, other: &Part) -> bool {
         part => part.as_field().cloned(),
     };
     match (field(one), field(other)) {
-        (Some(one), Some(other)) => one.is_at(&other),
+        // An id and a time in one place are said as that.
+        (Some(at), Some(place)) if [one, other].iter().any(|part| part.as_field().is_some()) => {
+            at.is_at(&place)
+        }
         _ => one == other,
     }
 }
