@@ -2,7 +2,7 @@
 //! of a [`CachedDedup`](super::cached::CachedDedup).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use moka::policy::EvictionPolicy;
@@ -18,7 +18,6 @@ pub(super) struct Committed {
     cache: Cache<[u8; 16], u32, KeyHash>,
     pub(super) max: usize,
     pub(super) when_full: WhenFull,
-    warned: AtomicBool,
     shared: Arc<Shared>,
 }
 
@@ -53,7 +52,7 @@ impl Committed {
             WhenFull::ShortenWindow => builder.max_capacity(u64::try_from(max).unwrap_or(u64::MAX)),
         };
         let cache = builder.build_with_hasher(KeyHash::default());
-        Self { cache, max, when_full, warned: AtomicBool::new(false), shared }
+        Self { cache, max, when_full, shared }
     }
 
     pub(super) fn contains(&self, key: &Key, clock: &dyn Clock) -> bool {
@@ -72,19 +71,6 @@ impl Committed {
     /// How many there are, some of them expired.
     pub(super) fn len(&self) -> usize {
         self.shared.count.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn has_warned(&self) -> bool {
-        self.warned.load(Ordering::Relaxed)
-    }
-
-    /// Once, until it is less full again.
-    pub(super) fn warn(&self, nearly_full: bool) {
-        let warned = self.warned.swap(nearly_full, Ordering::Relaxed);
-        if nearly_full && !warned {
-            let (remembered, max) = (self.len(), self.max);
-            tracing::warn!(remembered, max, "75 % of the deliveries that fit are remembered");
-        }
     }
 
     /// Keys that would have expired until then may be missing.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,8 @@ pub struct MemoryDedup {
     clock: Arc<dyn Clock>,
     /// When it may look for what has expired again.
     next_sweep: Mutex<Option<Instant>>,
+    /// Whether it has been said that it is nearly full, since it was not.
+    warned: AtomicBool,
 }
 
 impl MemoryDedup {
@@ -48,6 +51,7 @@ impl MemoryDedup {
             committed: Committed::new(DELIVERIES, WhenFull::Refuse),
             clock: Arc::new(SystemClock),
             next_sweep: Mutex::default(),
+            warned: AtomicBool::new(false),
         }
     }
 
@@ -96,10 +100,14 @@ impl MemoryDedup {
         let takes = |places: usize| self.committed.len().saturating_add(claims) >= places;
         let nearly_all = max.saturating_sub(max / 4);
         // Once it has been said that it is nearly full, room is only made where there is none.
-        if takes(max) || takes(nearly_all) && !self.committed.has_warned() {
+        if takes(max) || takes(nearly_all) && !self.warned.load(Ordering::Relaxed) {
             self.sweep();
         }
-        self.committed.warn(takes(nearly_all));
+        let is_nearly_full = takes(nearly_all);
+        if !self.warned.swap(is_nearly_full, Ordering::Relaxed) && is_nearly_full {
+            let remembered = self.committed.len();
+            tracing::warn!(remembered, max, "75 % of the deliveries that fit are remembered");
+        }
         !takes(max)
     }
 
@@ -136,11 +144,11 @@ impl Dedup for MemoryDedup {
             return Ok(Claim::Committed);
         }
         // One that is there already, lapsed or its own, takes no more room.
-        if !claims.contains_key(&key) {
-            if claims.len() == claims.capacity() || !self.has_room(claims.len()) {
-                // Those that nobody settled would stay for ever.
-                claims.retain(|_, held| held.until > now);
-            }
+        if !claims.contains_key(&key)
+            && (claims.len() == claims.capacity() || !self.has_room(claims.len()))
+        {
+            // Those that nobody settled would stay for ever.
+            claims.retain(|_, held| held.until > now);
             if !self.has_room(claims.len()) {
                 return Err(DedupError::Full);
             }

@@ -117,16 +117,16 @@ impl RedisDedup {
     async fn is_modern(&self) -> Result<bool, DedupError> {
         let believed = || self.server.load_full().filter(|known| self.believes(known));
         if let Some(known) = believed() {
-            return known.is_modern();
+            return self.judge(&known.server);
         }
         let _asking = match (self.asking.try_lock(), self.server.load_full()) {
             (Ok(asking), _) => asking,
             // Meanwhile the others go on with what is known.
-            (Err(_), Some(known)) => return known.is_modern(),
+            (Err(_), Some(known)) => return self.judge(&known.server),
             (Err(_), None) => self.asking.lock().await,
         };
         if let Some(known) = believed() {
-            return known.is_modern();
+            return self.judge(&known.server);
         }
         let connection = self.connections.load(Ordering::Relaxed);
         let server = match self.send(&Ask::Command(redis::cmd("INFO"))).await {
@@ -140,13 +140,23 @@ impl RedisDedup {
                 return Err(dedup_error(error));
             }
         };
-        let problem = server.problem().filter(|_| !self.allow_eviction);
-        let length = if problem.is_some() { ASK_SOON } else { ASK_AGAIN };
+        let verdict = self.judge(&server);
+        let length = if verdict.is_err() { ASK_SOON } else { ASK_AGAIN };
         let now = Instant::now();
         let until = now.checked_add(length).unwrap_or(now);
-        let known = Arc::new(Known { server, problem, until, connection });
-        self.server.store(Some(known.clone()));
-        known.is_modern()
+        self.server.store(Some(Arc::new(Known { server, until, connection })));
+        verdict
+    }
+
+    /// Whether it is modern, unless it can't be used.
+    fn judge(&self, server: &Server) -> Result<bool, DedupError> {
+        if self.allow_eviction {
+            return Ok(server.is_modern);
+        }
+        match server.problem() {
+            Some(problem) => Err(DedupError::Misconfigured(problem.into())),
+            None => Ok(server.is_modern),
+        }
     }
 
     fn believes(&self, known: &Known) -> bool {
@@ -344,20 +354,9 @@ impl Ask<'_> {
 /// What a server answered, and for how long that is believed.
 struct Known {
     server: Server,
-    /// Why it can't be used.
-    problem: Option<String>,
     until: Instant,
     /// By which connection it was asked.
     connection: u32,
-}
-
-impl Known {
-    fn is_modern(&self) -> Result<bool, DedupError> {
-        match &self.problem {
-            Some(problem) => Err(DedupError::Misconfigured(problem.as_str().into())),
-            None => Ok(self.server.is_modern),
-        }
-    }
 }
 
 /// What INFO says.

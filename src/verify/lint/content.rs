@@ -152,16 +152,16 @@ fn lint_parts(scheme: &Scheme) -> Result<(), ConfigError> {
 }
 
 /// Whether two parts are one value, by whatever name.
-fn is_same(scheme: &Scheme, one: &Part, other: &Part) -> bool {
-    let field = |part: &Part| match part {
-        Part::Id => scheme.id.clone(),
-        Part::SentAt => scheme.sent_at.as_ref().map(|sent_at| sent_at.field.clone()),
-        part => part.as_field().cloned(),
+fn is_same<'s>(scheme: &'s Scheme, one: &'s Part, other: &'s Part) -> bool {
+    let field = |part: &'s Part| match part {
+        Part::Id => scheme.id.as_ref(),
+        Part::SentAt => scheme.sent_at.as_ref().map(|sent_at| &sent_at.field),
+        part => part.as_field(),
     };
     match (field(one), field(other)) {
         // An id and a time in one place are said as that.
         (Some(at), Some(place)) if [one, other].iter().any(|part| part.as_field().is_some()) => {
-            at.is_at(&place)
+            at.is_at(place)
         }
         _ => one == other,
     }
@@ -317,7 +317,7 @@ fn ends_badly(content: &[Part]) -> bool {
 fn optional_badly(content: &[Part]) -> bool {
     // What a part begins with, always.
     let beginning = |part: Option<&Part>| match part {
-        Some(Part::Literal(text)) if !text.is_empty() => Some(text.to_string()),
+        Some(Part::Literal(text)) => Some(text.to_string()),
         Some(Part::Url) => Some("http".to_owned()),
         Some(Part::Path) => Some("/".to_owned()),
         _ => None,
