@@ -182,6 +182,17 @@ pub fn requests(data: &[u8]) -> bool {
     requests::check(data)
 }
 
+/// The same for the scheme of a preset: any request of a partner.
+///
+/// The data is the preset's name, a line feed, and the request as text. Returns whether it was accepted.
+///
+/// # Panics
+///
+/// A property is broken.
+pub fn partner_requests(data: &[u8]) -> bool {
+    requests::of_partner(data)
+}
+
 /// An [`Attack`] on a [`Verifier`] of each preset, which the first byte chooses. Returns whether there was
 /// something to try.
 ///

@@ -6,6 +6,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use inhook::fuzzing::targets;
+use inhook::presets::{self, Preset};
+#[cfg(feature = "toml")]
+use inhook::scheme::Scheme;
 
 #[cfg(feature = "sqlite")]
 use crate::inbox;
@@ -36,6 +39,16 @@ fn replay(target: &str, property: Property) {
     let mut all = ALL.lock().unwrap();
     *all += took;
     assert!(*all < Duration::from_secs(60), "{target}: {took:?} of {all:?}");
+}
+
+/// A preset is attacked by a target only where there is something to begin with: no fuzzer guesses one.
+fn every_preset_has_a_seed(target: &str, is_of: impl Fn(&Preset, &[u8]) -> bool) {
+    let accepted = seeds(target).into_iter().filter(|(name, _)| name.starts_with(ACCEPTED));
+    let accepted: Vec<Vec<u8>> = accepted.map(|(_, data)| data).collect();
+    for preset in presets::all() {
+        let has_one = accepted.iter().any(|seed| is_of(preset, seed));
+        assert!(has_one, "{target}: no accepted seed of {}", preset.name);
+    }
 }
 
 /// The names and the bytes. What runs of the fuzzer left there has other names: it is nobody's seed yet.
@@ -77,6 +90,11 @@ fn dedup_operations() {
 #[test]
 fn scheme_files() {
     replay("scheme_files", targets::scheme_files);
+    every_preset_has_a_seed("scheme_files", |preset, seed| {
+        let file = seed.split(|byte| *byte == 0).next().unwrap();
+        let file = std::str::from_utf8(file).unwrap();
+        Scheme::from_toml("seed.toml", file).is_ok_and(|scheme| scheme == preset.scheme)
+    });
 }
 
 #[cfg(feature = "toml")]
@@ -107,6 +125,14 @@ fn forms() {
 #[test]
 fn requests() {
     replay("requests", targets::requests);
+}
+
+#[test]
+fn partner_requests() {
+    replay("partner_requests", targets::partner_requests);
+    every_preset_has_a_seed("partner_requests", |preset, seed| {
+        seed.starts_with(format!("{}\n", preset.name).as_bytes())
+    });
 }
 
 #[test]

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::delivery::Delivery;
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::receiver::verify;
+use crate::presets;
 use crate::scheme::{Danger, Field, Identity, Json, KeyFormat, Scheme};
 use crate::secret::Secret;
 use crate::timestamp;
@@ -45,22 +46,17 @@ pub(super) fn check(data: &[u8]) -> bool {
         0 => (choices.rest().to_vec(), true),
         _ => choices.edited(genuine::text(&scheme)),
     };
-    let requests = Requests::new(scheme);
-    let Some(signed) = requests.with_tags(&text, variant) else { return false };
-    let Some(accepted) = requests.judge(&signed, is_edited) else { return false };
-    requests.of_another_source(&signed, &accepted);
-    let places = |text: &[u8]| {
-        let step = text.len() / 8 + 1;
-        (at % step..text.len()).step_by(step)
-    };
-    for at in places(&signed) {
-        requests.flipped(&signed, at, &accepted);
-    }
-    for at in places(&text) {
-        let other = requests.with_tags(&flip(&text, at), variant);
-        other.into_iter().for_each(|other| requests.signed_anew(&signed, &other, &accepted));
-    }
-    true
+    Requests::new(scheme).check(&text, variant, at, is_edited)
+}
+
+/// The same for a partner's scheme: the first line is its name, and the rest is the request.
+pub(super) fn of_partner(data: &[u8]) -> bool {
+    let Some(end) = data.iter().position(|byte| *byte == b'\n') else { return false };
+    let name = std::str::from_utf8(&data[..end]).ok();
+    let Some(preset) = name.and_then(presets::find) else { return false };
+    // People read these, so there is no byte for what `check` chooses.
+    let sum = data.iter().map(|byte| usize::from(*byte)).sum();
+    Requests::new(preset.scheme.clone()).check(&data[end + 1..], sum % 4, sum, true)
 }
 
 /// Who judges, and by what.
@@ -76,6 +72,25 @@ impl Requests {
         let [(_, one), (_, other)] = secrets(&scheme);
         let verifier = verifier("chosen", &scheme);
         Self { scheme, verifier, keys: [one, other] }
+    }
+
+    /// Whether the request is accepted; whatever is changed in one that is has no other verdict than it should.
+    fn check(&self, text: &[u8], variant: usize, at: usize, is_edited: bool) -> bool {
+        let Some(signed) = self.with_tags(text, variant) else { return false };
+        let Some(accepted) = self.judge(&signed, is_edited) else { return false };
+        self.of_another_source(&signed, &accepted);
+        let places = |text: &[u8]| {
+            let step = text.len() / 8 + 1;
+            (at % step..text.len()).step_by(step)
+        };
+        for at in places(&signed) {
+            self.flipped(&signed, at, &accepted);
+        }
+        for at in places(text) {
+            let other = self.with_tags(&flip(text, at), variant);
+            other.into_iter().for_each(|other| self.signed_anew(&signed, &other, &accepted));
+        }
+        true
     }
 
     /// The text with what stands for something replaced by that, where the signature is.
