@@ -9,7 +9,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{
-    Client, Cmd, ErrorKind, FromRedisValue, InfoDict, RedisError, Script, ScriptInvocation, Value,
+    Client, Cmd, ErrorKind, FromRedisValue, InfoDict, IntoConnectionInfo, ProtocolVersion,
+    RedisError, Script, ScriptInvocation, Value,
 };
 use tokio::time::Instant;
 
@@ -74,7 +75,8 @@ static RELEASE: LazyLock<Script> = LazyLock::new(|| {
 /// **What Redis loses is forgotten**, and the partner's retries of it run again: everything at a
 /// restart without persistence, up to a second with `appendfsync everysec`, what was not replicated at
 /// a failover. A server that evicts keys (`maxmemory-policy` other than `noeviction`) would forget
-/// inside the window, so it is refused: it is asked at the start, once a minute, and when there is a new connection.
+/// inside the window, so it is refused: it is asked at the start, once a minute, and when there is a new connection,
+/// which is made as well where the server has become a replica.
 pub struct RedisDedup {
     client: Client,
     connection: ArcSwap<ConnectionManager>,
@@ -86,8 +88,8 @@ pub struct RedisDedup {
     server: ArcSwapOption<Known>,
     /// Rises when there is a new connection: it may lead to another server.
     connections: AtomicU32,
-    /// Held by whoever asks.
-    asking: tokio::sync::Mutex<()>,
+    /// Held by whoever asks: when the last one got no answer, and why.
+    asking: tokio::sync::Mutex<Option<(Instant, DedupError)>>,
 }
 
 impl RedisDedup {
@@ -113,54 +115,70 @@ impl RedisDedup {
     }
 
     /// What the server can do. It is asked before the first claim, until it answers, and again each minute and
-    /// when the connection was lost: it may be another server then.
-    async fn is_modern(&self) -> Result<bool, DedupError> {
-        let believed = || self.server.load_full().filter(|known| self.believes(known));
-        if let Some(known) = believed() {
-            return self.judge(&known.server);
+    /// when there is a new connection: it may be another server then.
+    async fn known(&self) -> Result<Arc<Known>, DedupError> {
+        if let Some(known) = self.believed(Duration::ZERO) {
+            return Ok(known);
         }
-        let _asking = match (self.asking.try_lock(), self.server.load_full()) {
-            (Ok(asking), _) => asking,
+        let start = Instant::now();
+        let mut failed = match self.asking.try_lock() {
+            Ok(asking) => asking,
             // Meanwhile the others go on with what is known.
-            (Err(_), Some(known)) => return self.judge(&known.server),
-            (Err(_), None) => self.asking.lock().await,
+            Err(_) => match self.believed(ASK_AGAIN) {
+                Some(known) => return Ok(known),
+                None => self.asking.lock().await,
+            },
         };
-        if let Some(known) = believed() {
-            return self.judge(&known.server);
+        if let Some(known) = self.believed(Duration::ZERO) {
+            return Ok(known);
         }
-        let connection = self.connections.load(Ordering::Relaxed);
-        let server = match self.send(&Ask::Command(redis::cmd("INFO"))).await {
-            Ok(info) => Server::read(&info),
+        // Those who waited for an answer don't ask one after the other.
+        if let Some((at, error)) = &*failed
+            && *at >= start
+        {
+            return Err(error.clone());
+        }
+        let connection = self.connections.load(Ordering::Acquire);
+        let answer = self.send(&Ask::Command(redis::cmd("INFO"))).await;
+        let server = match answer {
+            Ok(info) => {
+                self.heed(None);
+                Server::read(&info)
+            }
             // Some providers forbid it.
             Err(error) if error.code() == Some("NOPERM") || says(&error, "unknown command") => {
                 Server::UNKNOWN
             }
             Err(error) => {
                 self.heed(Some(&error));
-                return Err(dedup_error(error));
+                let error = dedup_error(error);
+                *failed = Some((Instant::now(), error.clone()));
+                return Err(error);
             }
         };
-        let verdict = self.judge(&server);
-        let length = if verdict.is_err() { ASK_SOON } else { ASK_AGAIN };
-        let now = Instant::now();
-        let until = now.checked_add(length).unwrap_or(now);
-        self.server.store(Some(Arc::new(Known { server, until, connection })));
-        verdict
+        let ask_again = if self.refuse(&server).is_err() { ASK_SOON } else { ASK_AGAIN };
+        let known = Arc::new(Known { server, asked: Instant::now(), ask_again, connection });
+        self.server.store(Some(known.clone()));
+        Ok(known)
     }
 
-    /// Whether it is modern, unless it can't be used.
-    fn judge(&self, server: &Server) -> Result<bool, DedupError> {
-        if self.allow_eviction {
-            return Ok(server.is_modern);
-        }
+    /// What is known, unless somebody should have asked again for so long, or there is a new connection.
+    fn believed(&self, overdue: Duration) -> Option<Arc<Known>> {
+        let known = self.server.load_full()?;
+        let is_young = known.asked.elapsed() < known.ask_again.saturating_add(overdue);
+        (is_young && self.is_asked_by_this_connection(&known)).then_some(known)
+    }
+
+    fn is_asked_by_this_connection(&self, known: &Known) -> bool {
+        known.connection == self.connections.load(Ordering::Acquire)
+    }
+
+    /// A server that would forget inside the window.
+    fn refuse(&self, server: &Server) -> Result<(), DedupError> {
         match server.problem() {
-            Some(problem) => Err(DedupError::Misconfigured(problem.into())),
-            None => Ok(server.is_modern),
+            Some(problem) if !self.allow_eviction => Err(DedupError::Misconfigured(problem.into())),
+            _ => Ok(()),
         }
-    }
-
-    fn believes(&self, known: &Known) -> bool {
-        Instant::now() < known.until && known.connection == self.connections.load(Ordering::Relaxed)
     }
 
     async fn ask<T: FromRedisValue>(&self, ask: Ask<'_>) -> Result<T, DedupError> {
@@ -175,7 +193,7 @@ impl RedisDedup {
         let mut connection = ConnectionManager::clone(&self.connection.load());
         match ask.send(&mut connection).await {
             Err(error) if error.is_unrecoverable_error() => {
-                self.connections.fetch_add(1, Ordering::Relaxed);
+                self.connections.fetch_add(1, Ordering::Release);
                 ask.send(&mut connection).await
             }
             answer => answer,
@@ -191,8 +209,9 @@ impl RedisDedup {
                     self.replace();
                 }
             }
-            // A connection that was refused once says so for ever, whatever the server says by now.
-            Some(error) if is_refused(error) => self.replace(),
+            // A connection that was refused once says so for ever, whatever the server says by now; and one to a
+            // replica does not know that its name leads to another server since.
+            Some(error) if is_refused(error) || is_replica(error) => self.replace(),
             _ => self.late_answers.store(0, Ordering::Relaxed),
         }
     }
@@ -204,7 +223,7 @@ impl RedisDedup {
         if !just_now && let Ok(connection) = connect(&self.client) {
             *replaced = Some(Instant::now());
             self.connection.store(Arc::new(connection));
-            self.connections.fetch_add(1, Ordering::Relaxed);
+            self.connections.fetch_add(1, Ordering::Release);
         }
     }
 }
@@ -214,7 +233,9 @@ impl Dedup for RedisDedup {
     async fn claim(&self, ticket: &Ticket) -> Result<Claim, DedupError> {
         let (key, token) = (self.key(ticket.key()), ticket.token().to_string());
         let lease = millis(ticket.lease());
-        let held: Value = if self.is_modern().await? {
+        let known = self.known().await?;
+        self.refuse(&known.server)?;
+        let held: Value = if known.server.is_modern {
             let mut set = redis::cmd("SET");
             set.arg(&key).arg(&token).arg("NX").arg("PX").arg(lease).arg("GET");
             self.ask(Ask::Command(set)).await?
@@ -223,6 +244,10 @@ impl Dedup for RedisDedup {
             claim.arg(&token).arg(lease);
             self.ask(Ask::Script(claim)).await?
         };
+        // It was lost meanwhile, and nobody has asked whoever answered on the new one.
+        if !self.is_asked_by_this_connection(&known) {
+            self.refuse(&self.known().await?.server)?;
+        }
         match held {
             Value::Nil => Ok(Claim::Granted),
             Value::BulkString(held) if held == COMMITTED.as_bytes() => Ok(Claim::Committed),
@@ -235,8 +260,8 @@ impl Dedup for RedisDedup {
 
     async fn commit(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
         let token = ticket.token().to_string();
-        let known = self.server.load();
-        let is_modern = known.as_deref().is_some_and(|known| known.server.is_modern);
+        // The work is done: it is remembered by a server that evicts as well, and by one that does not say what it is.
+        let is_modern = self.known().await.is_ok_and(|known| known.server.is_modern);
         let script = if is_modern { &COMMIT_WHEN_FULL } else { &COMMIT };
         let mut commit = script.key(self.key(ticket.key()));
         commit.arg(token).arg(COMMITTED).arg(millis(ticket.ttl()));
@@ -288,8 +313,13 @@ impl RedisOptions {
     ///
     /// The address is wrong, the server evicts keys, or it refuses the user or the password.
     pub async fn connect(self, url: &str) -> Result<RedisDedup, BoxError> {
+        // By RESP3 a connection would be made anew without a word, to whichever server.
+        let info = url.into_connection_info().map(|info| {
+            let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
+            info.set_redis_settings(settings)
+        });
         // What is wrong with the address is said without it: it may hold a password.
-        let client = Client::open(url).map_err(|error| match url.split_once("://") {
+        let client = info.and_then(Client::open).map_err(|error| match url.split_once("://") {
             Some(("rediss", _)) => {
                 "`rediss://` needs TLS, which this build of the `redis` crate has \
                 not: depend on `redis` with feature `tokio-rustls-comp` as well"
@@ -311,14 +341,14 @@ impl RedisOptions {
             connections: AtomicU32::new(0),
             asking: tokio::sync::Mutex::default(),
         };
-        match tokio::time::timeout(CONNECT, dedup.is_modern()).await {
-            Ok(Err(error @ DedupError::Misconfigured(_))) => Err(error.into()),
-            Ok(Err(error)) => {
+        match dedup.known().await.and_then(|known| dedup.refuse(&known.server)) {
+            Err(error @ DedupError::Misconfigured(_)) => return Err(error.into()),
+            Err(error) => {
                 tracing::warn!(%error, "Redis can't be reached; it is tried again with each request");
-                Ok(dedup)
             }
-            _ => Ok(dedup),
+            Ok(()) => {}
         }
+        Ok(dedup)
     }
 }
 
@@ -351,10 +381,12 @@ impl Ask<'_> {
     }
 }
 
-/// What a server answered, and for how long that is believed.
+/// What a server answered.
 struct Known {
     server: Server,
-    until: Instant,
+    asked: Instant,
+    /// When it should be asked again, from then on.
+    ask_again: Duration,
     /// By which connection it was asked.
     connection: u32,
 }
@@ -410,6 +442,10 @@ fn is_refused(error: &RedisError) -> bool {
     error.kind() == ErrorKind::AuthenticationFailed
         || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
         || says(error, "DB index is out of range")
+}
+
+fn is_replica(error: &RedisError) -> bool {
+    matches!(error.code(), Some("READONLY" | "MASTERDOWN"))
 }
 
 fn says(error: &RedisError, text: &str) -> bool {

@@ -1,5 +1,7 @@
 //! When a connection is given up for a new one, and when it is kept.
 
+use std::sync::Mutex;
+
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -9,6 +11,8 @@ use super::*;
 /// Connections to a server, which can be counted, and can go silent.
 struct Proxy {
     url: String,
+    /// Where the next ones lead.
+    leads_to: Arc<Mutex<String>>,
     /// How many there were.
     opened: watch::Receiver<usize>,
     /// How many of them are silent.
@@ -22,14 +26,16 @@ impl Proxy {
     async fn start(server: &Server) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("redis://{}/", listener.local_addr().unwrap());
-        let address = server.url().replace("redis://", "").replace('/', "");
+        let leads_to = Arc::new(Mutex::new(address(server)));
+        let next = leads_to.clone();
         let (opens, opened) = watch::channel(0);
         let (silenced, silent) = watch::channel(0);
         let (silence, silences) = watch::channel(());
         let accepts = tokio::spawn(async move {
             loop {
                 let (mut client, _) = listener.accept().await.unwrap();
-                let mut server = TcpStream::connect(&address).await.unwrap();
+                let address = next.lock().unwrap().clone();
+                let mut server = TcpStream::connect(address).await.unwrap();
                 let (silenced, mut silences) = (silenced.clone(), silences.clone());
                 // Those that come later are not meant.
                 silences.mark_unchanged();
@@ -46,7 +52,12 @@ impl Proxy {
                 });
             }
         });
-        Self { url, opened, silent, silence, accepts }
+        Self { url, leads_to, opened, silent, silence, accepts }
+    }
+
+    /// As a name that is another server's from now on.
+    fn lead_to(&self, server: &Server) {
+        *self.leads_to.lock().unwrap() = address(server);
     }
 
     fn opened(&self) -> usize {
@@ -58,6 +69,10 @@ impl Proxy {
         self.silence.send_replace(());
         self.silent.wait_for(|silent| *silent == opened).await.unwrap();
     }
+}
+
+fn address(server: &Server) -> String {
+    server.url().replace("redis://", "").replace('/', "")
 }
 
 impl Drop for Proxy {
@@ -80,17 +95,50 @@ async fn a_connection_that_leads_nowhere_is_replaced() {
     let took = recovery(&service, "after").await;
     assert!(took <= Duration::from_secs(3), "{took:?}");
     assert_eq!(runs.load(Ordering::SeqCst), 2);
-    // It may lead to another server, which is asked again whether it evicts.
+    // It may lead to another server, which is asked again whether it evicts, before any of those who wait.
     proxy.silence().await;
     server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     let refused = async || loop {
-        let answer = service.clone().oneshot(request("evicts")).await.unwrap();
-        if let Some(DedupError::Misconfigured(_)) = answer.extensions().get() {
+        let mut requests = JoinSet::new();
+        for _ in 0..8 {
+            requests.spawn(service.clone().oneshot(request("evicts")));
+        }
+        let answers = requests.join_all().await.into_iter().map(Result::unwrap);
+        let errors = answers.map(|answer| answer.extensions().get::<DedupError>().cloned());
+        if errors.into_iter().any(|error| matches!(error, Some(DedupError::Misconfigured(_)))) {
             return;
         }
     };
     tokio::time::timeout(Duration::from_secs(10), refused()).await.unwrap();
     assert_eq!(runs.load(Ordering::SeqCst), 2);
+}
+
+/// A server that has become a replica keeps its connections, and refuses to write; its name leads to another one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_to_a_replica_is_replaced() {
+    let (Some(old), Some(new)) = (Server::start(&[]), Server::start(&[])) else { return };
+    let proxy = Proxy::start(&old).await;
+    let runs = Arc::new(AtomicU32::new(0));
+    let service = guarded(Arc::new(RedisDedup::connect(&proxy.url).await.unwrap()), &runs);
+    assert_eq!(service.clone().oneshot(request("before")).await.unwrap().status(), 200);
+    proxy.lead_to(&new);
+    let (host, port) =
+        address(&new).split_once(':').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    old.command(&["REPLICAOF", &host, &port]);
+    let took = recovery(&service, "after").await;
+    assert!(took <= Duration::from_secs(3), "{took:?}");
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+    assert!(new.command(&["DBSIZE"]).contains('1'));
+}
+
+/// Another protocol would have connections made anew without a word.
+#[tokio::test]
+async fn the_protocol_is_the_one_whose_connections_are_known() {
+    let Some(server) = Server::start(&[]) else { return };
+    let dedup = RedisDedup::connect(&format!("{}?protocol=resp3", server.url())).await.unwrap();
+    assert_eq!(dedup.claim(&ticket("1")).await.unwrap(), Claim::Granted);
+    let clients = server.command(&["CLIENT", "LIST"]);
+    assert!(clients.contains("resp=2") && !clients.contains("resp=3"), "{clients}");
 }
 
 /// A user who may not ask is no reason to give up a connection, however often that is tried.
