@@ -26,7 +26,7 @@ fn as_received(request: &Request<Bytes>) -> Request<Bytes> {
     for (name, value) in request.headers() {
         let name = HeaderName::from_bytes(name.as_str().as_bytes()).unwrap();
         let value = HeaderValue::from_maybe_shared(buffer.split_to(value.len())).unwrap();
-        headers.insert(name, value);
+        headers.append(name, value);
     }
     drop(shared);
     let mut received = Request::new(request.body().clone());
@@ -166,15 +166,18 @@ fn a_memory_inbox_takes_no_more_than_it_counts() {
     let signer = Signer::new(presets::GITHUB, secret).unwrap();
     let verifier = Verifier::new("acme", presets::GITHUB, secret).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    for headers in [0, 90] {
+    // Around where the map of headers grows; with other names, and with one.
+    let counts = [0, 8, 20, 44, 64, 90, 96].into_iter();
+    for (headers, is_named) in counts.flat_map(|count| [(count, true), (count, false)]) {
         let inbox = MemoryInbox::new().max_bytes(BOUND).max_deliveries(usize::MAX);
         let mut count = 0;
         let memory = allocation_counter::measure(|| {
             let full = (0..).find(|n: &u32| {
                 let mut request = signer.request(&Message::new("{}").id(n.to_string())).unwrap();
                 for n in 0..headers {
-                    let name = HeaderName::from_bytes(format!("x{n}").as_bytes()).unwrap();
-                    request.headers_mut().insert(name, HeaderValue::from_static("1"));
+                    let name = if is_named { format!("x{n}") } else { "x".into() };
+                    let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+                    request.headers_mut().append(name, HeaderValue::from_static("1"));
                 }
                 let delivery = verifier.verify(as_received(&request)).unwrap();
                 runtime.block_on(inbox.put(delivery)).is_err()
@@ -182,7 +185,9 @@ fn a_memory_inbox_takes_no_more_than_it_counts() {
             count = full.unwrap();
         });
         let taken = usize::try_from(memory.bytes_current).unwrap();
-        assert!((BOUND / 2..BOUND * 11 / 10).contains(&taken), "{headers}: {count} in {taken}");
+        println!("{headers}: {count} in {taken}");
+        // An allocator takes more than it is asked for, which is counted as well.
+        assert!((BOUND * 2 / 5..BOUND * 11 / 10).contains(&taken), "{headers}, {is_named}");
     }
 }
 
