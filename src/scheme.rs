@@ -83,7 +83,7 @@ pub struct Scheme {
     /// Where the SHA-256 of the body is, as 64 lower-case hexadecimal digits, for a partner that
     /// signs it in place of the body. It is compared with the body's.
     pub digest: Option<Field>,
-    /// Headers that must have exactly this value: `(name, value)`.
+    /// Headers that must have exactly this value: `(name, value)`, at most 16.
     pub requires: Cow<'static, [(Cow<'static, str>, Cow<'static, str>)]>,
     /// Where the JSON is that pointers point into.
     pub json: Json,
@@ -111,7 +111,7 @@ pub struct Scheme {
     /// What makes two requests the same delivery.
     pub identity: Identity,
     /// Headers that the partner sends under a second name: `(name, other name)`. If both are
-    /// present they must be equal. Names of headers that the scheme does not use are ignored.
+    /// present they must be equal. Names of headers that the scheme does not use are ignored. At most 16.
     pub aliases: Cow<'static, [(Cow<'static, str>, Cow<'static, str>)]>,
     /// What is unsafe in this scheme, because the partner leaves no choice. What is not is an error.
     pub dangerously_allow: Cow<'static, [Danger]>,

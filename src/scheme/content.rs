@@ -88,7 +88,7 @@ pub enum Field {
     Query(Cow<'static, str>),
     /// A parameter of the form in the body, decoded. Twice as in [`Field::Query`].
     Form(Cow<'static, str>),
-    /// The first of these that is there; what is signed belongs before what is not. Only for
+    /// The first of these that is there, of at most 16; what is signed belongs before what is not. Only for
     /// [`Scheme::event`](super::Scheme::event).
     FirstOf(Cow<'static, [Field]>),
 }

@@ -13,8 +13,8 @@ use super::Field;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Identity {
-    /// Fields that the MAC covers, together. The best there is: a replay can't change them. A
-    /// request that lacks one is answered 400.
+    /// Fields that the MAC covers, together, at most 16 and each once. The best there is: a replay can't change
+    /// them. A request that lacks one is answered 400.
     Fields(Cow<'static, [Field]>),
     /// The signed content without its timestamp. A replay is always caught; two events with equal
     /// bodies count as one.

@@ -14,7 +14,7 @@ pub struct Signature {
     /// A header for nearly all partners; some write it into the query, a form or the JSON itself.
     pub field: Field,
     /// Further headers that may hold signatures as well, for example of a second key. Each may be
-    /// missing, and so may [`field`](Self::field) then, but one must be there.
+    /// missing, and so may [`field`](Self::field) then, but one must be there. At most 16.
     pub others: Cow<'static, [Cow<'static, str>]>,
     /// What stands before each signature: `sha256=`, `v1,`, or nothing.
     pub prefix: Cow<'static, str>,

@@ -38,7 +38,7 @@ impl IdentitySpec {
     }
 }
 
-/// Whether the fields are the id, however often, and nothing else.
+/// Whether the only field is the id.
 fn is_id(fields: &[Field], id: Option<&Field>) -> bool {
-    id.is_some_and(|id| fields.iter().all(|field| field.is(id)))
+    matches!((fields, id), ([field], Some(id)) if field.is(id))
 }

@@ -8,6 +8,10 @@ use crate::scheme::{Danger, Field, Identity, Json, KeyId, Part, Scheme, SentAt, 
 mod content;
 mod signature;
 
+/// Each is looked for in every request: whoever writes a scheme, a tenant for one, must not decide how many
+/// there are.
+const MAX_PLACES: usize = 16;
+
 /// Refuses a scheme that would let something unsigned through.
 pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
     if scheme.deadline.is_zero() {
@@ -30,6 +34,7 @@ pub(super) fn lint(scheme: &Scheme) -> Result<(), ConfigError> {
     {
         return Err(ConfigError::NeedlessTolerance);
     }
+    lint_counts(scheme)?;
     content::lint(scheme)?;
     signature::lint(scheme)?;
     lint_headers(scheme)?;
@@ -108,6 +113,20 @@ impl Scheme {
             Part::Query => matches!(field, Field::Query(_)),
             _ => false,
         })
+    }
+}
+
+fn lint_counts(scheme: &Scheme) -> Result<(), ConfigError> {
+    let counts = [
+        ("signature", scheme.signature.others.len()),
+        ("requires", scheme.requires.len()),
+        ("aliases", scheme.aliases.len()),
+        ("event", scheme.events().len()),
+        ("identity", scheme.identity.fields().len()),
+    ];
+    match counts.into_iter().find(|(_, count)| *count > MAX_PLACES) {
+        Some((key, _)) => Err(ConfigError::Setting { key, problem: "names more than 16 places" }),
+        None => Ok(()),
     }
 }
 
@@ -206,6 +225,9 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
         {
             wrong("has the time of the attempt among its fields, so no retry would be a duplicate")
         }
+        Identity::Fields(fields) if any_two(fields.iter(), Field::is_at) => {
+            wrong("has a field twice; once is enough")
+        }
         Identity::Fields(fields) => match fields.iter().find(|field| !scheme.covers(field)) {
             Some(field) => Err(ConfigError::UncoveredIdentity { field: name_of(field) }),
             None => Ok(()),
@@ -253,6 +275,19 @@ fn lint_identity(scheme: &Scheme) -> Result<(), ConfigError> {
         ),
         _ => Ok(()),
     }
+}
+
+/// Whether any two of them are alike.
+fn any_two<T: Copy>(
+    mut all: impl Iterator<Item = T> + Clone,
+    alike: impl Fn(T, T) -> bool,
+) -> bool {
+    while let Some(one) = all.next() {
+        if all.clone().any(|other| alike(one, other)) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether the value of a header can begin with this.

@@ -43,6 +43,62 @@ fn the_limits_themselves_are_accepted() {
     builder(Scheme { signature: v1, sent_at, ..presets::STRIPE }).build().unwrap();
 }
 
+/// Whoever writes a scheme, a tenant for one, does not decide how many places of each request are looked at.
+#[test]
+fn no_key_names_more_places_than_are_needed() {
+    type Names = fn(u32) -> Scheme;
+    fn headers(count: u32) -> Vec<Cow<'static, str>> {
+        (1..=count).map(|n| format!("x-{n}").into()).collect()
+    }
+    fn pairs(count: u32) -> Vec<(Cow<'static, str>, Cow<'static, str>)> {
+        headers(count).into_iter().map(|name| (name, "another".into())).collect()
+    }
+    fn fields(count: u32) -> Vec<Field> {
+        headers(count).into_iter().map(Field::Header).collect()
+    }
+    let keys: [(&str, Names); 5] = [
+        ("signature", |count| {
+            let signature =
+                Signature { others: headers(count).into(), ..presets::GITHUB.signature };
+            Scheme { signature, ..presets::GITHUB }
+        }),
+        ("requires", |count| Scheme { requires: pairs(count).into(), ..presets::GITHUB }),
+        ("aliases", |count| Scheme { aliases: pairs(count).into(), ..presets::GITHUB }),
+        ("event", |count| Scheme {
+            event: Some(Field::FirstOf(fields(count).into())),
+            ..presets::GITHUB
+        }),
+        ("identity", |count| {
+            let signed = fields(count)
+                .into_iter()
+                .take(15)
+                .flat_map(|field| [Part::Field(field), Part::Literal("|".into())]);
+            let content: Vec<Part> = signed.chain([Part::Body]).collect();
+            let body = (16..=count).map(|_| Field::pointer("/id"));
+            let fields = fields(count).into_iter().take(15).chain(body).collect();
+            Scheme {
+                content: content.into(),
+                identity: Identity::Fields(fields),
+                ..presets::GITHUB
+            }
+        }),
+    ];
+    for (key, names) in keys {
+        builder(names(16)).build().unwrap_or_else(|error| panic!("{key}: {error}"));
+        let problem = "names more than 16 places";
+        assert_eq!(builder(names(17)).build().unwrap_err(), ConfigError::Setting { key, problem });
+    }
+    for (one, other) in [
+        (Field::pointer("/id"), Field::Integer("/id".into())),
+        (Field::header("x-a"), Field::header("X-A")),
+    ] {
+        let identity = Identity::Fields(vec![one, Field::pointer("/b"), other].into());
+        let problem = "has a field twice; once is enough";
+        let built = builder(Scheme { identity, ..presets::GITHUB }).build();
+        assert_eq!(built.unwrap_err(), ConfigError::Identity { problem });
+    }
+}
+
 #[test]
 fn a_name_of_255_bytes_is_no_error() {
     let scheme = Scheme { name: "a".repeat(255).into(), ..presets::GITHUB };

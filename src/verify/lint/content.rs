@@ -3,7 +3,7 @@
 use crate::error::ConfigError;
 use crate::scheme::{Danger, Field, Part, Scheme, SentAt, TimeFormat};
 
-use super::signs;
+use super::{any_two, signs};
 
 /// The values of all parts are in memory at once, and what follows one of them is looked for in it: whoever
 /// writes a scheme, a tenant for one, must not decide how much that is.
@@ -112,11 +112,9 @@ fn lint_parts(scheme: &Scheme) -> Result<(), ConfigError> {
     if !leaves.iter().all(fits) {
         return wrong("has a literal that is empty or longer than 255 bytes");
     }
-    let mut values = leaves.iter().filter(|part| !matches!(part, Part::Literal(_)));
-    while let Some(value) = values.next() {
-        if values.clone().any(|other| is_same(scheme, value, other)) {
-            return wrong("has a value twice; once is enough");
-        }
+    let values = leaves.iter().copied().filter(|part| !matches!(part, Part::Literal(_)));
+    if any_two(values, |value, other| is_same(scheme, value, other)) {
+        return wrong("has a value twice; once is enough");
     }
     if content.contains(&Part::Id) && scheme.id.is_none() {
         return wrong("has `Part::Id`, which needs an `id`");
