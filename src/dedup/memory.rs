@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,21 +25,17 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// **A restart forgets everything**, so the partner's retries of what was handled before it run
 /// again, and two processes don't know of each other. It is bounded; at the bound [`WhenFull`] decides.
 /// The cache evicts what was used longest ago, and only where a shorter window was chosen: moka's
-/// default policy forgets ids that were seen once, which is what nearly all ids are.
+/// default policy forgets ids that were seen once, which is what nearly all ids are. The log has a warning
+/// when three quarters of the places are taken by what has not expired, or the window has to be shortened.
 ///
 /// | what | default |
 /// |---|---|
 /// | deliveries that are remembered | 200,000, about 64 MiB |
 /// | when there is no room | [`WhenFull::Refuse`]: 503 |
 pub struct MemoryDedup {
-    /// What is being handled: few, and gone when they end. What is handled goes into the cache.
-    claims: Mutex<HashMap<Key, Held, KeyHash>>,
+    claims: Mutex<Claims>,
     committed: Committed,
     clock: Arc<dyn Clock>,
-    /// When it may look for what has expired again.
-    next_sweep: Mutex<Option<Instant>>,
-    /// Whether it has been said that it is nearly full, since it was not.
-    warned: AtomicBool,
 }
 
 impl MemoryDedup {
@@ -50,13 +45,11 @@ impl MemoryDedup {
             claims: Mutex::default(),
             committed: Committed::new(DELIVERIES, WhenFull::Refuse),
             clock: Arc::new(SystemClock),
-            next_sweep: Mutex::default(),
-            warned: AtomicBool::new(false),
         }
     }
 
     /// How many deliveries are remembered, one at least. Every source needs as many as it sends in its window,
-    /// which is 96 h at least. At 75 % that have not expired there is a warning in the log.
+    /// which is 96 h at least.
     pub fn max_deliveries(mut self, deliveries: usize) -> Self {
         self.committed = Committed::new(deliveries.max(1), self.committed.when_full);
         self
@@ -74,8 +67,9 @@ impl MemoryDedup {
         self
     }
 
-    /// How many deliveries are remembered by now, for a gauge. Some may have expired: they are dropped when
-    /// three quarters of the places are taken.
+    /// How many deliveries are remembered by now, for a gauge. Some may have expired: while three quarters of
+    /// the places are taken they are dropped every ten seconds; with [`WhenFull::ShortenWindow`] when there is
+    /// no place left.
     pub fn remembered(&self) -> usize {
         self.committed.len()
     }
@@ -86,39 +80,39 @@ impl MemoryDedup {
         forgotten.duration_since(self.clock.now()).unwrap_or_default()
     }
 
-    fn claims(&self) -> MutexGuard<'_, HashMap<Key, Held, KeyHash>> {
-        // Nothing under the lock panics; if it did, the map is as good as any other.
+    fn claims(&self) -> MutexGuard<'_, Claims> {
+        // Nothing under the lock panics; if it did, what it guards is as good as any other.
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether another delivery would still be remembered.
-    fn has_room(&self, claims: usize) -> bool {
+    fn has_room(&self, claims: &mut Claims) -> bool {
         if self.committed.when_full == WhenFull::ShortenWindow {
+            let is_shorter = !self.shortened_by().is_zero();
+            if is_shorter && !claims.warned {
+                let max = self.committed.max;
+                tracing::warn!(max, "the window is shortened: what was handled first is forgotten");
+            }
+            claims.warned = is_shorter;
             return true;
         }
         let max = self.committed.max;
-        let takes = |places: usize| self.committed.len().saturating_add(claims) >= places;
         let nearly_all = max.saturating_sub(max / 4);
-        // Once it has been said that it is nearly full, room is only made where there is none.
-        if takes(max) || takes(nearly_all) && !self.warned.load(Ordering::Relaxed) {
-            self.sweep();
-        }
-        let is_nearly_full = takes(nearly_all);
-        if !self.warned.swap(is_nearly_full, Ordering::Relaxed) && is_nearly_full {
-            let remembered = self.committed.len();
-            tracing::warn!(remembered, max, "75 % of the deliveries that fit are remembered");
-        }
-        !takes(max)
-    }
-
-    /// Drops what has expired, now and then.
-    fn sweep(&self) {
-        let now = self.clock.instant();
-        let mut next = self.next_sweep.lock().unwrap_or_else(PoisonError::into_inner);
-        if next.is_none_or(|next| now >= next) {
-            *next = now.checked_add(SWEEP);
+        let taken = || self.committed.len().saturating_add(claims.held.len());
+        if taken() >= nearly_all
+            && claims.next_sweep.is_none_or(|next| self.clock.instant() >= next)
+        {
+            claims.next_sweep = self.clock.instant().checked_add(SWEEP);
             self.committed.sweep(floor(self.clock.now()));
         }
+        let remembered = self.committed.len();
+        if remembered >= nearly_all && !claims.warned {
+            tracing::warn!(remembered, max, "75 % of the deliveries that fit are remembered");
+            claims.warned = true;
+        }
+        // Not again whenever a few expire.
+        claims.warned &= remembered > max / 2;
+        taken() < max
     }
 }
 
@@ -132,9 +126,9 @@ impl Default for MemoryDedup {
 impl Dedup for MemoryDedup {
     async fn claim(&self, ticket: &Ticket) -> Result<Claim, DedupError> {
         let (key, now) = (ticket.key(), self.clock.instant());
-        let mut claims = self.claims();
+        let claims = &mut *self.claims();
         // In this order: a commit fills the cache before it gives up the claim.
-        if let Some(held) = claims.get(&key)
+        if let Some(held) = claims.held.get(&key)
             && held.token != ticket.token()
             && held.until > now
         {
@@ -144,36 +138,35 @@ impl Dedup for MemoryDedup {
             return Ok(Claim::Committed);
         }
         // One that is there already, lapsed or its own, takes no more room.
-        if !claims.contains_key(&key)
-            && (claims.len() == claims.capacity() || !self.has_room(claims.len()))
-        {
+        let is_crowded = claims.held.len() == claims.held.capacity();
+        if !claims.held.contains_key(&key) && (is_crowded || !self.has_room(claims)) {
             // Those that nobody settled would stay for ever.
-            claims.retain(|_, held| held.until > now);
-            if !self.has_room(claims.len()) {
+            claims.held.retain(|_, held| held.until > now);
+            if !self.has_room(claims) {
                 return Err(DedupError::Full);
             }
         }
         let until = now.checked_add(ticket.lease()).unwrap_or(now);
-        claims.insert(key, Held { token: ticket.token(), until });
+        claims.held.insert(key, Held { token: ticket.token(), until });
         Ok(Claim::Granted)
     }
 
     async fn commit(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
         let (key, mut claims) = (ticket.key(), self.claims());
-        let other = claims.get(&key).filter(|held| held.token != ticket.token());
+        let other = claims.held.get(&key).filter(|held| held.token != ticket.token());
         if other.is_some_and(|other| other.until > self.clock.instant()) {
             return Ok(Settled::Stale);
         }
         self.committed.insert(&key, ticket.ttl(), &*self.clock);
-        claims.remove(&key);
+        claims.held.remove(&key);
         Ok(Settled::Recorded)
     }
 
     async fn release(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
         let mut claims = self.claims();
-        match claims.get(&ticket.key()) {
+        match claims.held.get(&ticket.key()) {
             Some(held) if held.token == ticket.token() => {
-                claims.remove(&ticket.key());
+                claims.held.remove(&ticket.key());
                 Ok(Settled::Recorded)
             }
             _ => Ok(Settled::Stale),
@@ -189,6 +182,17 @@ impl fmt::Debug for MemoryDedup {
             .field("when_full", &self.committed.when_full)
             .finish_non_exhaustive()
     }
+}
+
+/// All that the lock guards.
+#[derive(Debug, Default)]
+struct Claims {
+    /// What is being handled: few, and gone when they end. What is handled goes into the cache.
+    held: HashMap<Key, Held, KeyHash>,
+    /// When it may look for what has expired again.
+    next_sweep: Option<Instant>,
+    /// Whether it has been said that it is nearly full, or that the window is shorter, since it was not.
+    warned: bool,
 }
 
 /// Who holds a claim, and until when.

@@ -162,37 +162,3 @@ fn an_optional_value_ends_with_what_separates_it() {
         assert_eq!(built.is_ok(), separates, "{end}");
     }
 }
-
-#[tokio::test]
-async fn a_dedup_store_says_once_that_it_is_nearly_full() {
-    let log = &*LOG;
-    let said = || {
-        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        text.lines().filter(|line| line.contains("75 %") && line.contains("max=8")).count()
-    };
-    let verifier = Verifier::new("acme", presets::GITHUB, SECRET).unwrap();
-    let signer = Signer::new(presets::GITHUB, SECRET).unwrap();
-    let clock = Arc::new(FakeClock::new());
-    let dedup = MemoryDedup::new().max_deliveries(8).clock(clock.clone());
-    let add = async |id: u32| {
-        let request = signer.request(&Message::new(BODY).id(id.to_string())).unwrap();
-        let ticket = Ticket::new(&verifier.verify(request).unwrap(), Duration::from_secs(30));
-        assert_eq!(dedup.claim(&ticket).await.unwrap(), Claim::Granted);
-        assert_eq!(dedup.commit(&ticket).await.unwrap(), Settled::Recorded);
-        ticket.ttl()
-    };
-    // What has expired is dropped before that is said.
-    for id in 1..=6 {
-        let window = add(id).await;
-        clock.advance(window / 4);
-    }
-    for id in 7..=8 {
-        add(id).await;
-        assert_eq!((said(), dedup.remembered() < 7), (0, true), "{id}");
-    }
-    for id in 9..=10 {
-        add(id).await;
-        assert_eq!(said(), 1, "{id}");
-    }
-    assert_eq!(dedup.remembered(), 8);
-}

@@ -22,7 +22,7 @@ use inhook::testing::FakeClock;
 use inhook::verify::VerifierBuilder;
 use inhook::{
     ConfigError, Intake, MemoryDedup, MemoryInbox, Rejection, Secret, Verifier, VerifyLayer,
-    presets,
+    WhenFull, presets,
 };
 use tower::{Layer, ServiceBuilder, ServiceExt};
 
@@ -32,6 +32,7 @@ mod errors;
 mod limits;
 mod printed;
 mod secrets;
+mod warnings;
 mod windows;
 
 use common::{NOW, PRESETS, SECRET, SHORTLINKS, at, builder, set, shortlink, signed, verifier};
