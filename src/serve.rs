@@ -90,7 +90,7 @@ impl<S> Serve<S> {
     /// How long a client may take to send its headers, and how long a connection may be idle
     /// between requests: 10 s unless changed, and a day at most.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
-        // hyper adds it to the time of day, which a longer one could be too far for.
+        // hyper adds it to an instant, which has no room for any length.
         self.header_timeout = timeout.min(DAY);
         self
     }
@@ -144,14 +144,16 @@ impl<S> Serve<S> {
             }
         }
         drop(self.listener);
-        if tokio::time::timeout(self.drain, graceful.shutdown()).await.is_err() {
-            tracing::warn!(
-                connections = connections.len(),
-                "the drain is over; connections are cut"
-            );
-        }
-        while let Some(ended) = connections.try_join_next() {
-            say_panic(ended);
+        let drained = async {
+            graceful.shutdown().await;
+            // Each is told to end now, and says how it did a little later.
+            while let Some(ended) = connections.join_next().await {
+                say_panic(ended);
+            }
+        };
+        if tokio::time::timeout(self.drain, drained).await.is_err() {
+            let connections = connections.len();
+            tracing::warn!(connections, "the drain is over; connections are cut");
         }
         Ok(())
     }

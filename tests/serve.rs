@@ -1,7 +1,9 @@
 //! The server's own limits, over real connections: time to send a request and to read its answer, and the length of
 //! a head.
 
+use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -10,6 +12,8 @@ use inhook::serve;
 use inhook::serve::Serve;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tracing_subscriber::util::SubscriberInitExt;
 
 const COMPLETE: &[u8] = b"POST /hook HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
 
@@ -97,4 +101,67 @@ async fn a_head_of_much_more_than_64_kib_is_a_431() {
         let _ = stream.read_exact(&mut answer).await.unwrap();
         assert_eq!(std::str::from_utf8(&answer).unwrap(), status, "{length}");
     }
+}
+
+/// Keeps what is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A handler that is not behind a layer of Inhook: its panic ends the connection, and the log says so, of one that
+/// is handled while the server runs as of the last one while it stops.
+#[tokio::test]
+async fn each_panic_of_a_connection_is_said() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _log = subscriber.set_default();
+    let said = || {
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        text.matches("a connection ended in a panic").count()
+    };
+
+    fn fails() -> http::StatusCode {
+        panic!("the handler's own")
+    }
+    let (began, goes_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let signals = (began.clone(), goes_on.clone());
+    let panics = move || {
+        let (began, goes_on) = signals.clone();
+        async move {
+            began.notify_one();
+            goes_on.notified().await;
+            fails()
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let app = Router::new().route("/hook", post(panics));
+    let server = tokio::spawn(serve(listener, app).run(async { drop(stopped.await) }));
+    let send = async || {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(COMPLETE).await.unwrap();
+        began.notified().await;
+        stream
+    };
+    let mut first = send().await;
+    goes_on.notify_one();
+    assert_eq!(first.read(&mut [0; 1]).await.unwrap(), 0, "it is not answered");
+    let last = send().await;
+    stop.send(()).unwrap();
+    goes_on.notify_one();
+    server.await.unwrap().unwrap();
+    assert_eq!(said(), 2);
+    drop(last);
 }
