@@ -23,6 +23,7 @@ use crate::presets;
 use crate::scheme::{Danger, Field, Identity, Json, KeyFormat, Scheme};
 use crate::secret::Secret;
 use crate::timestamp;
+use crate::verify::mac::COMPUTED;
 use crate::verify::source::Source;
 use crate::verify::{Rejection, Verifier};
 
@@ -130,7 +131,9 @@ impl Requests {
     fn judge(&self, text: &[u8], is_edited: bool) -> Option<Delivery> {
         let Self { scheme, verifier, .. } = self;
         let request = parse(text)?;
+        let before = COMPUTED.get();
         let verdict = verify(verifier, request.clone());
+        self.is_cheap(&request, COMPUTED.get().wrapping_sub(before));
         if let Err(rejection) = verifier.check_headers(request.headers()) {
             assert_eq!(verdict.as_ref().err(), Some(&rejection), "headers, judged differently");
         }
@@ -161,6 +164,14 @@ impl Requests {
         self.is_right(&request, &delivery);
         Case { scheme, verifier, request: &request, signed: &delivery }.unrelated_headers();
         Some(delivery)
+    }
+
+    /// So many MACs are at most one for each secret, and each way in which each of its items may be signed.
+    fn is_cheap(&self, request: &Request<Bytes>, macs: usize) {
+        let messages = Reading::new(&self.scheme, request).and_then(|it| it.messages());
+        let Some(messages) = messages else { return };
+        let ways: usize = messages.iter().map(|it| it.contents.len()).sum();
+        assert!(macs <= ways * self.keys.len(), "{macs} MACs: {request:?}\n{:#?}", self.scheme);
     }
 
     /// What is said of a request; its key, unless each has another one.
