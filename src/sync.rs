@@ -1,5 +1,5 @@
 //! The locks of the stores in memory, as the standard library has them, and where `tests/interleavings` compiles
-//! them, as shuttle does, which tries what other threads do between any two of their steps.
+//! them, as shuttle does, which tries what other threads do at each of them.
 
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::{Mutex, MutexGuard};

@@ -86,7 +86,7 @@ impl VerifierBuilder {
 
     /// For how long an id is remembered after its delivery was accepted, instead of the scheme's
     /// retry horizon plus its tolerances (at least 96 h, and 30 days on a durable inbox where no
-    /// time is signed). It has to be as long as both tolerances; where it is shorter than the partner's
+    /// time is signed). It has to be as long as both tolerances together; where it is shorter than the partner's
     /// retries go on, the last of them is a new delivery.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
