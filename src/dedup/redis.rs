@@ -313,7 +313,8 @@ impl RedisOptions {
     ///
     /// The address is wrong, the server evicts keys, or it refuses the user or the password.
     pub async fn connect(self, url: &str) -> Result<RedisDedup, BoxError> {
-        // By RESP3 a connection would be made anew without a word, to whichever server.
+        // By RESP3 a connection would be made anew without a word, to whichever server; and one that does not know it
+        // repeats the password in its error.
         let info = url.into_connection_info().map(|info| {
             let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
             info.set_redis_settings(settings)

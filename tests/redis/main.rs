@@ -233,6 +233,23 @@ async fn an_address_that_is_none_is_refused_without_its_password() {
     }
 }
 
+/// A server repeats what came with a command that it does not know: with HELLO and AUTH that is the password.
+#[tokio::test]
+async fn a_password_is_not_repeated_where_the_server_repeats_it() {
+    let without = |command| ["--requirepass", "hunter2", "--rename-command", command, ""];
+    let Some(server) = Server::start(&without("AUTH")) else { return };
+    let url = |server: &Server| server.url().replace("redis://", "redis://:hunter2@");
+    for protocol in ["", "?protocol=resp3"] {
+        let error = RedisDedup::connect(&(url(&server) + protocol)).await.unwrap_err();
+        let said = format!("{error} {error:?}");
+        assert!(said.contains("the password") && !said.contains("hunter2"), "{said}");
+    }
+    // This one is not needed.
+    let Some(server) = Server::start(&without("HELLO")) else { return };
+    let dedup = RedisDedup::connect(&(url(&server) + "?protocol=resp3")).await.unwrap();
+    assert_eq!(dedup.claim(&ticket("1")).await.unwrap(), Claim::Granted);
+}
+
 #[tokio::test]
 async fn an_evicting_server_that_comes_later_is_refused_as_well() {
     let Some(mut server) = Server::later(&["--maxmemory-policy", "volatile-ttl"]) else { return };
