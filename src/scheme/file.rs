@@ -22,6 +22,9 @@ const MAX_BYTES: u64 = 64 * 1024;
 /// For the check alone, where the scheme signs a URL.
 const ANY_URL: &str = "https://example.com/";
 
+/// What is said of any `key` that is none.
+const NOTATION: &str = "`key` is how the partner writes its secrets, never the secret itself: one of `raw`, `base64`, `base64_if`, `hex`, `tail`, `sha1`, `nfkd`";
+
 /// A scheme file that can't be used: it names the file, the line, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}{}: {problem}", shown(.line))]
@@ -88,8 +91,14 @@ impl Scheme {
         }
         let scheme: Scheme = toml::from_str(text).map_err(|cause| {
             let at = cause.span().map_or(0, |span| span.start);
-            let right = key_at(text, at).and_then(|key| written(&key)).unwrap_or_default();
-            error(Some(line_of(text, at)), format!("{}{right}", cause.message()))
+            let key = key_at(text, at);
+            let problem = match key.as_deref() {
+                // Who takes it for the secret's place has put one there, which no message repeats.
+                Some("key") => NOTATION,
+                _ => cause.message(),
+            };
+            let right = key.as_deref().and_then(written).unwrap_or_default();
+            error(Some(line_of(text, at)), format!("{problem}{right}"))
         })?;
         // One that is written, even if it is that of `Scheme::BASE`.
         let judged = scheme.sent_at.is_some() || scheme.tolerance.is_none();

@@ -174,3 +174,22 @@ fn a9_no_signature_is_logged_or_shown() {
     let tag = &signature["sha256=".len()..];
     assert!(!printed.0.contains(tag), "{}", printed.0);
 }
+
+/// The name of the key in a scheme file may be taken for the place of the secret.
+#[test]
+fn a9_a_secret_that_is_pasted_into_a_scheme_file_is_not_repeated() {
+    let scheme = "name = \"acme\"\nsignature = { field = { header = \"x-signature\" } }\n";
+    for pasted in [
+        format!("key = \"{SECRET}\""),
+        format!("key = {SECRET}"),
+        format!("key = [\"{SECRET}\"]"),
+        format!("key = {{ base64 = \"{SECRET}\" }}"),
+        format!("[key]\n\"{SECRET}\" = \"\""),
+        format!("secret = \"{SECRET}\""),
+    ] {
+        let mut printed = Printed::default();
+        let error = Scheme::from_toml("acme.toml", &format!("{scheme}{pasted}\n")).unwrap_err();
+        printed.both(&error);
+        assert_eq!(printed.leaks(&[SECRET.as_bytes()]), None, "{pasted}");
+    }
+}

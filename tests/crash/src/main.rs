@@ -30,18 +30,20 @@ use std::time::Instant;
 
 use inhook::BoxError;
 
-use scenarios::{Run, SCENARIOS};
+use scenarios::{Run, SCENARIOS, secrets};
 use table::Table;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
-    let result = if args.first().is_some_and(|first| first == "receiver") {
-        receive(args.get(1)).await.map(|()| true)
-    } else {
-        let short = args.iter().any(|arg| arg == "--short");
-        args.retain(|arg| arg != "--short");
-        torture(short, &args).await
+    let result = match args.first().map(String::as_str) {
+        Some("receiver") => receive(args.get(1)).await.map(|()| true),
+        Some("parts") => parts(args.get(1)).await.map(|()| true),
+        _ => {
+            let short = args.iter().any(|arg| arg == "--short");
+            args.retain(|arg| arg != "--short");
+            torture(short, &args).await
+        }
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -55,6 +57,10 @@ async fn main() -> ExitCode {
 
 async fn receive(spec: Option<&String>) -> Result<(), BoxError> {
     receiver::run(serde_json::from_str(spec.ok_or("a receiver needs a specification")?)?).await
+}
+
+async fn parts(directory: Option<&String>) -> Result<(), BoxError> {
+    secrets::parts::run(directory.ok_or("the parts need a directory")?.as_ref()).await
 }
 
 /// Whether all targets are met.

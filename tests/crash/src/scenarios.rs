@@ -18,7 +18,7 @@ mod order;
 mod overload;
 mod poison;
 mod power;
-mod secrets;
+pub mod secrets;
 mod slow;
 mod wake;
 
