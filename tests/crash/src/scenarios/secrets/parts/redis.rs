@@ -17,6 +17,16 @@ use super::{show, show_error};
 use crate::child::PATIENCE;
 use crate::receiver::SECRET;
 
+pub const TOLD: &[&str] = &[
+    "source=\"redis\" status=401",
+    "Redis can't be reached",
+    "Redis refuses the user, the password",
+    "the address of Redis is wrong",
+    "`rediss://` needs TLS",
+    "the server does not say whether it evicts keys",
+    "unknown command",
+];
+
 pub async fn run() -> Result<(), BoxError> {
     wrong_addresses().await;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
