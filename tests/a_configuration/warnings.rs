@@ -51,20 +51,33 @@ async fn a_dedup_store_says_once_that_it_is_nearly_full() {
         store.handle(id).await;
         assert_eq!((said(), store.dedup.remembered() < 7), (0, true), "{id}");
     }
-    let mut window = Duration::ZERO;
     for id in 9..=10 {
-        window = store.handle(id).await.ttl();
-        assert_eq!(said(), 1, "{id}");
-    }
-    assert_eq!(store.dedup.remembered(), 8);
-    // Again only after it was not so.
-    store.clock.advance(window + Duration::from_secs(1));
-    for id in 11..=16 {
         store.handle(id).await;
         assert_eq!(said(), 1, "{id}");
     }
-    store.handle(17).await;
-    assert_eq!(said(), 2);
+    assert_eq!(store.dedup.remembered(), 8);
+}
+
+/// A store at its bound has a few places free now and then, and nobody wants to hear of each.
+#[tokio::test]
+async fn a_dedup_store_says_so_again_after_half_of_it_was_free() {
+    for (max, expired, times) in [(20, 10, 2), (28, 13, 1)] {
+        let store = Store::new(MemoryDedup::new().max_deliveries(max));
+        let max = u32::try_from(max).unwrap();
+        let mut window = Duration::ZERO;
+        for id in 0..max {
+            if id == expired {
+                store.clock.advance(Duration::from_secs(3_600));
+            }
+            window = store.handle(id).await.ttl();
+        }
+        store.clock.advance(window - Duration::from_secs(1_800));
+        for id in max..max + expired {
+            store.handle(id).await;
+        }
+        let said = said("75 % of the deliveries", usize::try_from(max).unwrap());
+        assert_eq!(said, times, "{expired} of {max} had expired");
+    }
 }
 
 /// Those that are being handled are not remembered: they may fail.
