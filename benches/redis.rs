@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use inhook::dedup::{Claim, Dedup, Ticket};
 use inhook::sign::{Message, Signer};
 use inhook::{RedisDedup, Verifier, presets};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::aio::MultiplexedConnection;
 
 #[path = "../tests/common/redis.rs"]
 mod redis_server;
@@ -23,8 +23,7 @@ async fn main() {
     let server = redis_server::Server::start(&[]).expect("redis-server is needed");
     let dedup = Arc::new(RedisDedup::connect(&server.url()).await.unwrap());
     let client = redis::Client::open(server.url()).unwrap();
-    let config = ConnectionManagerConfig::new();
-    let bare = ConnectionManager::new_with_config(client, config).await.unwrap();
+    let bare = client.get_multiplexed_async_connection().await.unwrap();
 
     let (mut claims, mut sets) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -56,7 +55,7 @@ async fn times<F: Future<Output = Vec<Duration>> + Send + 'static>(
     times
 }
 
-async fn set(mut connection: ConnectionManager, prefix: String) -> Vec<Duration> {
+async fn set(mut connection: MultiplexedConnection, prefix: String) -> Vec<Duration> {
     let mut times = Vec::with_capacity(CALLS);
     for n in 0..CALLS {
         // As long as what a claim sends.

@@ -144,13 +144,12 @@ impl<S> Serve<S> {
             }
         }
         drop(self.listener);
-        let drained = async {
-            graceful.shutdown().await;
-            // Each is told to end now, and says how it did a little later.
+        let ended = async {
             while let Some(ended) = connections.join_next().await {
                 say_panic(ended);
             }
         };
+        let drained = async { tokio::join!(graceful.shutdown(), ended) };
         if tokio::time::timeout(self.drain, drained).await.is_err() {
             let connections = connections.len();
             tracing::warn!(connections, "the drain is over; connections are cut");

@@ -24,6 +24,11 @@ struct Proxy {
 
 impl Proxy {
     async fn start(server: &Server) -> Self {
+        Self::with_delay(server, Duration::ZERO).await
+    }
+
+    /// One whose server answers so much later.
+    async fn with_delay(server: &Server, delay: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("redis://{}/", listener.local_addr().unwrap());
         let leads_to = Arc::new(Mutex::new(address(server)));
@@ -35,14 +40,14 @@ impl Proxy {
             loop {
                 let (mut client, _) = listener.accept().await.unwrap();
                 let address = next.lock().unwrap().clone();
-                let mut server = TcpStream::connect(address).await.unwrap();
+                let Ok(mut server) = TcpStream::connect(address).await else { continue };
                 let (silenced, mut silences) = (silenced.clone(), silences.clone());
                 // Those that come later are not meant.
                 silences.mark_unchanged();
                 opens.send_modify(|count| *count += 1);
                 tokio::spawn(async move {
                     tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => return,
+                        () = relay(&mut client, &mut server, delay) => return,
                         _ = silences.changed() => {}
                     }
                     silenced.send_modify(|count| *count += 1);
@@ -56,8 +61,8 @@ impl Proxy {
     }
 
     /// As a name that is another server's from now on.
-    fn lead_to(&self, server: &Server) {
-        *self.leads_to.lock().unwrap() = address(server);
+    fn lead_to(&self, address: String) {
+        *self.leads_to.lock().unwrap() = address;
     }
 
     fn opened(&self) -> usize {
@@ -68,6 +73,24 @@ impl Proxy {
         let opened = self.opened();
         self.silence.send_replace(());
         self.silent.wait_for(|silent| *silent == opened).await.unwrap();
+    }
+}
+
+/// Until one side has ended.
+async fn relay(client: &mut TcpStream, server: &mut TcpStream, delay: Duration) {
+    let ((mut asks, mut hears), (mut answers, mut is_asked)) = (client.split(), server.split());
+    let late = async {
+        let mut answer = [0; 8_192];
+        while let Ok(length @ 1..) = answers.read(&mut answer).await {
+            tokio::time::sleep(delay).await;
+            if hears.write_all(&answer[..length]).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        _ = tokio::io::copy(&mut asks, &mut is_asked) => {}
+        () = late => {}
     }
 }
 
@@ -121,7 +144,7 @@ async fn a_connection_to_a_replica_is_replaced() {
     let runs = Arc::new(AtomicU32::new(0));
     let service = guarded(Arc::new(RedisDedup::connect(&proxy.url).await.unwrap()), &runs);
     assert_eq!(service.clone().oneshot(request("before")).await.unwrap().status(), 200);
-    proxy.lead_to(&new);
+    proxy.lead_to(address(&new));
     let (host, port) =
         address(&new).split_once(':').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     old.command(&["REPLICAOF", &host, &port]);
@@ -201,4 +224,47 @@ async fn a_server_that_stops_answering_gets_few_new_connections() {
     // One when it is given up, each second, and one for each that came to nothing in half of one.
     let new = proxy.opened() - opened;
     assert!((1..=12).contains(&new), "{new} connections");
+}
+
+/// As a proxy that has nobody behind it for a while, and says so by HTTP.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_redis_for_a_while_is_tried_again() {
+    let Some(server) = Server::start(&[]) else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let elsewhere = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").await.unwrap();
+        }
+    });
+    let mut proxy = Proxy::start(&server).await;
+    let runs = Arc::new(AtomicU32::new(0));
+    let service = guarded(Arc::new(RedisDedup::connect(&proxy.url).await.unwrap()), &runs);
+    assert_eq!(service.clone().oneshot(request("before")).await.unwrap().status(), 200);
+    proxy.lead_to(elsewhere);
+    proxy.silence().await;
+    for _ in 0..5 {
+        assert_eq!(service.clone().oneshot(request("after")).await.unwrap().status(), 503);
+    }
+    proxy.lead_to(address(&server));
+    let took = recovery(&service, "after").await;
+    assert!(took <= Duration::from_secs(3), "{took:?}");
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+}
+
+/// A server that is far away answers in time, but not three questions in a row: connecting goes on where the
+/// request that began it was answered 503.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_may_take_longer_than_an_operation() {
+    let Some(server) = Server::start(&[]) else { return };
+    let proxy = Proxy::with_delay(&server, Duration::from_millis(200)).await;
+    proxy.lead_to("127.0.0.1:1".into());
+    let runs = Arc::new(AtomicU32::new(0));
+    let service = guarded(Arc::new(RedisDedup::connect(&proxy.url).await.unwrap()), &runs);
+    assert_eq!(service.clone().oneshot(request("1")).await.unwrap().status(), 503);
+    proxy.lead_to(address(&server));
+    let took = recovery(&service, "1").await;
+    assert!(took <= Duration::from_secs(3), "{took:?}");
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
 }

@@ -176,18 +176,24 @@ async fn a_password_that_is_refused_is_an_error_at_the_start() {
 /// As where the passwords are set by a script that runs after the server has started.
 #[tokio::test]
 async fn a_password_that_is_refused_for_a_while_is_tried_again() {
-    let Some(mut server) = Server::start(&["--requirepass", "hunter2"]) else { return };
-    let url = server.url().replace("redis://", "redis://:hunter2@");
-    let dedup = RedisDedup::connect(&url).await.unwrap();
-    assert_eq!(dedup.claim(&ticket("1")).await.unwrap(), Claim::Granted);
-    server.restart_with(&[]);
-    let error = dedup.claim(&ticket("2")).await.unwrap_err();
-    assert!(matches!(error, DedupError::Misconfigured(_)), "{error}");
-    server.command(&["CONFIG", "SET", "requirepass", "hunter2"]);
-    let start = Instant::now();
-    while dedup.claim(&ticket("2")).await.is_err() {
-        assert!(start.elapsed() < Duration::from_secs(2), "it is not tried again");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    let (with, without) = (["--requirepass", "hunter2"], []);
+    // A password that the server does not have; and none where it has one, which a database is asked for first.
+    for (password, database, at_first, later) in
+        [(":hunter2@", "", &with[..], &without[..]), ("", "1", &without, &with)]
+    {
+        let Some(mut server) = Server::start(at_first) else { return };
+        let url = server.url().replace("redis://", &format!("redis://{password}")) + database;
+        let dedup = RedisDedup::connect(&url).await.unwrap();
+        assert_eq!(dedup.claim(&ticket("1")).await.unwrap(), Claim::Granted);
+        server.restart_with(later);
+        let error = dedup.claim(&ticket("2")).await.unwrap_err();
+        assert!(matches!(error, DedupError::Misconfigured(_)), "{error}");
+        server.restart_with(at_first);
+        let start = Instant::now();
+        while dedup.claim(&ticket("2")).await.is_err() {
+            assert!(start.elapsed() < Duration::from_secs(2), "it is not tried again");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 
@@ -332,7 +338,12 @@ async fn a_server_that_evicts_later_is_refused_as_well() {
     server.restart();
     server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     refused("5").await;
-    refused("6").await;
+    // It was asked for nothing before it said so.
+    server.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::resume();
+    assert_eq!(dedup.claim(&ticket("5")).await.unwrap(), Claim::Granted);
 }
 
 /// Requests until one is answered 200; how long that took.

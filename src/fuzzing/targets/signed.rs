@@ -93,15 +93,14 @@ impl<'r> Reading<'r> {
     fn spellings(&self, json: Option<&Value>) -> Option<Vec<Vec<u8>>> {
         let other = URL.replacen(".com", ".com:443", 1);
         let urls = if self.scheme.either_port { vec![URL, &other] } else { vec![URL] };
-        let ends = ["", self.scheme.optional_end.as_deref().unwrap_or_default()];
+        let ends = std::iter::once("").chain(self.scheme.optional_end.as_deref());
         let content = |url| {
             let parts = self.scheme.content.iter().map(|part| self.part(part, url, json));
             Some(parts.collect::<Option<Vec<_>>>()?.concat())
         };
         let contents = urls.into_iter().map(content).collect::<Option<Vec<_>>>()?;
         Some(
-            ends.into_iter()
-                .flat_map(|end| contents.iter().map(move |it| [it, end.as_bytes()].concat()))
+            ends.flat_map(|end| contents.iter().map(move |it| [it, end.as_bytes()].concat()))
                 .collect(),
         )
     }
