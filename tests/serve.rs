@@ -119,49 +119,59 @@ impl Write for Log {
 }
 
 /// A handler that is not behind a layer of Inhook: its panic ends the connection, and the log says so, of one that
-/// is handled while the server runs as of the last one while it stops.
+/// is handled while the server runs as of the last ones while it stops; whether these end in time or not.
 #[tokio::test]
 async fn each_panic_of_a_connection_is_said() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-    let _log = subscriber.set_default();
-    let said = || {
-        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        text.matches("a connection ended in a panic").count()
-    };
-
     fn fails() -> http::StatusCode {
         panic!("the handler's own")
     }
-    let (began, goes_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let signals = (began.clone(), goes_on.clone());
-    let panics = move || {
-        let (began, goes_on) = signals.clone();
-        async move {
-            began.notify_one();
-            goes_on.notified().await;
-            fails()
+    for one_hangs in [false, true] {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        let _log = subscriber.set_default();
+        let (began, goes_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let signals = (began.clone(), goes_on.clone());
+        let panics = move || {
+            let (began, goes_on) = signals.clone();
+            async move {
+                began.notify_one();
+                goes_on.notified().await;
+                fails()
+            }
+        };
+        let signal = began.clone();
+        let hangs = move || {
+            signal.notify_one();
+            std::future::pending::<()>()
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let app = Router::new().route("/hook", post(panics)).route("/hang", post(hangs));
+        let server = serve(listener, app).drain(Duration::from_millis(500));
+        let server = tokio::spawn(server.run(async { drop(stopped.await) }));
+        let send = async |path| {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = String::from_utf8(COMPLETE.to_vec()).unwrap().replace("/hook", path);
+            stream.write_all(request.as_bytes()).await.unwrap();
+            began.notified().await;
+            stream
+        };
+        let mut first = send("/hook").await;
+        goes_on.notify_one();
+        assert_eq!(first.read(&mut [0; 1]).await.unwrap(), 0, "it is not answered");
+        let mut last = vec![send("/hook").await];
+        if one_hangs {
+            last.push(send("/hang").await);
         }
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let app = Router::new().route("/hook", post(panics));
-    let server = tokio::spawn(serve(listener, app).run(async { drop(stopped.await) }));
-    let send = async || {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(COMPLETE).await.unwrap();
-        began.notified().await;
-        stream
-    };
-    let mut first = send().await;
-    goes_on.notify_one();
-    assert_eq!(first.read(&mut [0; 1]).await.unwrap(), 0, "it is not answered");
-    let last = send().await;
-    stop.send(()).unwrap();
-    goes_on.notify_one();
-    server.await.unwrap().unwrap();
-    assert_eq!(said(), 2);
-    drop(last);
+        stop.send(()).unwrap();
+        goes_on.notify_one();
+        server.await.unwrap().unwrap();
+        let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(said.matches("a connection ended in a panic").count(), 2, "{said}");
+        // What ended in time was not cut.
+        let cut = said.lines().find(|line| line.contains("connections are cut"));
+        assert_eq!(cut.is_some_and(|line| line.contains("connections=1")), one_hangs, "{said}");
+    }
 }

@@ -67,9 +67,8 @@ impl MemoryDedup {
         self
     }
 
-    /// How many deliveries are remembered by now, for a gauge. Some may have expired: while three quarters of
-    /// the places are taken they are dropped every ten seconds; with [`WhenFull::ShortenWindow`] when there is
-    /// no place left.
+    /// How many deliveries are remembered by now, for a gauge. Some may have expired: they are dropped when three
+    /// quarters of the places are taken, and then when all are.
     pub fn remembered(&self) -> usize {
         self.committed.len()
     }
@@ -99,9 +98,9 @@ impl MemoryDedup {
         let max = self.committed.max;
         let nearly_all = max.saturating_sub(max / 4);
         let taken = || self.committed.len().saturating_add(claims.held.len());
-        if taken() >= nearly_all
-            && claims.next_sweep.is_none_or(|next| self.clock.instant() >= next)
-        {
+        // That walks all of it: once before it is said that it is nearly full, and then where there is no room.
+        let looks = taken() >= max || taken() >= nearly_all && !claims.warned;
+        if looks && claims.next_sweep.is_none_or(|next| self.clock.instant() >= next) {
             claims.next_sweep = self.clock.instant().checked_add(SWEEP);
             self.committed.sweep(floor(self.clock.now()));
         }

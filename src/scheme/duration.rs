@@ -17,7 +17,7 @@ pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok,
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
-    SpanParser::new().parse_unsigned_duration(&text).map_err(|_| {
-        Error::custom(format!("`{text}` is not a duration such as \"300s\", \"1m 30s\" or \"72h\""))
-    })
+    SpanParser::new()
+        .parse_unsigned_duration(&text)
+        .map_err(|_| Error::custom("not a duration such as \"300s\", \"1m 30s\" or \"72h\""))
 }

@@ -22,9 +22,6 @@ const MAX_BYTES: u64 = 64 * 1024;
 /// For the check alone, where the scheme signs a URL.
 const ANY_URL: &str = "https://example.com/";
 
-/// What is said of any `key` that is none.
-const NOTATION: &str = "`key` is how the partner writes its secrets, never the secret itself: one of `raw`, `base64`, `base64_if`, `hex`, `tail`, `sha1`, `nfkd`";
-
 /// A scheme file that can't be used: it names the file, the line, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}{}: {problem}", shown(.line))]
@@ -91,14 +88,8 @@ impl Scheme {
         }
         let scheme: Scheme = toml::from_str(text).map_err(|cause| {
             let at = cause.span().map_or(0, |span| span.start);
-            let key = key_at(text, at);
-            let problem = match key.as_deref() {
-                // Who takes it for the secret's place has put one there, which no message repeats.
-                Some("key") => NOTATION,
-                _ => cause.message(),
-            };
-            let right = key.as_deref().and_then(written).unwrap_or_default();
-            error(Some(line_of(text, at)), format!("{problem}{right}"))
+            let right = key_at(text, at).and_then(|key| written(&key)).unwrap_or_default();
+            error(Some(line_of(text, at)), format!("{}{right}", without_value(cause.message())))
         })?;
         // One that is written, even if it is that of `Scheme::BASE`.
         let judged = scheme.sent_at.is_some() || scheme.tolerance.is_none();
@@ -166,6 +157,16 @@ fn shown(line: &Option<usize>) -> String {
 fn written(key: &str) -> Option<String> {
     let example = as_table(&EXAMPLE).remove(key)?;
     Some(format!("; it is written like `{key} = {example}`"))
+}
+
+/// What is wrong with a value, without that: somebody may have taken `key` for the place of the secret.
+fn without_value(message: &str) -> String {
+    let kinds = ["unknown variant", "invalid type: string", "invalid value: string"];
+    let kind = kinds.into_iter().find(|kind| message.starts_with(kind));
+    match (kind, message.rsplit_once(", expected ")) {
+        (Some(kind), Some((_, expected))) => format!("{kind}, expected {expected}"),
+        _ => message.into(),
+    }
 }
 
 /// A message that names things as the file does.

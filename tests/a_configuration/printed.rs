@@ -186,6 +186,12 @@ fn a9_a_secret_that_is_pasted_into_a_scheme_file_is_not_repeated() {
         format!("key = {{ base64 = \"{SECRET}\" }}"),
         format!("[key]\n\"{SECRET}\" = \"\""),
         format!("secret = \"{SECRET}\""),
+        format!("key_id = \"{SECRET}\""),
+        format!("algorithm = \"{SECRET}\""),
+        format!("content = [\"{SECRET}\"]"),
+        format!("tolerance = \"{SECRET}\""),
+        format!("deadline = \"{SECRET}\""),
+        format!("multipart = \"{SECRET}\""),
     ] {
         let mut printed = Printed::default();
         let error = Scheme::from_toml("acme.toml", &format!("{scheme}{pasted}\n")).unwrap_err();

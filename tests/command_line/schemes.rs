@@ -96,7 +96,7 @@ fn scheme_files_that_can_not_be_used() {
     let huge = format!("{good}# {}", "x".repeat(10 * 1024 * 1024));
     let cases = [
         (3, "unknown field `contents`", format!("{good}contents = []")),
-        (3, "unknown variant `bodi`", format!("{good}content = [\"bodi\"]")),
+        (3, "unknown variant, expected one of `body`", format!("{good}content = [\"bodi\"]")),
         (3, "invalid type", format!("{good}content = 7")),
         (3, "duration such as", format!("{good}deadline = \"soon\"")),
         (3, "invalid type", format!("{good}deadline = 10")),

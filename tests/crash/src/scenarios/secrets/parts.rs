@@ -26,7 +26,7 @@ pub const TOLD: &[&str] = &[
     "Secret(\"the label\")",
     "two secrets are labelled `twice`",
     "is not hexadecimal",
-    "never the secret itself",
+    "unknown variant, expected one of `raw`",
     // Of the layers.
     "source=\"memory\" status=401",
     "source=\"guard\" status=401",
