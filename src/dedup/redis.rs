@@ -1,7 +1,7 @@
 //! Deduplication for all processes that share a Redis.
 
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -49,8 +49,8 @@ static RELEASE: LazyLock<Script> = LazyLock::new(|| {
 
 /// Remembers deliveries in Redis (or a server that speaks its protocol), for all processes that use it.
 ///
-/// Each operation is one round trip, but for one a minute. Leases and windows are timed by the
-/// server, so the clocks of the processes don't matter. Keys are the prefix and the idempotency key as 64 hexadecimal
+/// Each operation is one round trip, but where a connection or a script is new, and once a minute. Leases and
+/// windows are timed by the server, so the clocks of the processes don't matter. Keys are the prefix and the idempotency key as 64 hexadecimal
 /// digits, never the id's text.
 ///
 /// **What Redis loses is forgotten**, and the partner's retries of it run again: everything at a
@@ -58,7 +58,7 @@ static RELEASE: LazyLock<Script> = LazyLock::new(|| {
 /// a failover. A server that evicts keys (`maxmemory-policy` other than `noeviction`) would forget
 /// inside the window, so it is refused: it is asked on each connection before anything else, and once a minute.
 pub struct RedisDedup {
-    connection: Connection,
+    connection: Arc<Connection>,
     prefix: String,
 }
 
@@ -70,7 +70,8 @@ impl RedisDedup {
     ///
     /// # Errors
     ///
-    /// The address is wrong, the server evicts keys, or it refuses the user or the password.
+    /// The address is wrong; the server evicts keys, or does not say whether it does; or it refuses the user, the
+    /// password or the database.
     pub async fn connect(url: &str) -> Result<Self, BoxError> {
         Self::options().connect(url).await
     }
@@ -116,7 +117,9 @@ impl Dedup for RedisDedup {
             // The answer to an earlier try was lost.
             Value::BulkString(held) if held == token.as_bytes() => Ok(Claim::Granted),
             Value::BulkString(_) => Ok(Claim::InFlight),
-            other => Err(DedupError::unavailable(format!("unexpected answer to SET: {other:?}"))),
+            other => {
+                Err(DedupError::unavailable(format!("unexpected answer to a claim: {other:?}")))
+            }
         }
     }
 
@@ -179,13 +182,16 @@ impl RedisOptions {
     ///
     /// # Errors
     ///
-    /// The address is wrong, the server evicts keys, or it refuses the user or the password.
+    /// The address is wrong; the server evicts keys, or does not say whether it does; or it refuses the user, the
+    /// password or the database.
     pub async fn connect(self, url: &str) -> Result<RedisDedup, BoxError> {
         // By RESP3 a connection would be made anew without a word, to whichever server; and one that does not know it
         // repeats the password in its error.
         let info = url.into_connection_info().map(|info| {
             let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
-            info.set_redis_settings(settings)
+            // Callers share a connection, and none waits until the others' answers are there.
+            let tcp = info.tcp_settings().clone().set_nodelay(true);
+            info.set_redis_settings(settings).set_tcp_settings(tcp)
         });
         // What is wrong with the address is said without it: it may hold a password.
         let client = info.and_then(Client::open).map_err(|error| match url.split_once("://") {
@@ -203,7 +209,7 @@ impl RedisOptions {
         match connection.test().await {
             Err(error @ DedupError::Misconfigured(_)) => return Err(error.into()),
             Err(error) => {
-                tracing::warn!(%error, "Redis can't be reached; it is tried again with each request");
+                tracing::warn!(%error, "Redis can't be used yet; it is tried again with the requests");
             }
             Ok(()) => {}
         }

@@ -221,9 +221,9 @@ async fn a_server_that_stops_answering_gets_few_new_connections() {
     }
     assert!(claims.join_all().await.into_iter().all(|failed| failed), "it was stopped");
     server.signal(Signal::SIGCONT);
-    // One when it is given up, each second, and one for each that came to nothing in half of one.
+    // One for each half of a second in which the one before came to nothing.
     let new = proxy.opened() - opened;
-    assert!((1..=12).contains(&new), "{new} connections");
+    assert!((1..=6).contains(&new), "{new} connections");
 }
 
 /// As a proxy that has nobody behind it for a while, and says so by HTTP.
@@ -267,4 +267,79 @@ async fn a_connection_may_take_longer_than_an_operation() {
     let took = recovery(&service, "1").await;
     assert!(took <= Duration::from_secs(3), "{took:?}");
     assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
+/// Whoever takes connections and ends them, as a server that has too many does, is not asked by each request.
+#[tokio::test]
+async fn who_ends_connections_at_once_gets_few() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}/", listener.local_addr().unwrap());
+    let (takes, taken) = watch::channel(0);
+    let ends = tokio::spawn(async move {
+        loop {
+            drop(listener.accept().await.unwrap());
+            takes.send_modify(|count| *count += 1);
+        }
+    });
+    let dedup = RedisDedup::connect(&url).await.unwrap();
+    let (start, mut claims) = (Instant::now(), 0);
+    while start.elapsed() < Duration::from_secs(1) {
+        dedup.claim(&ticket("1")).await.unwrap_err();
+        claims += 1;
+        tokio::task::yield_now().await;
+    }
+    // Each tenth of a second.
+    let taken = *taken.borrow();
+    assert!((2..=12).contains(&taken) && claims > 100, "{taken} connections for {claims} claims");
+    ends.abort();
+}
+
+/// The same of one that says what it can do, and does not do it.
+#[tokio::test]
+async fn who_ends_connections_when_it_is_asked_gets_few() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}/", listener.local_addr().unwrap());
+    let (takes, taken) = watch::channel(0);
+    let ends = tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            takes.send_modify(|count| *count += 1);
+            let mut asked = [0; 4_096];
+            while let Ok(length @ 1..) = client.read(&mut asked).await {
+                let asked = String::from_utf8_lossy(&asked[..length]);
+                let greetings = asked.matches("SETINFO").count();
+                let answer = match asked.contains("$4\r\nINFO\r\n") {
+                    true => "$27\r\nmaxmemory_policy:noeviction\r\n".to_owned(),
+                    false => "+OK\r\n".repeat(greetings),
+                };
+                if answer.is_empty() || client.write_all(answer.as_bytes()).await.is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    let dedup = RedisDedup::connect(&url).await.unwrap();
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(1) {
+        dedup.claim(&ticket("1")).await.unwrap_err();
+        tokio::task::yield_now().await;
+    }
+    let taken = *taken.borrow();
+    assert!((2..=24).contains(&taken), "{taken} connections");
+    ends.abort();
+}
+
+/// Between two processes somebody forgets a connection that nobody uses for a while: the next question is whether the
+/// server has other settings by now, and what asks it has a new connection at once.
+#[tokio::test]
+async fn a_connection_that_was_forgotten_meanwhile_is_replaced_at_once() {
+    let Some(server) = Server::start(&[]) else { return };
+    let mut proxy = Proxy::start(&server).await;
+    let dedup = RedisDedup::connect(&proxy.url).await.unwrap();
+    assert_eq!(dedup.claim(&ticket("1")).await.unwrap(), Claim::Granted);
+    proxy.silence().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(150)).await;
+    tokio::time::resume();
+    assert_eq!(dedup.claim(&ticket("2")).await.unwrap(), Claim::Granted);
 }

@@ -28,22 +28,22 @@ const KEEP: Duration = Duration::from_secs(1);
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// The same while it can't be used.
 const ASK_SOON: Duration = Duration::from_secs(1);
+/// Before the next connection to whoever has ended one at once.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// One connection at a time, made when it is needed. Each is to a server that was asked what it can do, on that
 /// connection, before it is asked anything else.
-pub(super) struct Connection(Arc<Shared>);
-
-struct Shared {
+pub(super) struct Connection {
     client: Client,
     allow_eviction: bool,
     live: ArcSwapOption<Live>,
-    /// Held by whoever connects, or asks what the server can do.
-    failed: Arc<Mutex<Option<Failed>>>,
+    /// Held by whoever connects, or asks what the server can do: how that failed the last time.
+    connecting: Arc<Mutex<Option<Failed>>>,
 }
 
 struct Live {
     connection: MultiplexedConnection,
-    /// Since when it is there.
+    /// Since when it is there, and which one it is.
     since: Instant,
     server: Server,
     /// When the server said so.
@@ -52,6 +52,7 @@ struct Live {
 }
 
 /// There was no connection, or no answer.
+#[derive(Clone)]
 struct Failed {
     at: Instant,
     /// Until when nobody tries again.
@@ -67,30 +68,34 @@ pub(super) enum Ask<'s> {
 }
 
 impl Connection {
-    pub(super) fn new(client: Client, allow_eviction: bool) -> Self {
-        let (live, failed) = (ArcSwapOption::empty(), Arc::default());
-        Self(Arc::new(Shared { client, allow_eviction, live, failed }))
+    pub(super) fn new(client: Client, allow_eviction: bool) -> Arc<Self> {
+        let (live, connecting) = (ArcSwapOption::empty(), Arc::default());
+        Arc::new(Self { client, allow_eviction, live, connecting })
     }
 
     /// Whether there is a server that can be used.
-    pub(super) async fn test(&self) -> Result<(), DedupError> {
+    pub(super) async fn test(self: &Arc<Self>) -> Result<(), DedupError> {
         self.check(&self.live().await?.server)
     }
 
     /// A server that would forget inside the window is refused.
     pub(super) fn check(&self, server: &Server) -> Result<(), DedupError> {
-        self.0.check(server)
+        if self.allow_eviction {
+            return Ok(());
+        }
+        let problem = server.problem();
+        problem.map_or(Ok(()), |problem| Err(DedupError::Misconfigured(problem.into())))
     }
 
     /// What the server was last known to be.
     pub(super) fn server(&self) -> Option<Server> {
-        self.0.live.load().as_deref().map(|live| live.server.clone())
+        self.live.load().as_deref().map(|live| live.server.clone())
     }
 
     /// Asks the server, by what it can do. Where the connection turns out to be gone, as after a restart, it is
     /// asked once more by a new one: each operation may be repeated.
     pub(super) async fn ask<'s, T: FromRedisValue>(
-        &self,
+        self: &Arc<Self>,
         ask: impl Fn(&Server) -> Result<Ask<'s>, DedupError>,
     ) -> Result<T, DedupError> {
         let mut is_repeated = false;
@@ -102,9 +107,17 @@ impl Connection {
                     return Ok(answer);
                 }
                 Err(error) => {
-                    self.0.heed(&live, &error);
-                    if is_repeated || !error.is_unrecoverable_error() {
+                    self.heed(&live, &error);
+                    if !error.is_unrecoverable_error() {
                         return Err(dedup_error(error));
+                    }
+                    if is_repeated {
+                        // Or each request would have two connections that end like this.
+                        let failed = Failed::new(error);
+                        if let Ok(mut last) = self.connecting.try_lock() {
+                            *last = Some(failed.clone());
+                        }
+                        return Err(failed.error);
                     }
                     is_repeated = true;
                 }
@@ -113,21 +126,20 @@ impl Connection {
     }
 
     /// The connection, which is made if there is none, to a server that is asked again each minute.
-    async fn live(&self) -> Result<Arc<Live>, DedupError> {
-        let shared = &self.0;
-        if let Some(live) = shared.fresh(Duration::ZERO) {
+    async fn live(self: &Arc<Self>) -> Result<Arc<Live>, DedupError> {
+        if let Some(live) = self.fresh(Duration::ZERO) {
             return Ok(live);
         }
         let start = Instant::now();
-        let failed = match shared.failed.clone().try_lock_owned() {
+        let failed = match self.connecting.clone().try_lock_owned() {
             Ok(failed) => failed,
             // Meanwhile the others go on with what is known.
-            Err(_) => match shared.fresh(ASK_AGAIN) {
+            Err(_) => match self.fresh(ASK_AGAIN) {
                 Some(live) => return Ok(live),
-                None => shared.failed.clone().lock_owned().await,
+                None => self.connecting.clone().lock_owned().await,
             },
         };
-        if let Some(live) = shared.fresh(Duration::ZERO) {
+        if let Some(live) = self.fresh(Duration::ZERO) {
             return Ok(live);
         }
         // Those who waited for it don't try one after the other.
@@ -137,17 +149,8 @@ impl Connection {
             return Err(failed.error.clone());
         }
         // A caller may not have as much time as it takes.
-        let made = tokio::spawn(shared.clone().renew(failed)).await;
-        made.unwrap_or_else(|error| Err(DedupError::unavailable(error)))
-    }
-}
-
-impl Shared {
-    fn check(&self, server: &Server) -> Result<(), DedupError> {
-        match server.problem() {
-            Some(problem) if !self.allow_eviction => Err(DedupError::Misconfigured(problem.into())),
-            _ => Ok(()),
-        }
+        let renewed = tokio::spawn(self.clone().renew(failed)).await;
+        renewed.unwrap_or_else(|error| Err(DedupError::unavailable(error)))
     }
 
     /// The connection that there is, unless its server should have been asked again for so long.
@@ -169,28 +172,18 @@ impl Shared {
                 Ok(live)
             }
             Err(error) => {
-                let at = Instant::now();
-                // What can't be reached may be there at any moment; whoever refuses is left alone for a while.
-                let pause = if error.is_io_error() { Duration::ZERO } else { ASK_SOON };
-                let until = at.checked_add(pause).unwrap_or(at);
-                let error = dedup_error(error);
-                *failed = Some(Failed { at, until, error: error.clone() });
-                Err(error)
+                let last = failed.insert(Failed::new(error));
+                Err(last.error.clone())
             }
         }
     }
 
-    /// Asks what the server can do; by a new connection, where there is none or it is gone.
+    /// Asks what the server can do; by a new connection, where there is none or that does not say.
     async fn connect(&self) -> Result<Live, RedisError> {
         if let Some(live) = self.live.load_full() {
             match Live::ask(live.connection.clone(), live.since).await {
-                Err(error) => {
-                    self.heed(&live, &error);
-                    if !error.is_unrecoverable_error() {
-                        return Err(error);
-                    }
-                }
-                asked => return asked,
+                Ok(live) => return Ok(live),
+                Err(error) => self.give_up(&live, &error),
             }
         }
         let config = AsyncConnectionConfig::new()
@@ -202,7 +195,7 @@ impl Shared {
 
     /// Gives up a connection that is gone, leads nowhere, or to a server that does not do what is asked: its name
     /// may lead to another one by now.
-    fn heed(&self, live: &Arc<Live>, error: &RedisError) {
+    fn heed(&self, live: &Live, error: &RedisError) {
         let is_over = if error.is_unrecoverable_error() {
             true
         } else if error.is_timeout() {
@@ -213,8 +206,30 @@ impl Shared {
             !is_full(error) && live.since.elapsed() >= KEEP
         };
         if is_over {
-            self.live.rcu(|current| current.clone().filter(|current| !Arc::ptr_eq(current, live)));
+            self.give_up(live, error);
         }
+    }
+
+    fn give_up(&self, live: &Live, error: &RedisError) {
+        tracing::info!(%error, "a connection to Redis is given up");
+        self.live.rcu(|current| current.clone().filter(|current| current.since != live.since));
+    }
+}
+
+impl Failed {
+    fn new(error: RedisError) -> Self {
+        let at = Instant::now();
+        // Where nobody is, somebody may be at any moment, and silence took its time; who ends a connection at once
+        // is left alone for a moment, and who refuses, for a while.
+        let pause = if error.is_connection_refusal() || error.is_timeout() {
+            Duration::ZERO
+        } else if error.is_io_error() {
+            BREATH
+        } else {
+            ASK_SOON
+        };
+        let until = at.checked_add(pause).unwrap_or(at);
+        Self { at, until, error: dedup_error(error) }
     }
 }
 
@@ -226,10 +241,8 @@ impl Live {
         let info = Ask::Command(redis::cmd("INFO")).send(&mut connection).await;
         let server = match info {
             Ok(info) => Server::read(&info),
-            // Some providers forbid it.
-            Err(error) if error.code() == Some("NOPERM") || says(&error, "unknown command") => {
-                Server::UNKNOWN
-            }
+            // Some providers forbid it, or don't know it.
+            Err(error) if matches!(error.code(), Some("NOPERM" | "ERR")) => Server::UNKNOWN,
             Err(error) => return Err(error),
         };
         let late_answers = AtomicU32::new(0);
@@ -253,14 +266,19 @@ fn dedup_error(error: RedisError) -> DedupError {
     if is_full(&error) {
         return DedupError::Full;
     }
+    let misconfigured = |what| DedupError::Misconfigured(format!("{what}: {error}").into());
+    if error.code() == Some("NOPERM") || says(&error, "no permissions") {
+        return misconfigured(
+            "Redis does not let the user do what is needed: SET, EVALSHA, SCRIPT LOAD",
+        );
+    }
     // Where the address has a database, what is said of that is without its code.
-    let texts = ["Authentication required", "no permissions", "DB index is out of range"];
     let is_refused = error.kind() == ErrorKind::AuthenticationFailed
-        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
-        || texts.iter().any(|text| says(&error, text));
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
+        || says(&error, "Authentication required")
+        || says(&error, "DB index is out of range");
     if is_refused {
-        let problem = format!("Redis refuses the user, the password or the database: {error}");
-        return DedupError::Misconfigured(problem.into());
+        return misconfigured("Redis refuses the user, the password or the database");
     }
     DedupError::unavailable(error)
 }

@@ -19,7 +19,7 @@ use crate::receiver::SECRET;
 
 pub const TOLD: &[&str] = &[
     "source=\"redis\" status=401",
-    "Redis can't be reached",
+    "Redis can't be used yet",
     "Redis refuses the user, the password",
     "the address of Redis is wrong",
     "`rediss://` needs TLS",
