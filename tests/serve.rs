@@ -1,9 +1,8 @@
 //! The server's own limits, over real connections: time to send a request and to read its answer, and the length of
 //! a head.
 
-use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,6 +13,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tracing_subscriber::util::SubscriberInitExt;
+
+#[path = "common/log.rs"]
+mod log;
+
+use log::Log;
 
 const COMPLETE: &[u8] = b"POST /hook HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
 
@@ -103,21 +107,6 @@ async fn a_head_of_much_more_than_64_kib_is_a_431() {
     }
 }
 
-/// Keeps what is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// A handler that is not behind a layer of Inhook: its panic ends the connection, and the log says so, of one that
 /// is handled while the server runs as of the last ones while it stops; whether these end in time or not.
 #[tokio::test]
@@ -168,7 +157,7 @@ async fn each_panic_of_a_connection_is_said() {
         stop.send(()).unwrap();
         goes_on.notify_one();
         server.await.unwrap().unwrap();
-        let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let said = log.text();
         assert_eq!(said.matches("a connection ended in a panic").count(), 2, "{said}");
         // What ended in time was not cut.
         let cut = said.lines().find(|line| line.contains("connections are cut"));

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{Debug, Display};
-use std::io::Write;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use base64ct::{Base64, Base64Url, Encoding as _};
@@ -30,12 +29,15 @@ use tower::{Layer, ServiceBuilder, ServiceExt};
 mod common;
 mod errors;
 mod limits;
+#[path = "../common/log.rs"]
+mod log;
 mod printed;
 mod secrets;
 mod warnings;
 mod windows;
 
 use common::{NOW, PRESETS, SECRET, SHORTLINKS, at, builder, set, shortlink, signed, verifier};
+use log::Log;
 
 const OTHER_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const BODY: &str = r#"{"type":"contact.created"}"#;
@@ -63,18 +65,3 @@ static LOG: LazyLock<Log> = LazyLock::new(|| {
         .init();
     log
 });
-
-/// A writer that keeps what is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}

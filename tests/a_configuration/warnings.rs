@@ -4,7 +4,7 @@ use super::*;
 
 /// How often this was logged of the store that has so many places.
 fn said(what: &str, max: usize) -> usize {
-    let text = String::from_utf8(LOG.0.lock().unwrap().clone()).unwrap();
+    let text = LOG.text();
     let max = format!("max={max}");
     text.lines().filter(|line| line.contains(what) && line.ends_with(&max)).count()
 }
