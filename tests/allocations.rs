@@ -186,8 +186,9 @@ fn a_memory_inbox_takes_no_more_than_it_counts() {
         });
         let taken = usize::try_from(memory.bytes_current).unwrap();
         println!("{headers}: {count} in {taken}");
-        // An allocator takes more than it is asked for, which is counted as well.
-        assert!((BOUND * 2 / 5..BOUND * 11 / 10).contains(&taken), "{headers}, {is_named}");
+        // An allocator takes more than it is asked for, which is counted as well: most where values have one name.
+        let least = if is_named { BOUND / 2 } else { BOUND * 2 / 5 };
+        assert!((least..BOUND * 11 / 10).contains(&taken), "{headers}, {is_named}");
     }
 }
 

@@ -50,8 +50,8 @@ static RELEASE: LazyLock<Script> = LazyLock::new(|| {
 /// Remembers deliveries in Redis (or a server that speaks its protocol), for all processes that use it.
 ///
 /// Each operation is one round trip, but where a connection or a script is new, and once a minute. Leases and
-/// windows are timed by the server, so the clocks of the processes don't matter. Keys are the prefix and the idempotency key as 64 hexadecimal
-/// digits, never the id's text.
+/// windows are timed by the server, so the clocks of the processes don't matter. Keys are the prefix and the
+/// idempotency key as 64 hexadecimal digits, never the id's text.
 ///
 /// **What Redis loses is forgotten**, and the partner's retries of it run again: everything at a
 /// restart without persistence, up to a second with `appendfsync everysec`, what was not replicated at

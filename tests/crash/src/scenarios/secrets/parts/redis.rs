@@ -103,14 +103,16 @@ async fn wrong_addresses() {
 /// A `redis-server` on this machine, killed when it is dropped at the latest.
 struct Server {
     process: Child,
+    _directory: tempfile::TempDir,
 }
 
 impl Server {
     async fn start(port: u16, options: &[&str]) -> Result<Self, BoxError> {
+        let directory = tempfile::tempdir()?;
         let mut process = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .arg("--dir")
-            .arg(std::env::temp_dir())
+            .arg(directory.path())
             .args(options)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -126,7 +128,7 @@ impl Server {
             Ok(())
         };
         tokio::time::timeout(PATIENCE, answers).await??;
-        Ok(Self { process })
+        Ok(Self { process, _directory: directory })
     }
 
     /// Kills it, and waits until its port is free.
