@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use inhook::dedup::{Claim, Dedup, Ticket};
 use inhook::sign::{Message, Signer};
 use inhook::{RedisDedup, Verifier, presets};
+use redis::IntoConnectionInfo;
 use redis::aio::MultiplexedConnection;
 
 #[path = "../tests/common/redis.rs"]
@@ -22,7 +23,9 @@ const ROUNDS: usize = 30;
 async fn main() {
     let server = redis_server::Server::start(&[]).expect("redis-server is needed");
     let dedup = Arc::new(RedisDedup::connect(&server.url()).await.unwrap());
-    let client = redis::Client::open(server.url()).unwrap();
+    let info = server.url().into_connection_info().unwrap();
+    let tcp = info.tcp_settings().clone().set_nodelay(true);
+    let client = redis::Client::open(info.set_tcp_settings(tcp)).unwrap();
     let bare = client.get_multiplexed_async_connection().await.unwrap();
 
     let (mut claims, mut sets) = (Vec::new(), Vec::new());

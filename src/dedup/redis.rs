@@ -1,11 +1,11 @@
 //! Deduplication for all processes that share a Redis.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Client, IntoConnectionInfo, ProtocolVersion, Script, Value};
+use redis::{Client, IntoConnectionInfo, ProtocolVersion, Value};
 
 use super::{Claim, Dedup, DedupError, Ticket};
 use crate::delivery::Key;
@@ -13,45 +13,23 @@ use crate::error::BoxError;
 use crate::inbox::Settled;
 
 mod connection;
+mod operations;
 mod server;
 
-use connection::{Ask, Connection};
-
-/// What a key holds whose delivery was handled. Before, it holds a token.
-const COMMITTED: &str = "committed";
-/// For older servers: the same as `SET key token NX PX lease GET`.
-static CLAIM: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local held = redis.call('GET', KEYS[1])
-         if not held then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
-         return held",
-    )
-});
-
-/// A claim that lapsed and was not taken over is committed all the same: the work is done.
-const COMMIT_SOURCE: &str = "local held = redis.call('GET', KEYS[1])
-     if held and held ~= ARGV[1] and held ~= ARGV[2] then return 0 end
-     redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-     return 1";
-
-static COMMIT: LazyLock<Script> = LazyLock::new(|| Script::new(COMMIT_SOURCE));
-
-/// On servers that know the flag: what was claimed has room to be committed, however full the server is.
-static COMMIT_WHEN_FULL: LazyLock<Script> =
-    LazyLock::new(|| Script::new(&format!("#!lua flags=allow-oom\n{COMMIT_SOURCE}")));
-
-static RELEASE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-         return redis.call('DEL', KEYS[1])",
-    )
-});
+use connection::Connection;
+use operations::{COMMITTED, claim, commit, release};
+use server::Server;
 
 /// Remembers deliveries in Redis (or a server that speaks its protocol), for all processes that use it.
 ///
 /// Each operation is one round trip, but where a connection or a script is new, and once a minute. Leases and
-/// windows are timed by the server, so the clocks of the processes don't matter. Keys are the prefix and the
-/// idempotency key as 64 hexadecimal digits, never the id's text.
+/// windows are timed by the server, so the clocks of the processes don't matter; where the server's own clock
+/// jumps forward, or it fails over to one that is ahead, they end so much earlier. Keys are the prefix and the
+/// idempotency key as 64 hexadecimal digits, never the id's text; and the prefix and `try`, by which a server
+/// shows on each connection that it lets the user do what is needed: SET, GET, DEL, EVALSHA, SCRIPT LOAD, and INFO
+/// unless [`allow_eviction`](RedisOptions::allow_eviction) is called.
+///
+/// It is one server, or one name that leads to the primary: a node of a Redis Cluster has only some of the keys.
 ///
 /// **What Redis loses is forgotten**, and the partner's retries of it run again: everything at a
 /// restart without persistence, up to a second with `appendfsync everysec`, what was not replicated at
@@ -70,8 +48,8 @@ impl RedisDedup {
     ///
     /// # Errors
     ///
-    /// The address is wrong; the server evicts keys, or does not say whether it does; or it refuses the user, the
-    /// password or the database.
+    /// The address is wrong; the server evicts keys, or does not say whether it does; it refuses the user, the
+    /// password, the database or what is needed; or it is a node of a cluster, and says so.
     pub async fn connect(url: &str) -> Result<Self, BoxError> {
         Self::options().connect(url).await
     }
@@ -91,24 +69,12 @@ impl Dedup for RedisDedup {
     async fn claim(&self, ticket: &Ticket) -> Result<Claim, DedupError> {
         let (key, token) = (self.key(ticket.key()), ticket.token().to_string());
         let lease = millis(ticket.lease());
-        let claim = |is_modern| match is_modern {
-            true => {
-                let mut set = redis::cmd("SET");
-                set.arg(&key).arg(&token).arg("NX").arg("PX").arg(lease).arg("GET");
-                Ask::Command(set)
-            }
-            false => {
-                let mut claim = CLAIM.key(&key);
-                claim.arg(&token).arg(lease);
-                Ask::Script(claim)
-            }
-        };
         // A server that may forget it is not asked.
         let held: Value = self
             .connection
             .ask(|server| {
                 self.connection.check(server)?;
-                Ok(claim(server.is_modern))
+                Ok(claim(server.sets_and_gets, &key, &token, lease))
             })
             .await?;
         match held {
@@ -125,24 +91,15 @@ impl Dedup for RedisDedup {
 
     async fn commit(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
         let (key, token) = (self.key(ticket.key()), ticket.token().to_string());
+        let ttl = millis(ticket.ttl());
         // The work is done: that is remembered as well as the server can.
-        let commit = |is_modern| {
-            let script = if is_modern { &COMMIT_WHEN_FULL } else { &COMMIT };
-            let mut commit = script.key(&key);
-            commit.arg(&token).arg(COMMITTED).arg(millis(ticket.ttl()));
-            Ask::Script(commit)
-        };
-        self.connection.ask(|server| Ok(commit(server.is_modern))).await.map(settled)
+        let commit = |server: &Server| Ok(commit(server.has_flags, &key, &token, ttl));
+        self.connection.ask(commit).await.map(settled)
     }
 
     async fn release(&self, ticket: &Ticket) -> Result<Settled, DedupError> {
         let (key, token) = (self.key(ticket.key()), ticket.token().to_string());
-        let release = || {
-            let mut release = RELEASE.key(&key);
-            release.arg(&token);
-            Ask::Script(release)
-        };
-        self.connection.ask(|_| Ok(release())).await.map(settled)
+        self.connection.ask(|_| Ok(release(&key, &token))).await.map(settled)
     }
 }
 
@@ -182,8 +139,8 @@ impl RedisOptions {
     ///
     /// # Errors
     ///
-    /// The address is wrong; the server evicts keys, or does not say whether it does; or it refuses the user, the
-    /// password or the database.
+    /// The address is wrong; the server evicts keys, or does not say whether it does; it refuses the user, the
+    /// password, the database or what is needed; or it is a node of a cluster, and says so.
     pub async fn connect(self, url: &str) -> Result<RedisDedup, BoxError> {
         // By RESP3 a connection would be made anew without a word, to whichever server; and one that does not know it
         // repeats the password in its error.
@@ -194,18 +151,18 @@ impl RedisOptions {
             info.set_redis_settings(settings).set_tcp_settings(tcp)
         });
         // What is wrong with the address is said without it: it may hold a password.
-        let client = info.and_then(Client::open).map_err(|error| match url.split_once("://") {
-            Some(("rediss", _)) => {
-                "`rediss://` needs TLS, which this build of the `redis` crate has \
-                not: depend on `redis` with feature `tokio-rustls-comp` as well"
-                    .to_owned()
+        let client = info.and_then(Client::open).map_err(|error| {
+            if error.to_string().contains("the feature is not enabled") {
+                return "an address of Redis with TLS needs a build of the `redis` crate that has it: depend on \
+                    `redis` with feature `tokio-rustls-comp` as well, and on `rustls` with a provider of \
+                    cryptography, as `ring`"
+                    .to_owned();
             }
-            _ => {
-                let what = error.category();
-                format!("the address of Redis is wrong ({what}): it looks like redis://host:6379/0")
-            }
+            let what = error.category();
+            format!("the address of Redis is wrong ({what}): it looks like redis://host:6379/0")
         })?;
-        let connection = Connection::new(client, self.allow_eviction);
+        let tries = format!("{}try", self.prefix);
+        let connection = Connection::new(client, self.allow_eviction, tries);
         match connection.test().await {
             Err(error @ DedupError::Misconfigured(_)) => return Err(error.into()),
             Err(error) => {

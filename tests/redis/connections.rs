@@ -8,6 +8,15 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
+/// What happens on the way to a server.
+#[derive(Clone, Copy, Default)]
+struct Way {
+    /// Its answers are so much later.
+    delay: Duration,
+    /// It is asked for a flag of a script that it does not know, as if it were another one.
+    loses_flags: bool,
+}
+
 /// Connections to a server, which can be counted, and can go silent.
 struct Proxy {
     url: String,
@@ -15,7 +24,7 @@ struct Proxy {
     leads_to: Arc<Mutex<String>>,
     /// How many there were.
     opened: watch::Receiver<usize>,
-    /// How many of them are silent.
+    /// How many of them are silent, or over.
     silent: watch::Receiver<usize>,
     /// Says that those that are there go silent.
     silence: watch::Sender<()>,
@@ -24,11 +33,10 @@ struct Proxy {
 
 impl Proxy {
     async fn start(server: &Server) -> Self {
-        Self::with_delay(server, Duration::ZERO).await
+        Self::with(server, Way::default()).await
     }
 
-    /// One whose server answers so much later.
-    async fn with_delay(server: &Server, delay: Duration) -> Self {
+    async fn with(server: &Server, way: Way) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("redis://{}/", listener.local_addr().unwrap());
         let leads_to = Arc::new(Mutex::new(address(server)));
@@ -47,7 +55,7 @@ impl Proxy {
                 opens.send_modify(|count| *count += 1);
                 tokio::spawn(async move {
                     tokio::select! {
-                        () = relay(&mut client, &mut server, delay) => return,
+                        () = relay(&mut client, &mut server, way) => {}
                         _ = silences.changed() => {}
                     }
                     silenced.send_modify(|count| *count += 1);
@@ -72,25 +80,39 @@ impl Proxy {
     async fn silence(&mut self) {
         let opened = self.opened();
         self.silence.send_replace(());
-        self.silent.wait_for(|silent| *silent == opened).await.unwrap();
+        self.silent.wait_for(|silent| *silent >= opened).await.unwrap();
     }
 }
 
 /// Until one side has ended.
-async fn relay(client: &mut TcpStream, server: &mut TcpStream, delay: Duration) {
+async fn relay(client: &mut TcpStream, server: &mut TcpStream, way: Way) {
     let ((mut asks, mut hears), (mut answers, mut is_asked)) = (client.split(), server.split());
-    let late = async {
-        let mut answer = [0; 8_192];
+    let there = async {
+        let mut asked = [0; 65_536];
+        while let Ok(length @ 1..) = asks.read(&mut asked).await {
+            if way.loses_flags {
+                let flags = asked[..length].windows(9).position(|text| text == b"allow-oom");
+                if let Some(at) = flags {
+                    asked[at..at + 9].copy_from_slice(b"allow-new");
+                }
+            }
+            if is_asked.write_all(&asked[..length]).await.is_err() {
+                break;
+            }
+        }
+    };
+    let back = async {
+        let mut answer = [0; 65_536];
         while let Ok(length @ 1..) = answers.read(&mut answer).await {
-            tokio::time::sleep(delay).await;
+            tokio::time::sleep(way.delay).await;
             if hears.write_all(&answer[..length]).await.is_err() {
                 break;
             }
         }
     };
     tokio::select! {
-        _ = tokio::io::copy(&mut asks, &mut is_asked) => {}
-        () = late => {}
+        () = there => {}
+        () = back => {}
     }
 }
 
@@ -257,7 +279,8 @@ async fn what_is_no_redis_for_a_while_is_tried_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_may_take_longer_than_an_operation() {
     let Some(server) = Server::start(&[]) else { return };
-    let proxy = Proxy::with_delay(&server, Duration::from_millis(200)).await;
+    let proxy =
+        Proxy::with(&server, Way { delay: Duration::from_millis(200), ..Way::default() }).await;
     proxy.lead_to("127.0.0.1:1".into());
     let runs = Arc::new(AtomicU32::new(0));
     let service = guarded(Arc::new(RedisDedup::connect(&proxy.url).await.unwrap()), &runs);
@@ -306,10 +329,12 @@ async fn who_ends_connections_when_it_is_asked_gets_few() {
             let mut asked = [0; 4_096];
             while let Ok(length @ 1..) = client.read(&mut asked).await {
                 let asked = String::from_utf8_lossy(&asked[..length]);
-                let greetings = asked.matches("SETINFO").count();
-                let answer = match asked.contains("$4\r\nINFO\r\n") {
-                    true => "$27\r\nmaxmemory_policy:noeviction\r\n".to_owned(),
-                    false => "+OK\r\n".repeat(greetings),
+                let answer = if asked.contains("$4\r\nINFO\r\n") {
+                    "$27\r\nmaxmemory_policy:noeviction\r\n".to_owned()
+                } else if asked.contains("inhook:dedup:try\r\n") {
+                    ":1\r\n".to_owned()
+                } else {
+                    "+OK\r\n".repeat(asked.matches("SETINFO").count())
                 };
                 if answer.is_empty() || client.write_all(answer.as_bytes()).await.is_err() {
                     break;
@@ -326,6 +351,53 @@ async fn who_ends_connections_when_it_is_asked_gets_few() {
     let taken = *taken.borrow();
     assert!((2..=24).contains(&taken), "{taken} connections");
     ends.abort();
+}
+
+/// A server whose version has flags of scripts, and that does not know the one that is needed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_flag_for_a_full_server_it_keeps_the_rules() {
+    let Some(server) = Server::start(&[]) else { return };
+    let proxy = Proxy::with(&server, Way { loses_flags: true, ..Way::default() }).await;
+    let open = async |_| Arc::new(RedisDedup::connect(&proxy.url).await.unwrap());
+    conformance::dedup(open, Time::Real).await;
+}
+
+/// Then the end of a delivery is not recorded where there is no room.
+#[tokio::test]
+async fn without_the_flag_for_a_full_server_that_is_used_all_the_same() {
+    let Some(server) = Server::start(&[]) else { return };
+    let proxy = Proxy::with(&server, Way { loses_flags: true, ..Way::default() }).await;
+    let (dedup, claimed) = (RedisDedup::connect(&proxy.url).await.unwrap(), ticket("claimed"));
+    assert_eq!(dedup.claim(&claimed).await.unwrap(), Claim::Granted);
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert!(matches!(dedup.commit(&claimed).await, Err(DedupError::Full)));
+    // That it is full is no reason not to use it.
+    let later = RedisDedup::connect(&proxy.url).await.unwrap();
+    assert!(matches!(later.claim(&ticket("new")).await, Err(DedupError::Full)));
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    // The minute's question changes nothing of it.
+    pass(Duration::from_secs(61)).await;
+    assert_eq!(later.commit(&claimed).await.unwrap(), Settled::Recorded);
+}
+
+/// Whoever connects may be on a runtime that goes on no more, as one whose thread is busy; the others don't wait for it
+/// without end.
+#[test]
+fn one_who_connects_and_never_goes_on_is_not_waited_for_without_end() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (stopped, other) = (runtime(), runtime());
+    // It takes connections, and says nothing.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}/", listener.local_addr().unwrap());
+    let dedup = other.block_on(RedisDedup::connect(&url)).unwrap();
+    let begun =
+        async { tokio::time::timeout(Duration::from_millis(20), dedup.claim(&ticket("1"))).await };
+    assert!(stopped.block_on(begun).is_err(), "nobody answers");
+    let claimed =
+        async { tokio::time::timeout(Duration::from_secs(20), dedup.claim(&ticket("1"))).await };
+    let error = other.block_on(claimed).expect("it waits without end").unwrap_err();
+    assert!(matches!(error, DedupError::Late(_)), "{error}");
+    drop(stopped);
 }
 
 /// Between two processes somebody forgets a connection that nobody uses for a while: the next question is whether the

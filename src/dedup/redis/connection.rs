@@ -6,23 +6,24 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, ScriptInvocation,
-};
+use redis::{AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, RedisError};
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::server::Server;
+use super::operations::Ask;
+use super::server::{Server, is_full, says};
 use crate::dedup::DedupError;
 
 /// How long Redis may take to answer.
 const RESPONSE: Duration = Duration::from_millis(450);
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_millis(500);
+/// How long a caller waits for the connection that another one makes: the other one's runtime may have stopped.
+const WAIT: Duration = Duration::from_secs(2);
 /// After so many answers in a row that did not come there is a new connection: the old one may lead
 /// nowhere without anybody saying so, as after a failover.
 const LATE_ANSWERS: u32 = 3;
-/// One that still answers is not given up sooner, whatever it answers.
+/// One whose answers are refusals is not given up sooner.
 const KEEP: Duration = Duration::from_secs(1);
 /// How often the server is asked what it can do: somebody may change its settings.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
@@ -31,11 +32,13 @@ const ASK_SOON: Duration = Duration::from_secs(1);
 /// Before the next connection to whoever has ended one at once.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// One connection at a time, made when it is needed. Each is to a server that was asked what it can do, on that
-/// connection, before it is asked anything else.
+/// One connection at a time, made when it is needed. Each is to a server that has said what it can do, and shown that it
+/// does it, on that connection.
 pub(super) struct Connection {
     client: Client,
     allow_eviction: bool,
+    /// The key by which it shows that.
+    tries: String,
     live: ArcSwapOption<Live>,
     /// Held by whoever connects, or asks what the server can do: how that failed the last time.
     connecting: Arc<Mutex<Option<Failed>>>,
@@ -60,17 +63,10 @@ struct Failed {
     error: DedupError,
 }
 
-/// What is sent.
-pub(super) enum Ask<'s> {
-    Command(Cmd),
-    /// By its hash; where the server does not know it, it is loaded first.
-    Script(ScriptInvocation<'s>),
-}
-
 impl Connection {
-    pub(super) fn new(client: Client, allow_eviction: bool) -> Arc<Self> {
+    pub(super) fn new(client: Client, allow_eviction: bool, tries: String) -> Arc<Self> {
         let (live, connecting) = (ArcSwapOption::empty(), Arc::default());
-        Arc::new(Self { client, allow_eviction, live, connecting })
+        Arc::new(Self { client, allow_eviction, tries, live, connecting })
     }
 
     /// Whether there is a server that can be used.
@@ -87,16 +83,16 @@ impl Connection {
         problem.map_or(Ok(()), |problem| Err(DedupError::Misconfigured(problem.into())))
     }
 
-    /// What the server was last known to be.
+    /// What the server is known to be, while there is a connection.
     pub(super) fn server(&self) -> Option<Server> {
         self.live.load().as_deref().map(|live| live.server.clone())
     }
 
     /// Asks the server, by what it can do. Where the connection turns out to be gone, as after a restart, it is
     /// asked once more by a new one: each operation may be repeated.
-    pub(super) async fn ask<'s, T: FromRedisValue>(
+    pub(super) async fn ask<T: FromRedisValue>(
         self: &Arc<Self>,
-        ask: impl Fn(&Server) -> Result<Ask<'s>, DedupError>,
+        ask: impl Fn(&Server) -> Result<Ask, DedupError>,
     ) -> Result<T, DedupError> {
         let mut is_repeated = false;
         loop {
@@ -136,7 +132,9 @@ impl Connection {
             // Meanwhile the others go on with what is known.
             Err(_) => match self.fresh(ASK_AGAIN) {
                 Some(live) => return Ok(live),
-                None => self.connecting.clone().lock_owned().await,
+                None => timeout(WAIT, self.connecting.clone().lock_owned())
+                    .await
+                    .map_err(|_| DedupError::Late(WAIT))?,
             },
         };
         if let Some(live) = self.fresh(Duration::ZERO) {
@@ -181,16 +179,23 @@ impl Connection {
     /// Asks what the server can do; by a new connection, where there is none or that does not say.
     async fn connect(&self) -> Result<Live, RedisError> {
         if let Some(live) = self.live.load_full() {
-            match Live::ask(live.connection.clone(), live.since).await {
-                Ok(live) => return Ok(live),
+            let mut connection = live.connection.clone();
+            match Server::ask(&mut connection).await {
+                Ok(mut server) => {
+                    server.has_flags = live.server.has_flags;
+                    return Ok(Live::new(connection, live.since, server));
+                }
                 Err(error) => self.give_up(&live, &error),
             }
         }
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(RESPONSE));
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        Live::ask(connection, Instant::now()).await
+        let mut connection =
+            self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let mut server = Server::ask(&mut connection).await?;
+        server.try_out(&mut connection, &self.tries).await?;
+        Ok(Live::new(connection, Instant::now(), server))
     }
 
     /// Gives up a connection that is gone, leads nowhere, or to a server that does not do what is asked: its name
@@ -211,8 +216,12 @@ impl Connection {
     }
 
     fn give_up(&self, live: &Live, error: &RedisError) {
-        tracing::info!(%error, "a connection to Redis is given up");
-        self.live.rcu(|current| current.clone().filter(|current| current.since != live.since));
+        let is_it = |current: &Arc<Live>| current.since == live.since;
+        let last = self.live.rcu(|current| current.clone().filter(|current| !is_it(current)));
+        // Others had the same answer.
+        if last.as_ref().is_some_and(is_it) {
+            tracing::info!(%error, "a connection to Redis is given up");
+        }
     }
 }
 
@@ -234,31 +243,9 @@ impl Failed {
 }
 
 impl Live {
-    async fn ask(
-        mut connection: MultiplexedConnection,
-        since: Instant,
-    ) -> Result<Self, RedisError> {
-        let info = Ask::Command(redis::cmd("INFO")).send(&mut connection).await;
-        let server = match info {
-            Ok(info) => Server::read(&info),
-            // Some providers forbid it, or don't know it.
-            Err(error) if matches!(error.code(), Some("NOPERM" | "ERR")) => Server::UNKNOWN,
-            Err(error) => return Err(error),
-        };
+    fn new(connection: MultiplexedConnection, since: Instant, server: Server) -> Self {
         let late_answers = AtomicU32::new(0);
-        Ok(Self { connection, since, server, asked: Instant::now(), late_answers })
-    }
-}
-
-impl Ask<'_> {
-    async fn send<T: FromRedisValue>(
-        &self,
-        connection: &mut MultiplexedConnection,
-    ) -> Result<T, RedisError> {
-        match self {
-            Self::Command(command) => command.query_async(connection).await,
-            Self::Script(script) => script.invoke_async(connection).await,
-        }
+        Self { connection, since, server, asked: Instant::now(), late_answers }
     }
 }
 
@@ -267,9 +254,18 @@ fn dedup_error(error: RedisError) -> DedupError {
         return DedupError::Full;
     }
     let misconfigured = |what| DedupError::Misconfigured(format!("{what}: {error}").into());
-    if error.code() == Some("NOPERM") || says(&error, "no permissions") {
+    let may_not = error.code() == Some("NOPERM")
+        || ["no permissions", "can't run this command", "unknown command"]
+            .iter()
+            .any(|text| says(&error, text));
+    if may_not {
         return misconfigured(
-            "Redis does not let the user do what is needed: SET, EVALSHA, SCRIPT LOAD",
+            "Redis does not do what is needed, or does not let the user do it: SET, GET, DEL, EVALSHA, SCRIPT LOAD",
+        );
+    }
+    if matches!(error.code(), Some("MOVED" | "ASK")) {
+        return misconfigured(
+            "this is one node of a Redis Cluster, which has only some of the keys",
         );
     }
     // Where the address has a database, what is said of that is without its code.
@@ -281,13 +277,4 @@ fn dedup_error(error: RedisError) -> DedupError {
         return misconfigured("Redis refuses the user, the password or the database");
     }
     DedupError::unavailable(error)
-}
-
-/// `maxmemory` is reached, and nothing may be evicted; old servers say so inside another error.
-fn is_full(error: &RedisError) -> bool {
-    error.code() == Some("OOM") || says(error, "OOM command not allowed")
-}
-
-fn says(error: &RedisError, text: &str) -> bool {
-    error.detail().is_some_and(|detail| detail.contains(text))
 }

@@ -22,7 +22,8 @@ pub const TOLD: &[&str] = &[
     "Redis can't be used yet",
     "Redis refuses the user, the password",
     "the address of Redis is wrong",
-    "`rediss://` needs TLS",
+    "an address of Redis with TLS",
+    "a connection to Redis is given up",
     "the server does not say whether it evicts keys",
     "unknown command",
 ];
