@@ -27,6 +27,9 @@ use clock::Now;
 use genuine::Genuine;
 use moves::{Attempt, Expected, MOVES, Move};
 
+/// What stands before the text of a panic.
+const SAID: &str = "; it said: ";
+
 /// An attack on whatever receives the webhooks of one partner.
 ///
 /// In a test of your own, with the secret that the receiver is configured with there: not one in use, because
@@ -117,7 +120,7 @@ impl Attack {
     }
 
     /// How the partner writes its ids, where the receiver takes notice of that: a number's id, which no other
-    /// number has. Without this there are ids of up to 80 characters: digits, and letters in either case.
+    /// number has. Numbers in JSON ([`Field::Integer`](crate::scheme::Field)) are the number itself. Without this there are ids of up to 80 characters: digits, and letters in either case.
     ///
     /// ```
     /// # use inhook::{fuzzing::Attack, presets};
@@ -199,12 +202,12 @@ impl Attack {
         };
         let receive = |what: &str, request: &Request<Bytes>| {
             let verdict = catch_unwind(AssertUnwindSafe(|| receiver.receive(request)));
-            let said = |panic| format!("{what}; it said: {}", panic_text(panic));
+            let said = |panic| format!("{what}{SAID}{}", panic_text(panic));
             verdict.map_err(|panic| found(Oracle::NoPanic, &said(panic), request))
         };
 
         let request = &genuine.request;
-        let as_signed = format!("as it was signed, {}", genuine.shape(self));
+        let as_signed = format!("as it was signed, {}", genuine.shape(self, now));
         let verdict = receive(&as_signed, request)?;
         let Verdict::Accepted { key } = &verdict else {
             return Err(found(Oracle::AcceptsGenuine, &as_signed, request));

@@ -75,7 +75,13 @@ impl Oracle {
             Self::AcceptsGenuine => {
                 "If your partner sends no such thing, tell the attack what it sends: `for_url` has the path, \
                  `event` the type of the event, `ids` the ids, `bodies` and `max_body` the bodies, `header` whatever \
-                 else has to be there."
+                 else has to be there. If the receiver takes no request of that age, give the attack a scheme with \
+                 its `tolerance`; if it goes by another clock than the system's, say so in `Receiver::now`. Both \
+                 need the same secret."
+            }
+            Self::RefusesStale => {
+                "If the receiver takes requests of that age, give the attack a scheme with its `tolerance`; if it goes \
+                 by another clock than the system's, say so in `Receiver::now`."
             }
             Self::RefusesForged => {
                 "`Accepted` is what would reach your handler for webhooks: not every answer of 200, as to a GET \
@@ -87,7 +93,7 @@ impl Oracle {
             }
             Self::OneKey | Self::TwoKeys => {
                 "If you tell deliveries apart by something else, give the attack a scheme that says so: its \
-                 `identity`."
+                 `identity`. If your partner sends no such ids, tell the attack what it sends: `ids`."
             }
             Self::Stable => {
                 "A store that remembers ids stays out of this, or a duplicate is `Accepted` with its key."

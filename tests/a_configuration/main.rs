@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use inhook::dedup::{Claim, Dedup, Ticket};
+use inhook::fuzzing::Attack;
 use inhook::inbox::{Inbox, LeaseOptions, Ledger, Record, Settled};
 use inhook::layer::BodyBudget;
 use inhook::scheme::{
@@ -17,7 +18,7 @@ use inhook::scheme::{
     SentAt, Signature, TimeFormat, Tolerance,
 };
 use inhook::sign::{Message, Signer};
-use inhook::testing::FakeClock;
+use inhook::testing::{FakeClock, Partner};
 use inhook::verify::VerifierBuilder;
 use inhook::{
     ConfigError, Intake, MemoryDedup, MemoryInbox, Rejection, Secret, Verifier, VerifyLayer,

@@ -73,6 +73,8 @@ async fn a9_no_secret_is_ever_printed() {
         printed.debug(&verifier);
         let signer = Signer::new(scheme.clone(), SECRET).unwrap();
         printed.debug(&signer);
+        printed.debug(&Attack::new(scheme.clone(), SECRET).unwrap().secret(OTHER_SECRET).unwrap());
+        printed.debug(&Partner::new(scheme.clone(), SECRET));
         let message = Message::new(shortlink("wh_1")).id("msg_1").sent_at(at(NOW));
         printed.debug(&message);
 

@@ -1,6 +1,6 @@
 //! S5: the kit finds what is wrong with a receiver, and accuses none that is right.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use bytes::Bytes;

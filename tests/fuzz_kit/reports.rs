@@ -293,6 +293,22 @@ fn s5_a_panic_is_told_in_its_words() {
     assert!(finding.to_string().contains("has to be a plain `#[test]`"), "{finding}");
 }
 
+/// What panics once may panic ever after, and in another way.
+#[test]
+fn s5_a_panic_is_told_as_it_was_at_first() {
+    static LOCK: Mutex<()> = Mutex::new(());
+    let wrong: Wrong = |verifier, request| {
+        let _locked = LOCK.lock().unwrap();
+        assert!(request.headers().contains_key("x-github-event"), "a planted panic");
+        key(verifier, request)
+    };
+    let receiver = Wrapped(builder(GITHUB).build().unwrap(), wrong);
+    let finding = Attack::new(GITHUB, SECRET).unwrap().run(&receiver, 20_000, 1).unwrap_err();
+    assert_eq!(finding.oracle, Oracle::NoPanic, "{finding}");
+    assert!(finding.what.ends_with("it said: a planted panic"), "{finding}");
+    assert!(!finding.request.headers().contains_key("x-github-event"), "{finding}");
+}
+
 #[test]
 fn s5_no_attempt_at_all_is_a_finding() {
     let attack = Attack::new(GITHUB, SECRET).unwrap();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use inhook::presets;
+use inhook::scheme::KeyFormat;
 use inhook::{ConfigError, Secret, Verifier};
 
 use crate::genuine::Genuine;
@@ -26,9 +27,30 @@ fn s1_a1_to_a5_no_preset_takes_a_secret_that_is_none() {
             let beside = builder(&good).secret(Secret::new(bad).label("old")).build();
             assert!(beside.is_err(), "{}: {bad:?} beside a good one", preset.name);
         }
+        for misspelled in misspelled(&scheme.key, &good) {
+            assert!(build(&misspelled).is_err(), "{}: {misspelled:?}", preset.name);
+        }
         for padded in [format!("{good}\n"), format!(" {good}"), format!("{good} ")] {
             assert!(build(&padded).is_err(), "{}: {padded:?}", preset.name);
         }
+    }
+}
+
+/// A secret as it is not written, which has the bytes of another key than was meant, or of none.
+fn misspelled(format: &KeyFormat, good: &str) -> Vec<String> {
+    let cut = good[..good.len() - 1].to_owned();
+    match format {
+        KeyFormat::Hex => vec![cut, good.replace('b', "g"), format!("0x{good}")],
+        KeyFormat::Base64 { prefix } | KeyFormat::Base64If { prefix } => {
+            let text = good.strip_prefix(&**prefix).unwrap();
+            let url_safe = text.replace('9', "_");
+            let mut bad = vec![cut, format!("{prefix}{url_safe}"), format!("{good}=")];
+            if matches!(format, KeyFormat::Base64 { .. }) {
+                bad.push(format!("v1,{good}"));
+            }
+            bad
+        }
+        _ => Vec::new(),
     }
 }
 

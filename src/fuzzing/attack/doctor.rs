@@ -12,7 +12,10 @@ impl Attack {
         let word = |text: &str| quoted(text.as_bytes()).unwrap_or_default();
         let (before, scheme) = match preset(&self.scheme) {
             Some(name) => ("", name),
-            None => ("# scheme.toml: the attack's scheme, by `Scheme::to_toml`\n", "scheme.toml"),
+            None => (
+                "# scheme.toml: the attack's scheme, by `Scheme::to_toml` of feature `toml`\n",
+                "scheme.toml",
+            ),
         };
         let secrets = (1..).zip(self.signers()).map(|(number, signer)| {
             let end = if number == 1 { String::new() } else { format!("_{number}") };

@@ -37,6 +37,8 @@ pub(super) struct Content {
     style: u8,
     /// The field whose id differs from the others', if there is one.
     apart: Option<Field>,
+    /// Ids that are cut elsewhere: what one of them has at its front, another one has at its end.
+    moved: Vec<(Field, String)>,
     /// A time as text, with which bodies may start; retries keep the first attempt's.
     stamp: String,
 }
@@ -65,16 +67,20 @@ impl Genuine {
         let format = time.map_or(TimeFormat::UnixSeconds, |sent_at| sent_at.format);
         let stamp = timestamp::write(format, sent_at);
         let signer = attack.signer(choices);
-        Self::sign(attack, signer, Content { id, payload, style, apart: None, stamp }, sent_at)
+        let content = Content { id, payload, style, apart: None, moved: Vec::new(), stamp };
+        Self::sign(attack, signer, content, sent_at)
     }
 
-    /// What may be too long, or of another kind than a receiver expects.
-    pub(super) fn shape(&self, attack: &Attack) -> String {
+    /// What may be too long, too old, or of another kind than a receiver expects.
+    pub(super) fn shape(&self, attack: &Attack, now: Now) -> String {
         let (id, bytes) = (self.content.text(attack, self.content.id), self.request.body().len());
-        match attack.scheme.id {
-            Some(_) => format!("with the id `{id}` and {bytes} bytes of body"),
-            None => format!("with {bytes} bytes of body"),
-        }
+        let id = attack.scheme.id.iter().map(|_| format!("the id `{id}` and ")).collect::<String>();
+        let age =
+            attack.scheme.sent_at.as_ref().map(|_| match now.at.duration_since(self.sent_at) {
+                Ok(age) => format!(", {} s ago", age.as_secs()),
+                Err(error) => format!(", dated {} s ahead", error.duration().as_secs()),
+            });
+        format!("with {id}{bytes} bytes of body{}", age.unwrap_or_default())
     }
 
     /// The same message, sent at another time and perhaps signed by somebody else.
@@ -133,6 +139,41 @@ impl Content {
         Self { apart: Some(field.clone()), ..self.clone() }
     }
 
+    /// Another message whose ids are the same text when they are joined: the first letter of a field's stands behind
+    /// the one before it. `None` where there are no two such fields next to each other.
+    pub(super) fn with_moved(&self, attack: &Attack, choices: &mut Choices<'_>) -> Option<Self> {
+        let scheme = &attack.scheme;
+        let is_text = |field: &&Field| {
+            !matches!(field, Field::Integer(_))
+                && !is_time(scheme, field)
+                && !is_given(attack, field)
+        };
+        let fields = scheme.identity.fields();
+        let pairs: Vec<_> = fields.iter().zip(fields.iter().skip(1)).collect();
+        let (one, other) = choices.any(&pairs)?;
+        // Ids that the partner writes in its own way can't be cut.
+        if attack.ids.is_some() || ![one, other].iter().all(is_text) {
+            return None;
+        }
+        let (front, rest) = (self.text_in(attack, one), self.text_in(attack, other));
+        let (first, rest) = rest.split_at_checked(1)?;
+        let moved = vec![(one.clone(), front + first), (other.clone(), rest.to_owned())];
+        Some(Self { moved, ..self.clone() })
+    }
+
+    /// The same of an id and of the body behind it, which is all that is signed.
+    pub(super) fn with_moved_payload(&self, attack: &Attack) -> Option<Self> {
+        let field = attack.scheme.id.as_ref()?;
+        let (first, rest) = self.payload.split_at_checked(1)?;
+        let is_joined = self.style % 3 == 2 && *attack.scheme.content == [Part::Body];
+        let is_free = attack.ids.is_none() && attack.bodies.is_none();
+        if !is_joined || !is_free || !first.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return None;
+        }
+        let moved = vec![(field.clone(), self.text_in(attack, field) + first)];
+        Some(Self { moved, payload: rest.to_owned(), ..self.clone() })
+    }
+
     pub(super) fn with_other_payload(&self, choices: &mut Choices<'_>) -> Self {
         Self { payload: format!("{}{}", self.payload, choices.one(&PAYLOAD)), ..self.clone() }
     }
@@ -145,6 +186,9 @@ impl Content {
 
     /// The id in a field, as a text.
     fn text_in(&self, attack: &Attack, field: &Field) -> String {
+        if let Some((_, text)) = self.moved.iter().find(|(moved, _)| moved.is(field)) {
+            return text.clone();
+        }
         self.text(attack, self.id_in(field))
     }
 

@@ -94,6 +94,7 @@ pub(super) const MOVES: &[Make] = &[
     forged::origin,
     forged::method,
     forged::query,
+    signed::joined_alike,
 ];
 
 fn refused(request: Request<Bytes>, oracle: Oracle, what: impl Into<String>) -> Option<Move> {

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use http::Request;
 
-use super::Attack;
 use super::clock::Now;
 use super::genuine::Genuine;
+use super::{Attack, SAID};
 use crate::fuzzing::choices::Choices;
 use crate::fuzzing::finding::Finding;
 use crate::fuzzing::oracle::Oracle;
@@ -91,7 +91,7 @@ impl Attack {
             let found = smaller.into_iter().find_map(|data| {
                 tries = tries.saturating_add(1);
                 let found = self.check(receiver, &data).err();
-                found.filter(|found| found.oracle == smallest.oracle)
+                found.filter(|found| is_same(found, &smallest))
             });
             match found {
                 Some(found) => smallest = found,
@@ -110,4 +110,17 @@ impl Attack {
             },
         }
     }
+}
+
+/// Whether two findings are one: a panic may leave something behind that panics in another way, as a lock that is
+/// poisoned.
+fn is_same(one: &Finding, other: &Finding) -> bool {
+    let said = |finding: &Finding| match finding.oracle {
+        // But for what is counted in it.
+        Oracle::NoPanic => finding.what.split_once(SAID).map(|(_, said)| {
+            said.chars().filter(|char| !char.is_ascii_digit()).collect::<String>()
+        }),
+        _ => None,
+    };
+    one.oracle == other.oracle && said(one) == said(other)
 }

@@ -97,6 +97,31 @@ fn s5_keys_of_deliveries_that_are_wrong_are_found() {
             "another message",
         ),
         (
+            "two fields that identify it together, joined",
+            identified_by(&["/shop", "/event/id"]),
+            |verifier, request| {
+                key(verifier, request)?;
+                let json: Value = serde_json::from_slice(request.body()).ok()?;
+                let (shop, id) =
+                    (json.get("shop")?.as_str()?, json.pointer("/event/id")?.as_str()?);
+                Some([shop, id].concat().into_bytes())
+            },
+            Oracle::TwoKeys,
+            "where it is joined",
+        ),
+        (
+            "an id joined with the body",
+            presets::GITHUB,
+            |verifier, request| {
+                key(verifier, request)?;
+                let id = request.headers().get("x-github-delivery");
+                let id = id.map_or(&b""[..], HeaderValue::as_bytes);
+                Some([id, request.body()].concat())
+            },
+            Oracle::TwoKeys,
+            "where it is joined",
+        ),
+        (
             "the type of the content is in the key",
             GITHUB,
             |verifier, request| {

@@ -1,5 +1,7 @@
 //! Signatures that are read too kindly, or too strictly.
 
+use base64ct::{Base64, Encoding as _};
+
 use super::*;
 use crate::homemade::hmac;
 
@@ -30,6 +32,36 @@ fn s5_signatures_that_are_read_too_kindly_or_too_strictly_are_found() {
             },
             Oracle::RefusesForged,
             "its tag is cut off",
+        ),
+        (
+            "the first bytes in hex",
+            GITHUB,
+            |verifier, request| {
+                changed(verifier, request, |request| {
+                    header(request, "x-hub-signature-256", |text| {
+                        let bytes = const_hex::decode(text.trim_start_matches("sha256="));
+                        let first = bytes.ok().and_then(|it| it.get(..32).map(const_hex::encode));
+                        first.map_or(text.to_owned(), |first| format!("sha256={first}"))
+                    })
+                })
+            },
+            Oracle::RefusesRespelled,
+            "its tag has one byte more",
+        ),
+        (
+            "the first bytes in base64",
+            presets::SHOPIFY,
+            |verifier, request| {
+                changed(verifier, request, |request| {
+                    header(request, "x-shopify-hmac-sha256", |text| {
+                        let bytes = Base64::decode_vec(text).ok();
+                        let first = bytes.and_then(|it| it.get(..32).map(Base64::encode_string));
+                        first.unwrap_or(text.to_owned())
+                    })
+                })
+            },
+            Oracle::RefusesRespelled,
+            "its tag has one byte more",
         ),
         (
             "whatever version begins like it",

@@ -1,6 +1,7 @@
 //! Another tag, or the right one in another place or spelling.
 #![allow(clippy::arithmetic_side_effects, reason = "positions are in the text that they are of")]
 
+use base64ct::{Base64, Base64UrlUnpadded, Encoding as _};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 
@@ -69,7 +70,7 @@ pub(super) fn tag(attempt: Attempt<'_, '_>) -> Option<Move> {
         false => choices.below(length),
     };
     let respelled = Oracle::RefusesRespelled;
-    let (other, oracle, what): (Vec<u8>, _, _) = match choices.byte() % 11 {
+    let (other, oracle, what): (Vec<u8>, _, _) = match choices.byte() % 13 {
         0 => {
             let cut = tag.get(..position)?;
             // Then all of its bytes are there.
@@ -92,6 +93,8 @@ pub(super) fn tag(attempt: Attempt<'_, '_>) -> Option<Move> {
             let (front, rest) = tag.split_at_checked(position)?;
             (format!("{front}*{rest}").into(), respelled, "its tag has a `*` in it")
         }
+        10 => (longer(encoding, tag)?.into(), respelled, "its tag has one byte more"),
+        11 => (tag.repeat(2).into(), respelled, "its tag is there twice"),
         _ => {
             let new = match choices.one_in(2) {
                 true => choices.byte(),
@@ -111,6 +114,19 @@ pub(super) fn tag(attempt: Attempt<'_, '_>) -> Option<Move> {
     }
     let new = [before.as_bytes(), &other, after.as_bytes()].concat();
     refused(with_signature(attack, genuine, &new)?, oracle, what)
+}
+
+/// A tag with another byte behind it.
+fn longer(encoding: Encoding, tag: &str) -> Option<String> {
+    let one_more = |bytes: Vec<u8>| [&*bytes, &[0]].concat();
+    Some(match encoding {
+        Encoding::Hex | Encoding::AnyCaseHex => format!("{tag}00"),
+        Encoding::Base64 => Base64::encode_string(&one_more(Base64::decode_vec(tag).ok()?)),
+        Encoding::Base64Url => {
+            let bytes = Base64UrlUnpadded::decode_vec(tag).ok()?;
+            Base64UrlUnpadded::encode_string(&one_more(bytes))
+        }
+    })
 }
 
 /// The right tag, as that of another version.

@@ -58,6 +58,19 @@ pub(super) fn another_field(attempt: Attempt<'_, '_>) -> Option<Move> {
     message(attempt, content, (!is_time(scheme, &field)).then_some(true))
 }
 
+/// Another one that is the same to whoever joins what identifies it.
+pub(super) fn joined_alike(attempt: Attempt<'_, '_>) -> Option<Move> {
+    let (attack, content) = (attempt.attack, &attempt.genuine.content);
+    let content = match attack.scheme.identity {
+        Identity::IdAndContent => content.with_moved_payload(attack)?,
+        _ => content.with_moved(attack, attempt.choices)?,
+    };
+    let what = "another message, whose id is the same where it is joined with what is next to it";
+    let other = message(attempt, content, Some(true))?;
+    let is_other = matches!(other.expected, Expected::TwoKeys(_));
+    is_other.then(|| Move { what: what.into(), ..other })
+}
+
 /// A message of the partner, which is another delivery or the same.
 fn message(attempt: Attempt<'_, '_>, content: Content, is_other: Option<bool>) -> Option<Move> {
     let Attempt { attack, genuine, now, choices } = attempt;
