@@ -44,7 +44,7 @@ pub(crate) fn hmac(key: &[u8], content: &[u8]) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-fn hmac_sha1(key: &[u8], content: &[u8]) -> Vec<u8> {
+pub(crate) fn hmac_sha1(key: &[u8], content: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha1>::new_from_slice(key).unwrap();
     mac.update(content);
     mac.finalize().into_bytes().to_vec()

@@ -3,7 +3,7 @@
 use base64ct::{Base64, Encoding as _};
 
 use super::*;
-use crate::homemade::hmac;
+use crate::homemade::{hmac, hmac_sha1};
 
 #[test]
 fn s5_signatures_that_are_read_too_kindly_or_too_strictly_are_found() {
@@ -32,6 +32,19 @@ fn s5_signatures_that_are_read_too_kindly_or_too_strictly_are_found() {
             },
             Oracle::RefusesForged,
             "its tag is cut off",
+        ),
+        (
+            "an algorithm that is told by the length of the tag",
+            GITHUB,
+            |verifier, request| {
+                let secret = notation::secret(&GITHUB, 1);
+                let short = hmac_sha1(secret.as_bytes(), request.body());
+                let short = format!("sha256={}", const_hex::encode(&short));
+                let is_short = request.headers().get("x-hub-signature-256")? == short.as_str();
+                if is_short { Some(request.body().to_vec()) } else { key(verifier, request) }
+            },
+            Oracle::RefusesForged,
+            "signed by HMAC-sha1",
         ),
         (
             "the first bytes in hex",

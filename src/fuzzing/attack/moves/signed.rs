@@ -159,7 +159,7 @@ pub(super) fn with_key(
     attack.signers().filter_map(sign).all(is_forged).then_some(forged)
 }
 
-/// With the right key, by another algorithm, and saying so.
+/// With the right key, by another algorithm, and mostly saying so.
 pub(super) fn signed_with_another_algorithm(attempt: Attempt<'_, '_>) -> Option<Move> {
     let Attempt { attack, genuine, choices, .. } = attempt;
     let names = [
@@ -176,9 +176,10 @@ pub(super) fn signed_with_another_algorithm(attempt: Attempt<'_, '_>) -> Option<
     let forger = signer.with_algorithm(algorithm, secret)?;
     let forged = Genuine::sign(attack, &forger, genuine.content.clone(), genuine.sent_at);
     let mut request = forged.ok()?.request;
-    // A text that names the algorithm does so in the prefix.
+    // A text that names the algorithm does so in the prefix; without that it may be told by the tag's length.
     let field = place::signature(&attack.scheme);
-    if field.as_header().is_some() {
+    let says_so = !choices.one_in(4);
+    if says_so && field.as_header().is_some() {
         let text = place::read(&attack.scheme, &request, &field)?.replacen(own, name, 1);
         request = place::replaced(&attack.scheme, &request, &field, text.as_bytes())?;
     }
