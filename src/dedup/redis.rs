@@ -26,8 +26,8 @@ use server::Server;
 /// windows are timed by the server, so the clocks of the processes don't matter; where the server's own clock
 /// jumps forward, or it fails over to one that is ahead, they end so much earlier. Keys are the prefix and the
 /// idempotency key as 64 hexadecimal digits, never the id's text; and the prefix and `try`, by which a server
-/// shows on each connection that it lets the user do what is needed: SET, GET, DEL, EVALSHA, SCRIPT LOAD, and INFO
-/// unless [`allow_eviction`](RedisOptions::allow_eviction) is called.
+/// shows on each connection that it lets the user do what is needed: SET, GET, DEL, EVALSHA, SCRIPT LOAD, SELECT
+/// for a database, and INFO unless [`allow_eviction`](RedisOptions::allow_eviction) is called.
 ///
 /// It is one server, or one name that leads to the primary: a node of a Redis Cluster has only some of the keys.
 ///

@@ -93,7 +93,8 @@ impl Oracle {
             }
             Self::OneKey | Self::TwoKeys => {
                 "If you tell deliveries apart by something else, give the attack a scheme that says so: its \
-                 `identity`. If your partner sends no such ids, tell the attack what it sends: `ids`."
+                 `identity`. If your partner sends no such ids or bodies, tell the attack what it sends: `ids`, \
+                 `bodies`."
             }
             Self::Stable => {
                 "A store that remembers ids stays out of this, or a duplicate is `Accepted` with its key."

@@ -309,6 +309,23 @@ fn s5_a_panic_is_told_as_it_was_at_first() {
     assert!(!finding.request.headers().contains_key("x-github-event"), "{finding}");
 }
 
+/// Though what it says has the data in it.
+#[test]
+fn s5_a_panic_that_repeats_the_body_is_made_smaller() {
+    let wrong: Wrong = |verifier, request| {
+        let text = String::from_utf8(request.body().to_vec()).unwrap();
+        assert!(!text.contains('|'), "no place for a bar: {text:?}");
+        key(verifier, request)
+    };
+    for seed in 1..=3 {
+        let receiver = Wrapped(builder(GITHUB).build().unwrap(), wrong);
+        let finding = Attack::new(GITHUB, SECRET).unwrap().run(&receiver, 20_000, seed);
+        let finding = finding.unwrap_err();
+        assert_eq!(finding.oracle, Oracle::NoPanic, "{finding}");
+        assert!(finding.data.len() <= 16, "{finding}");
+    }
+}
+
 #[test]
 fn s5_no_attempt_at_all_is_a_finding() {
     let attack = Attack::new(GITHUB, SECRET).unwrap();

@@ -161,6 +161,9 @@ async fn a_server_that_is_full_refuses_new_deliveries_and_records_the_end_of_oth
     assert_eq!(dedup.claim(&claimed).await.unwrap(), Claim::Granted);
     server.command(&["CONFIG", "SET", "maxmemory", "1"]);
     assert!(matches!(dedup.claim(&ticket("new")).await, Err(DedupError::Full)));
+    // Nor has that changed when the server is asked again.
+    pass(Duration::from_secs(61)).await;
+    assert!(matches!(dedup.claim(&ticket("new")).await, Err(DedupError::Full)));
     assert_eq!(dedup.commit(&claimed).await.unwrap(), Settled::Recorded);
     server.command(&["CONFIG", "SET", "maxmemory", "0"]);
     assert_eq!(dedup.claim(&ticket("claimed")).await.unwrap(), Claim::Committed);

@@ -98,7 +98,7 @@ async fn a_user_who_may_not_do_what_is_needed_is_an_error_at_the_start() {
         let error = RedisDedup::connect(&server.url()).await.unwrap_err().to_string();
         assert!(error.contains("does not let the user do it: SET, GET"), "{needed}: {error}");
     }
-    for unknown in ["EVALSHA", "SCRIPT"] {
+    for unknown in ["GET", "DEL", "EVALSHA", "SCRIPT"] {
         let server = Server::start(&["--rename-command", unknown, ""]).unwrap();
         let error = RedisDedup::connect(&server.url()).await.unwrap_err().to_string();
         assert!(error.contains("does not do what is needed"), "{unknown}: {error}");
@@ -140,7 +140,10 @@ async fn a_node_of_a_cluster_is_an_error_at_the_start() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    assert!(error.contains("one node of a Redis Cluster"), "{error}");
+    assert!(error.contains("a node of a Redis Cluster"), "{error}");
+    // It has one database, and says so at once.
+    let error = RedisDedup::connect(&format!("{}1", one.url())).await.unwrap_err().to_string();
+    assert!(error.contains("a node of a Redis Cluster"), "{error}");
 }
 
 #[tokio::test]
@@ -190,9 +193,10 @@ async fn a_server_is_not_asked_with_each_claim() {
     // Nor is one that can't be used.
     server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     minute().await;
+    let start = Instant::now();
     let refused = async || dedup.claim(&ticket("0")).await.is_err();
     assert!(refused().await);
-    let (before, start) = (asked(), Instant::now());
+    let before = asked();
     assert!(claims().await.iter().all(|claim| matches!(claim, Err(DedupError::Misconfigured(_)))));
     // Each second.
     let seconds = u32::try_from(start.elapsed().as_secs()).unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, RedisError};
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -41,7 +41,7 @@ pub(super) struct Connection {
     tries: String,
     live: ArcSwapOption<Live>,
     /// Held by whoever connects, or asks what the server can do: how that failed the last time.
-    connecting: Arc<Mutex<Option<Failed>>>,
+    connecting: ArcSwap<Mutex<Option<Failed>>>,
 }
 
 struct Live {
@@ -65,7 +65,7 @@ struct Failed {
 
 impl Connection {
     pub(super) fn new(client: Client, allow_eviction: bool, tries: String) -> Arc<Self> {
-        let (live, connecting) = (ArcSwapOption::empty(), Arc::default());
+        let (live, connecting) = (ArcSwapOption::empty(), ArcSwap::default());
         Arc::new(Self { client, allow_eviction, tries, live, connecting })
     }
 
@@ -110,7 +110,7 @@ impl Connection {
                     if is_repeated {
                         // Or each request would have two connections that end like this.
                         let failed = Failed::new(error);
-                        if let Ok(mut last) = self.connecting.try_lock() {
+                        if let Ok(mut last) = self.connecting.load().try_lock() {
                             *last = Some(failed.clone());
                         }
                         return Err(failed.error);
@@ -127,14 +127,20 @@ impl Connection {
             return Ok(live);
         }
         let start = Instant::now();
-        let failed = match self.connecting.clone().try_lock_owned() {
+        let connecting = self.connecting.load_full();
+        let failed = match connecting.clone().try_lock_owned() {
             Ok(failed) => failed,
             // Meanwhile the others go on with what is known.
             Err(_) => match self.fresh(ASK_AGAIN) {
                 Some(live) => return Ok(live),
-                None => timeout(WAIT, self.connecting.clone().lock_owned())
-                    .await
-                    .map_err(|_| DedupError::Late(WAIT))?,
+                None => match timeout(WAIT, connecting.clone().lock_owned()).await {
+                    Ok(failed) => failed,
+                    Err(_) => {
+                        // Those who come later don't wait for it.
+                        self.connecting.compare_and_swap(&connecting, Arc::default());
+                        return Err(DedupError::Late(WAIT));
+                    }
+                },
             },
         };
         if let Some(live) = self.fresh(Duration::ZERO) {
@@ -164,8 +170,6 @@ impl Connection {
     ) -> Result<Arc<Live>, DedupError> {
         match self.connect().await {
             Ok(live) => {
-                let live = Arc::new(live);
-                self.live.store(Some(live.clone()));
                 *failed = None;
                 Ok(live)
             }
@@ -177,15 +181,21 @@ impl Connection {
     }
 
     /// Asks what the server can do; by a new connection, where there is none or that does not say.
-    async fn connect(&self) -> Result<Live, RedisError> {
-        if let Some(live) = self.live.load_full() {
-            let mut connection = live.connection.clone();
+    async fn connect(&self) -> Result<Arc<Live>, RedisError> {
+        if let Some(last) = self.live.load_full() {
+            let mut connection = last.connection.clone();
             match Server::ask(&mut connection).await {
                 Ok(mut server) => {
-                    server.has_flags = live.server.has_flags;
-                    return Ok(Live::new(connection, live.since, server));
+                    server.has_flags = last.server.has_flags;
+                    let live = Arc::new(Live::new(connection, last.since, server));
+                    let before =
+                        self.live.compare_and_swap(&Some(last.clone()), Some(live.clone()));
+                    // Unless it was given up meanwhile.
+                    if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, &last)) {
+                        return Ok(live);
+                    }
                 }
-                Err(error) => self.give_up(&live, &error),
+                Err(error) => self.give_up(&last, &error),
             }
         }
         let config = AsyncConnectionConfig::new()
@@ -195,7 +205,9 @@ impl Connection {
             self.client.get_multiplexed_async_connection_with_config(&config).await?;
         let mut server = Server::ask(&mut connection).await?;
         server.try_out(&mut connection, &self.tries).await?;
-        Ok(Live::new(connection, Instant::now(), server))
+        let live = Arc::new(Live::new(connection, Instant::now(), server));
+        self.live.store(Some(live.clone()));
+        Ok(live)
     }
 
     /// Gives up a connection that is gone, leads nowhere, or to a server that does not do what is asked: its name
@@ -255,17 +267,17 @@ fn dedup_error(error: RedisError) -> DedupError {
     }
     let misconfigured = |what| DedupError::Misconfigured(format!("{what}: {error}").into());
     let may_not = error.code() == Some("NOPERM")
-        || ["no permissions", "can't run this command", "unknown command"]
+        || ["no permissions", "can't run this command", "unknown command", "nknown Redis command"]
             .iter()
             .any(|text| says(&error, text));
     if may_not {
         return misconfigured(
-            "Redis does not do what is needed, or does not let the user do it: SET, GET, DEL, EVALSHA, SCRIPT LOAD",
+            "Redis does not do what is needed, or does not let the user do it: SET, GET, DEL, EVALSHA, SCRIPT LOAD, and SELECT for a database",
         );
     }
-    if matches!(error.code(), Some("MOVED" | "ASK")) {
+    if matches!(error.code(), Some("MOVED" | "ASK")) || says(&error, "in cluster mode") {
         return misconfigured(
-            "this is one node of a Redis Cluster, which has only some of the keys",
+            "a node of a Redis Cluster has only some of the keys, and one database",
         );
     }
     // Where the address has a database, what is said of that is without its code.

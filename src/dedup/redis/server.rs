@@ -52,7 +52,7 @@ impl Server {
         let commit = |has_flags| commit(has_flags, key, "", TRY_OUT);
         match commit(true).send::<bool>(connection).await {
             Ok(_) => self.has_flags = true,
-            Err(error) if error.code() == Some("ERR") => {
+            Err(error) if error.code() == Some("ERR") || is_full(&error) => {
                 match commit(false).send::<bool>(connection).await {
                     Err(error) if !is_full(&error) => return Err(error),
                     _ => {}

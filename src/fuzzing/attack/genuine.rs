@@ -150,7 +150,11 @@ impl Content {
         };
         let fields = scheme.identity.fields();
         let pairs: Vec<_> = fields.iter().zip(fields.iter().skip(1)).collect();
-        let (one, other) = choices.any(&pairs)?;
+        let (mut one, mut other) = choices.any(&pairs)?;
+        // Whichever is in front where they are joined.
+        if choices.one_in(2) {
+            (one, other) = (other, one);
+        }
         // Ids that the partner writes in its own way can't be cut.
         if attack.ids.is_some() || ![one, other].iter().all(is_text) {
             return None;

@@ -44,7 +44,7 @@ fn s5_signatures_that_are_read_too_kindly_or_too_strictly_are_found() {
                 if is_short { Some(request.body().to_vec()) } else { key(verifier, request) }
             },
             Oracle::RefusesForged,
-            "signed by HMAC-sha1",
+            "signed by HMAC-sha1, without saying so",
         ),
         (
             "the first bytes in hex",

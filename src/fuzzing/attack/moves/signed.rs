@@ -183,5 +183,6 @@ pub(super) fn signed_with_another_algorithm(attempt: Attempt<'_, '_>) -> Option<
         let text = place::read(&attack.scheme, &request, &field)?.replacen(own, name, 1);
         request = place::replaced(&attack.scheme, &request, &field, text.as_bytes())?;
     }
-    refused(request, Oracle::RefusesForged, format!("it is signed by HMAC-{name}"))
+    let says = if says_so { "" } else { ", without saying so" };
+    refused(request, Oracle::RefusesForged, format!("it is signed by HMAC-{name}{says}"))
 }
