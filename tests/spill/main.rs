@@ -4,10 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use async_trait::async_trait;
 use axum::Router;
 use http::StatusCode;
 use inhook::events::Handled;
-use inhook::inbox::{Inbox, InboxError, Job, LeaseOptions, Ledger, Outcome, Put, State};
+use inhook::inbox::{
+    Batch, Inbox, InboxError, Job, Lease, LeaseOptions, Ledger, Outcome, Put, Record, Settled,
+    State,
+};
 use inhook::scheme::Scheme;
 use inhook::sign::Message;
 use inhook::testing::{Failing, FakeClock, Mode, Partner};
@@ -17,9 +21,15 @@ use inhook::{
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tower::{ServiceBuilder, ServiceExt};
 
+#[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/log.rs"]
+mod log;
+mod places;
+
 use common::store::{LEASE, SECRET, assert_refused, delivery, delivery_at, jobs, post, request};
 
 type Broken = Failing<SqliteInbox>;
@@ -246,6 +256,56 @@ async fn f4_a_primary_that_hangs_holds_up_neither_the_answer_nor_the_drain() {
     assert_eq!(jobs(&*spill).await.len(), 2);
 }
 
+/// A primary that takes nothing, and counts what it is asked to take over.
+struct Refusing(MemoryInbox, watch::Sender<u32>);
+
+#[async_trait]
+impl Inbox for Refusing {
+    async fn put(&self, _: Delivery) -> Result<Put, InboxError> {
+        Err(InboxError::unavailable("it takes nothing"))
+    }
+
+    async fn put_record(&self, _: Record) -> Result<Put, InboxError> {
+        self.1.send_modify(|asked| *asked += 1);
+        Err(InboxError::unavailable("it takes nothing"))
+    }
+
+    async fn lease(&self, options: LeaseOptions) -> Result<Batch, InboxError> {
+        self.0.lease(options).await
+    }
+
+    async fn extend(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Lease>, InboxError> {
+        self.0.extend(leases, lease).await
+    }
+
+    async fn settle(&self, lease: Lease, outcome: Outcome) -> Result<Settled, InboxError> {
+        self.0.settle(lease, outcome).await
+    }
+
+    async fn ready(&self) {
+        self.0.ready().await;
+    }
+
+    async fn health(&self) -> Result<(), InboxError> {
+        self.0.health().await
+    }
+}
+
+#[tokio::test]
+async fn a_primary_that_fails_is_left_alone_for_a_while() {
+    let files = Files::new();
+    let (asks, mut asked) = watch::channel(0);
+    let primary = Arc::new(Refusing(MemoryInbox::new(), asks));
+    let spill = Spill::open(primary, files.spill_path()).await.unwrap();
+    assert_eq!(spill.put(delivery("1")).await.unwrap(), Put::New);
+    asked.wait_for(|asked| *asked >= 1).await.unwrap();
+    let start = Instant::now();
+    asked.wait_for(|asked| *asked >= 4).await.unwrap();
+    // For a tenth of a second, for two and for four.
+    assert!(start.elapsed() >= Duration::from_millis(650), "{:?}", start.elapsed());
+    assert_eq!(waiting(&spill).await, 1);
+}
+
 #[tokio::test]
 async fn f6_a_primary_that_is_full_for_a_while_gets_all_of_it_in_the_end() {
     let files = Files::new();
@@ -466,40 +526,6 @@ async fn f3_a_row_that_cannot_be_read_holds_up_no_other_and_is_shown() {
     assert_eq!(spill.store().stats().await.unwrap().dead, 1);
     // Sent again, it is new to the primary.
     assert_eq!(spill.put(delivery("2")).await.unwrap(), Put::New);
-}
-
-#[tokio::test]
-async fn a_spill_belongs_to_one_at_a_time() {
-    let files = Files::new();
-    let spill = files.open().await;
-    let error = Spill::open(files.primary().await, files.spill_path()).await.unwrap_err();
-    let error = error.to_string();
-    assert!(error.contains("spill.db") && error.contains("choose another path"), "{error}");
-    drop(spill);
-    files.open().await;
-}
-
-#[tokio::test]
-async fn a_spill_in_the_primarys_own_file_is_refused() {
-    let files = Files::new();
-    let primary = files.primary().await;
-    let error = Spill::open(primary, files.primary_path()).await.unwrap_err().to_string();
-    assert!(error.contains("an inbox, and a spill needs a file of its own"), "{error}");
-    let error = Spill::open(files.primary().await, files.directory.path().join("no/spill.db"));
-    let error = error.await.unwrap_err().to_string();
-    assert!(error.contains("no/spill.db.lock can't be opened"), "{error}");
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn the_files_of_a_spill_are_for_their_owner_only() {
-    use std::os::unix::fs::PermissionsExt;
-    let files = Files::new();
-    let _spill = files.open().await;
-    for name in ["spill.db", "spill.db-wal", "spill.db.lock"] {
-        let metadata = std::fs::metadata(files.directory.path().join(name)).unwrap();
-        assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{name}");
-    }
 }
 
 #[tokio::test]

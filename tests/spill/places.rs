@@ -1,0 +1,60 @@
+//! Where the file of a spill is, and who may use it.
+
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::log::Log;
+use super::*;
+
+#[tokio::test]
+async fn a_spill_belongs_to_one_at_a_time() {
+    let files = Files::new();
+    let spill = files.open().await;
+    let error = Spill::open(files.primary().await, files.spill_path()).await.unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("spill.db") && error.contains("choose another path"), "{error}");
+    drop(spill);
+    files.open().await;
+}
+
+#[tokio::test]
+async fn a_spill_in_the_primarys_own_file_is_refused() {
+    let files = Files::new();
+    let primary = files.primary().await;
+    let error = Spill::open(primary, files.primary_path()).await.unwrap_err().to_string();
+    assert!(error.contains("an inbox, and a spill needs a file of its own"), "{error}");
+    let error = Spill::open(files.primary().await, files.directory.path().join("no/spill.db"));
+    let error = error.await.unwrap_err().to_string();
+    assert!(error.contains("no/spill.db.lock can't be opened"), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_of_a_spill_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let files = Files::new();
+    let _spill = files.open().await;
+    for name in ["spill.db", "spill.db-wal", "spill.db.lock"] {
+        let metadata = std::fs::metadata(files.directory.path().join(name)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+}
+
+/// What stops the one would stop the other.
+#[tokio::test]
+async fn a_spill_on_the_disk_of_the_primary_is_said() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _log = subscriber.set_default();
+    let warns = "the spill is on the same file system as the primary";
+    let files = Files::new();
+    // In memory there is another one, on Linux.
+    #[cfg(target_os = "linux")]
+    {
+        let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
+        Spill::open(files.primary().await, elsewhere.path().join("spill.db")).await.unwrap();
+        assert!(!log.text().contains(warns), "{}", log.text());
+    }
+    files.open().await;
+    assert!(log.text().contains(warns), "{}", log.text());
+}
