@@ -1,7 +1,7 @@
 //! What the primary can't take is spilled to a second file and handed over later: never lost, never twice.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
@@ -30,6 +30,8 @@ mod common;
 mod log;
 mod places;
 
+use log::Log;
+
 use common::store::{LEASE, SECRET, assert_refused, delivery, delivery_at, jobs, post, request};
 
 type Broken = Failing<SqliteInbox>;
@@ -39,8 +41,17 @@ struct Files {
     directory: TempDir,
 }
 
+/// What is logged by all tests of this program.
+static LOG: LazyLock<Log> = LazyLock::new(|| {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).init();
+    log
+});
+
 impl Files {
     fn new() -> Self {
+        let _ = &*LOG;
         Self { directory: tempfile::tempdir().unwrap() }
     }
 

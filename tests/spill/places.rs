@@ -1,8 +1,5 @@
 //! Where the file of a spill is, and who may use it.
 
-use tracing_subscriber::util::SubscriberInitExt;
-
-use super::log::Log;
 use super::*;
 
 #[tokio::test]
@@ -42,19 +39,24 @@ async fn the_files_of_a_spill_are_for_their_owner_only() {
 /// What stops the one would stop the other.
 #[tokio::test]
 async fn a_spill_on_the_disk_of_the_primary_is_said() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-    let _log = subscriber.set_default();
-    let warns = "the spill is on the same file system as the primary";
+    let said = |spill: &Path| {
+        let (text, spill) = (LOG.text(), spill.display().to_string());
+        let warns = "the spill is on the same file system as the primary";
+        text.lines().any(|line| line.contains(warns) && line.contains(&spill))
+    };
     let files = Files::new();
     // In memory there is another one, on Linux.
     #[cfg(target_os = "linux")]
     {
         let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
-        Spill::open(files.primary().await, elsewhere.path().join("spill.db")).await.unwrap();
-        assert!(!log.text().contains(warns), "{}", log.text());
+        let spill = elsewhere.path().join("spill.db");
+        Spill::open(files.primary().await, &spill).await.unwrap();
+        assert!(!said(&spill), "{}", LOG.text());
     }
     files.open().await;
-    assert!(log.text().contains(warns), "{}", log.text());
+    assert!(said(&files.spill_path()), "{}", LOG.text());
+    // A spill is on the disk of its primary, as one that has a spill itself.
+    let second = files.directory.path().join("second.db");
+    Spill::open(files.open().await, &second).await.unwrap();
+    assert!(said(&second), "{}", LOG.text());
 }

@@ -36,7 +36,6 @@ pub(super) fn lock(spill: &Path) -> Result<File, BoxError> {
 }
 
 pub(super) fn warn_of_same_disk(primary: Option<&Path>, spill: &Path) {
-    let device = |path| place(path).map(|(device, _)| device);
     if let Some(primary) = primary
         && let (Some(device), Some(other)) = (device(primary), device(spill))
         && device == other
@@ -49,15 +48,14 @@ pub(super) fn warn_of_same_disk(primary: Option<&Path>, spill: &Path) {
     }
 }
 
-/// The device and the number of a file, without opening it.
+/// The device that a file is on, without opening it.
 #[cfg(unix)]
-fn place(path: &Path) -> Option<(u64, u64)> {
+fn device(path: &Path) -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.dev(), metadata.ino()))
+    std::fs::metadata(path).ok().map(|metadata| metadata.dev())
 }
 
 #[cfg(not(unix))]
-fn place(_: &Path) -> Option<(u64, u64)> {
+fn device(_: &Path) -> Option<u64> {
     None
 }
