@@ -48,14 +48,11 @@ pub(super) fn warn_of_same_disk(primary: Option<&Path>, spill: &Path) {
     }
 }
 
-/// The device that a file is on, without opening it.
-#[cfg(unix)]
+/// The device that a file is on, without opening it, where that can be told.
 fn device(path: &Path) -> Option<u64> {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(path).ok().map(|metadata| metadata.dev())
-}
-
-#[cfg(not(unix))]
-fn device(_: &Path) -> Option<u64> {
-    None
+    #[cfg(unix)]
+    let device = std::fs::metadata(path).ok().map(|it| std::os::unix::fs::MetadataExt::dev(&it));
+    #[cfg(not(unix))]
+    let device = path.metadata().ok().and(None);
+    device
 }
