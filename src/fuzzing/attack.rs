@@ -120,7 +120,8 @@ impl Attack {
     }
 
     /// How the partner writes its ids, where the receiver takes notice of that: a number's id, which no other
-    /// number has. Numbers in JSON ([`Field::Integer`](crate::scheme::Field)) are the number itself. Without this there are ids of up to 80 characters: digits, and letters in either case.
+    /// number has. Numbers in JSON ([`Field::Integer`](crate::scheme::Field)) are the number itself. Without this
+    /// there are ids of up to 80 characters: digits, and letters in either case.
     ///
     /// ```
     /// # use inhook::{fuzzing::Attack, presets};
