@@ -227,6 +227,33 @@ async fn a_connection_that_leads_somewhere_is_kept() {
     assert_eq!(proxy.opened(), opened);
 }
 
+/// One that refuses is not made anew by each request, but soon: it may have become another one.
+#[tokio::test]
+async fn a_connection_whose_server_refuses_is_replaced_after_a_while() {
+    let Some(server) = Server::start(&[]) else { return };
+    let proxy = Proxy::start(&server).await;
+    let start = Instant::now();
+    let dedup = RedisDedup::connect(&proxy.url).await.unwrap();
+    let opened = proxy.opened();
+    let refused = async || {
+        let error = dedup.claim(&ticket("1")).await.unwrap_err();
+        assert!(matches!(error, DedupError::Misconfigured(_)), "{error}");
+    };
+    server.command(&["ACL", "SETUSER", "default", "-set"]);
+    for _ in 0..3 {
+        refused().await;
+    }
+    // For a second, which a machine may take for this.
+    assert!(proxy.opened() == opened || start.elapsed() >= Duration::from_secs(1));
+    pass(Duration::from_secs(2)).await;
+    refused().await;
+    refused().await;
+    assert!(proxy.opened() > opened, "it is kept");
+    server.command(&["ACL", "SETUSER", "default", "+set"]);
+    pass(Duration::from_secs(2)).await;
+    assert_eq!(dedup.claim(&ticket("1")).await.unwrap(), Claim::Granted);
+}
+
 /// However many ask one that does not answer, it is not flooded with connections.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stops_answering_gets_few_new_connections() {
