@@ -58,6 +58,19 @@ async fn a_dedup_store_says_once_that_it_is_nearly_full() {
     assert_eq!(store.dedup.remembered(), 8);
 }
 
+/// All of it expires at once, and nothing has looked since.
+#[tokio::test]
+async fn a_dedup_store_of_what_has_expired_is_not_nearly_full() {
+    let store = Store::new(MemoryDedup::new().max_deliveries(24));
+    let mut window = Duration::ZERO;
+    for id in 0..18 {
+        window = store.handle(id).await.ttl();
+    }
+    store.clock.advance(window + Duration::from_secs(60));
+    store.handle(18).await;
+    assert_eq!((said("75 % of the deliveries", 24), store.dedup.remembered()), (0, 1));
+}
+
 /// A store at its bound has a few places free now and then, and nobody wants to hear of each.
 #[tokio::test]
 async fn a_dedup_store_says_so_again_after_half_of_it_was_free() {
