@@ -9,6 +9,7 @@ use inhook::sign::{Message, Signer};
 use inhook::{RedisDedup, Verifier, presets};
 use redis::IntoConnectionInfo;
 use redis::aio::MultiplexedConnection;
+use tokio::sync::Barrier;
 
 #[path = "../tests/common/redis.rs"]
 mod redis_server;
@@ -30,13 +31,10 @@ async fn main() {
 
     let (mut claims, mut sets) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        for caller in times(|caller| set(bare.clone(), format!("{round}-{caller}"))).await {
-            sets.extend(caller);
-        }
-        let tickets = |caller| tickets(round, caller);
-        for caller in times(|caller| claim(dedup.clone(), tickets(caller))).await {
-            claims.extend(caller);
-        }
+        let keys = (0..CALLERS).map(|caller| keys(round, caller)).collect();
+        sets.extend(times(keys, |keys| set(bare.clone(), keys)).await);
+        let tickets = (0..CALLERS).map(|caller| tickets(round, caller)).collect();
+        claims.extend(times(tickets, |tickets| claim(dedup.clone(), tickets)).await);
     }
     println!("{CALLERS} callers               p50       p99");
     let (bare, bare_p99) = (percentile(&mut sets, 50), percentile(&mut sets, 99));
@@ -46,32 +44,45 @@ async fn main() {
     println!("ratio              {:>7.2}    (target 1.30)", claim / bare);
 }
 
-/// What each of the callers measured.
-async fn times<F: Future<Output = Vec<Duration>> + Send + 'static>(
-    caller: impl Fn(usize) -> F,
-) -> Vec<Vec<Duration>> {
-    let callers: Vec<_> = (0..CALLERS).map(|n| tokio::spawn(caller(n))).collect();
+/// What all callers measured. They begin together, each with what was made for it before.
+async fn times<T, F>(work: Vec<T>, caller: impl Fn(T) -> F) -> Vec<Duration>
+where
+    F: Future<Output = Vec<Duration>> + Send + 'static,
+{
+    let together = Arc::new(Barrier::new(work.len()));
+    let callers: Vec<_> = work
+        .into_iter()
+        .map(|work| {
+            let (together, caller) = (together.clone(), caller(work));
+            tokio::spawn(async move {
+                together.wait().await;
+                caller.await
+            })
+        })
+        .collect();
     let mut times = Vec::new();
     for caller in callers {
-        times.push(caller.await.unwrap());
+        times.extend(caller.await.unwrap());
     }
     times
 }
 
-async fn set(mut connection: MultiplexedConnection, prefix: String) -> Vec<Duration> {
+async fn set(mut connection: MultiplexedConnection, keys: Vec<String>) -> Vec<Duration> {
     let mut times = Vec::with_capacity(CALLS);
-    for n in 0..CALLS {
-        // As long as what a claim sends.
-        let (key, value) =
-            (format!("bench:{prefix:-<58}-{n:->10}"), "0123456789abcdef0123456789abcdef");
+    for key in keys {
         let start = Instant::now();
         let mut command = redis::cmd("SET");
-        command.arg(key).arg(value).arg("NX").arg("PX").arg(30_000);
+        command.arg(key).arg("0123456789abcdef0123456789abcdef").arg("NX").arg("PX").arg(30_000);
         let answer: redis::Value = command.query_async(&mut connection).await.unwrap();
         times.push(start.elapsed());
         assert_eq!(answer, redis::Value::Okay);
     }
     times
+}
+
+/// As long as those of claims.
+fn keys(round: usize, caller: usize) -> Vec<String> {
+    (0..CALLS).map(|n| format!("bench:{round:-<48}-{caller:->9}-{n:->10}")).collect()
 }
 
 async fn claim(dedup: Arc<RedisDedup>, tickets: Vec<Ticket>) -> Vec<Duration> {
