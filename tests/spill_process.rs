@@ -19,6 +19,10 @@ use inhook::{Failure, Intake, Spill, SqliteInbox, Verifier, VerifyLayer, Worker,
 use rusqlite::Connection;
 use tower::ServiceBuilder;
 
+#[cfg(unix)]
+#[path = "common/device.rs"]
+mod device;
+
 const SECRET: &str = "It's a Secret to Everybody";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What the receiver's process is told: its two files.
@@ -144,7 +148,6 @@ fn a_second_process_is_refused_and_told_why() {
 #[cfg(unix)]
 #[test]
 fn the_same_file_system_is_warned_of_at_the_start_and_another_is_not() {
-    use std::os::unix::fs::MetadataExt;
     const TEST: &str = "the_same_file_system_is_warned_of_at_the_start_and_another_is_not";
     if let Ok(primary) = std::env::var(PRIMARY) {
         return receive(&primary);
@@ -154,15 +157,7 @@ fn the_same_file_system_is_warned_of_at_the_start_and_another_is_not() {
     let errors = receiver.end();
     assert!(errors.contains("same file system"), "{errors}");
 
-    let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
-    let places = ["/dev/shm", "/run", "/tmp", "/var/tmp", env!("CARGO_TARGET_TMPDIR")];
-    let other = places.into_iter().map(Path::new).find_map(|place| {
-        let differs = device(place).is_some_and(|other| Some(other) != device(directory.path()));
-        differs.then(|| tempfile::tempdir_in(place).ok()).flatten()
-    });
-    let Some(other) = other else {
-        return eprintln!("there is only one file system here, so the other half is skipped");
-    };
+    let Some(other) = device::another_than(directory.path()) else { return };
     let receiver = Receiver::start(TEST, &primary, &other.path().join("spill.db"));
     assert_eq!(receiver.end(), "");
 }

@@ -14,7 +14,7 @@ pub enum Oracle {
     /// [`Attack::bodies`](super::Attack::bodies), [`Attack::max_body`](super::Attack::max_body) and
     /// [`Attack::header`](super::Attack::header).
     AcceptsGenuine,
-    /// What somebody signed without the secret is refused.
+    /// What the partner did not sign is refused: what is signed with another key, or by another algorithm, or not at all.
     RefusesForged,
     /// What was signed outside the tolerance is refused, in both directions.
     RefusesStale,
@@ -45,7 +45,7 @@ impl Oracle {
         match self {
             Self::NoPanic => "a request panicked the receiver",
             Self::AcceptsGenuine => "a request that the partner signed was refused",
-            Self::RefusesForged => "a request that nobody with the secret signed was accepted",
+            Self::RefusesForged => "a request that the partner did not sign was accepted",
             Self::RefusesStale => "a request that was signed outside the tolerance was accepted",
             Self::RefusesChanged => "a request that was changed on its way was accepted",
             Self::RefusesRespelled => {

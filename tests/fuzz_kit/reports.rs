@@ -312,17 +312,24 @@ fn s5_a_panic_is_told_as_it_was_at_first() {
 /// Though what it says has the data in it.
 #[test]
 fn s5_a_panic_that_repeats_the_body_is_made_smaller() {
-    let wrong: Wrong = |verifier, request| {
-        let text = String::from_utf8(request.body().to_vec()).unwrap();
-        assert!(!text.contains('|'), "no place for a bar: {text:?}");
+    let no_text: Wrong = |verifier, request| {
+        String::from_utf8(request.body().to_vec()).unwrap();
         key(verifier, request)
     };
-    for seed in 1..=3 {
-        let receiver = Wrapped(builder(GITHUB).build().unwrap(), wrong);
-        let finding = Attack::new(GITHUB, SECRET).unwrap().run(&receiver, 20_000, seed);
-        let finding = finding.unwrap_err();
-        assert_eq!(finding.oracle, Oracle::NoPanic, "{finding}");
-        assert!(finding.data.len() <= 16, "{finding}");
+    let bar: Wrong = |verifier, request| {
+        let text = String::from_utf8_lossy(request.body());
+        assert!(!text.contains('|'), "a body with a bar is what nobody has thought of: {text:?}");
+        key(verifier, request)
+    };
+    for (wrong, says) in [(no_text, "FromUtf8Error"), (bar, "a body with a bar")] {
+        for seed in 1..=3 {
+            let receiver = Wrapped(builder(GITHUB).build().unwrap(), wrong);
+            let finding = Attack::new(GITHUB, SECRET).unwrap().run(&receiver, 20_000, seed);
+            let finding = finding.unwrap_err();
+            assert_eq!(finding.oracle, Oracle::NoPanic, "{finding}");
+            assert!(finding.what.contains(says), "{finding}");
+            assert!(finding.data.len() <= 16, "{finding}");
+        }
     }
 }
 

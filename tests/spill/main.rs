@@ -26,6 +26,9 @@ use tower::{ServiceBuilder, ServiceExt};
 
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(unix)]
+#[path = "../common/device.rs"]
+mod device;
 #[path = "../common/log.rs"]
 mod log;
 mod places;

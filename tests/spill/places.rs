@@ -37,6 +37,7 @@ async fn the_files_of_a_spill_are_for_their_owner_only() {
 }
 
 /// What stops the one would stop the other.
+#[cfg(unix)]
 #[tokio::test]
 async fn a_spill_on_the_disk_of_the_primary_is_said() {
     let said = |spill: &Path| {
@@ -45,10 +46,7 @@ async fn a_spill_on_the_disk_of_the_primary_is_said() {
         text.lines().any(|line| line.contains(warns) && line.contains(&spill))
     };
     let files = Files::new();
-    // In memory there is another one, on Linux.
-    #[cfg(target_os = "linux")]
-    {
-        let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
+    if let Some(elsewhere) = device::another_than(files.directory.path()) {
         let spill = elsewhere.path().join("spill.db");
         Spill::open(files.primary().await, &spill).await.unwrap();
         assert!(!said(&spill), "{}", LOG.text());

@@ -7,8 +7,8 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, RedisError};
-use tokio::sync::{Mutex, OwnedMutexGuard};
-use tokio::time::{Instant, timeout};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use super::operations::Ask;
 use super::server::{Server, is_full, says};
@@ -18,8 +18,9 @@ use crate::dedup::DedupError;
 const RESPONSE: Duration = Duration::from_millis(450);
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_millis(500);
-/// How long a caller waits for the connection that another one makes: the other one's runtime may have stopped.
-const WAIT: Duration = Duration::from_secs(2);
+/// How long an attempt to connect is waited for, which is longer than it takes where each answer comes just in time: the
+/// runtime of whoever began it may have stopped.
+const ATTEMPT: Duration = Duration::from_secs(6);
 /// After so many answers in a row that did not come there is a new connection: the old one may lead
 /// nowhere without anybody saying so, as after a failover.
 const LATE_ANSWERS: u32 = 3;
@@ -40,8 +41,8 @@ pub(super) struct Connection {
     /// The key by which it shows that.
     tries: String,
     live: ArcSwapOption<Live>,
-    /// Held by whoever connects, or asks what the server can do: how that failed the last time.
-    connecting: ArcSwap<Mutex<Option<Failed>>>,
+    /// The last one, which may be under way.
+    attempt: ArcSwap<Attempt>,
 }
 
 struct Live {
@@ -54,10 +55,17 @@ struct Live {
     late_answers: AtomicU32,
 }
 
+/// One caller connects, or asks what the server can do. The others wait for what comes of it.
+struct Attempt {
+    since: Instant,
+    outcome: watch::Receiver<Option<Outcome>>,
+}
+
+type Outcome = Result<(), Failed>;
+
 /// There was no connection, or no answer.
 #[derive(Clone)]
 struct Failed {
-    at: Instant,
     /// Until when nobody tries again.
     until: Instant,
     error: DedupError,
@@ -65,8 +73,8 @@ struct Failed {
 
 impl Connection {
     pub(super) fn new(client: Client, allow_eviction: bool, tries: String) -> Arc<Self> {
-        let (live, connecting) = (ArcSwapOption::empty(), ArcSwap::default());
-        Arc::new(Self { client, allow_eviction, tries, live, connecting })
+        let (live, attempt) = (ArcSwapOption::empty(), ArcSwap::new(Attempt::ended(Ok(()))));
+        Arc::new(Self { client, allow_eviction, tries, live, attempt })
     }
 
     /// Whether there is a server that can be used.
@@ -109,9 +117,10 @@ impl Connection {
                     }
                     if is_repeated {
                         // Or each request would have two connections that end like this.
-                        let failed = Failed::new(error);
-                        if let Ok(mut last) = self.connecting.load().try_lock() {
-                            *last = Some(failed.clone());
+                        let (failed, last) = (Failed::new(error), self.attempt.load_full());
+                        if !last.is_under_way() {
+                            let ended = Attempt::ended(Err(failed.clone()));
+                            self.attempt.compare_and_swap(&last, ended);
                         }
                         return Err(failed.error);
                     }
@@ -126,35 +135,41 @@ impl Connection {
         if let Some(live) = self.fresh(Duration::ZERO) {
             return Ok(live);
         }
-        let start = Instant::now();
-        let connecting = self.connecting.load_full();
-        let failed = match connecting.clone().try_lock_owned() {
-            Ok(failed) => failed,
-            // Meanwhile the others go on with what is known.
-            Err(_) => match self.fresh(ASK_AGAIN) {
-                Some(live) => return Ok(live),
-                None => match timeout(WAIT, connecting.clone().lock_owned()).await {
-                    Ok(failed) => failed,
-                    Err(_) => {
-                        // Those who come later don't wait for it.
-                        self.connecting.compare_and_swap(&connecting, Arc::default());
-                        return Err(DedupError::Late(WAIT));
-                    }
-                },
-            },
-        };
+        let last = self.attempt.load_full();
+        // It may have ended just now.
         if let Some(live) = self.fresh(Duration::ZERO) {
             return Ok(live);
         }
-        // Those who waited for it don't try one after the other.
-        if let Some(failed) = &*failed
-            && (failed.at >= start || failed.until > start)
-        {
-            return Err(failed.error.clone());
+        let attempt = if last.is_under_way() {
+            // Meanwhile the others go on with what is known.
+            if let Some(live) = self.fresh(ASK_AGAIN) {
+                return Ok(live);
+            }
+            last
+        } else {
+            last.failure()?;
+            self.begin(&last)
+        };
+        attempt.end().await?;
+        let live = self.live.load_full();
+        live.ok_or_else(|| DedupError::unavailable("the connection ended at once"))
+    }
+
+    /// The attempt after that one, which somebody else may have begun.
+    fn begin(self: &Arc<Self>, last: &Arc<Attempt>) -> Arc<Attempt> {
+        let (ends, outcome) = watch::channel(None);
+        let attempt = Arc::new(Attempt { since: Instant::now(), outcome });
+        let before = self.attempt.compare_and_swap(last, attempt.clone());
+        if !Arc::ptr_eq(&before, last) {
+            return before.clone();
         }
+        let this = self.clone();
         // A caller may not have as much time as it takes.
-        let renewed = tokio::spawn(self.clone().renew(failed)).await;
-        renewed.unwrap_or_else(|error| Err(DedupError::unavailable(error)))
+        tokio::spawn(async move {
+            let outcome = this.connect().await.map_err(Failed::new);
+            ends.send_replace(Some(outcome));
+        });
+        attempt
     }
 
     /// The connection that there is, unless its server should have been asked again for so long.
@@ -164,35 +179,19 @@ impl Connection {
         (live.asked.elapsed() < ask_again.saturating_add(overdue)).then_some(live)
     }
 
-    async fn renew(
-        self: Arc<Self>,
-        mut failed: OwnedMutexGuard<Option<Failed>>,
-    ) -> Result<Arc<Live>, DedupError> {
-        match self.connect().await {
-            Ok(live) => {
-                *failed = None;
-                Ok(live)
-            }
-            Err(error) => {
-                let last = failed.insert(Failed::new(error));
-                Err(last.error.clone())
-            }
-        }
-    }
-
     /// Asks what the server can do; by a new connection, where there is none or that does not say.
-    async fn connect(&self) -> Result<Arc<Live>, RedisError> {
+    async fn connect(&self) -> Result<(), RedisError> {
         if let Some(last) = self.live.load_full() {
             let mut connection = last.connection.clone();
+            let asked = Instant::now();
             match Server::ask(&mut connection).await {
                 Ok(mut server) => {
                     server.has_flags = last.server.has_flags;
-                    let live = Arc::new(Live::new(connection, last.since, server));
-                    let before =
-                        self.live.compare_and_swap(&Some(last.clone()), Some(live.clone()));
+                    let live = Arc::new(Live::new(connection, last.since, server, asked));
+                    let before = self.live.compare_and_swap(&Some(last.clone()), Some(live));
                     // Unless it was given up meanwhile.
                     if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, &last)) {
-                        return Ok(live);
+                        return Ok(());
                     }
                 }
                 Err(error) => self.give_up(&last, &error),
@@ -203,11 +202,13 @@ impl Connection {
             .set_response_timeout(Some(RESPONSE));
         let mut connection =
             self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let asked = Instant::now();
         let mut server = Server::ask(&mut connection).await?;
         server.try_out(&mut connection, &self.tries).await?;
-        let live = Arc::new(Live::new(connection, Instant::now(), server));
-        self.live.store(Some(live.clone()));
-        Ok(live)
+        let live = Arc::new(Live::new(connection, asked, server, asked));
+        // Unless this took so long that somebody else has made one.
+        self.live.compare_and_swap(&None::<Arc<Live>>, Some(live));
+        Ok(())
     }
 
     /// Gives up a connection that is gone, leads nowhere, or to a server that does not do what is asked: its name
@@ -237,9 +238,41 @@ impl Connection {
     }
 }
 
+impl Attempt {
+    fn ended(outcome: Outcome) -> Arc<Self> {
+        Arc::new(Self { since: Instant::now(), outcome: watch::channel(Some(outcome)).1 })
+    }
+
+    fn is_under_way(&self) -> bool {
+        let has_ended = self.outcome.borrow().is_some();
+        // Its runtime may have ended before it, which closes the channel.
+        !has_ended && self.outcome.has_changed().is_ok() && self.since.elapsed() < ATTEMPT
+    }
+
+    /// That it failed, while nobody should try again.
+    fn failure(&self) -> Result<(), DedupError> {
+        match &*self.outcome.borrow() {
+            Some(Err(failed)) if failed.until > Instant::now() => Err(failed.error.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn end(&self) -> Result<(), DedupError> {
+        let mut outcome = self.outcome.clone();
+        let until = self.since.checked_add(ATTEMPT).unwrap_or(self.since);
+        match timeout_at(until, outcome.wait_for(Option::is_some)).await {
+            Ok(Ok(outcome)) => match &*outcome {
+                Some(Err(failed)) => Err(failed.error.clone()),
+                _ => Ok(()),
+            },
+            Ok(Err(_)) => Err(DedupError::unavailable("an attempt to connect was broken off")),
+            Err(_) => Err(DedupError::Late(ATTEMPT)),
+        }
+    }
+}
+
 impl Failed {
     fn new(error: RedisError) -> Self {
-        let at = Instant::now();
         // Where nobody is, somebody may be at any moment, and silence took its time; who ends a connection at once
         // is left alone for a moment, and who refuses, for a while.
         let pause = if error.is_connection_refusal() || error.is_timeout() {
@@ -249,15 +282,20 @@ impl Failed {
         } else {
             ASK_SOON
         };
-        let until = at.checked_add(pause).unwrap_or(at);
-        Self { at, until, error: dedup_error(error) }
+        let now = Instant::now();
+        let until = now.checked_add(pause).unwrap_or(now);
+        Self { until, error: dedup_error(error) }
     }
 }
 
 impl Live {
-    fn new(connection: MultiplexedConnection, since: Instant, server: Server) -> Self {
-        let late_answers = AtomicU32::new(0);
-        Self { connection, since, server, asked: Instant::now(), late_answers }
+    fn new(
+        connection: MultiplexedConnection,
+        since: Instant,
+        server: Server,
+        asked: Instant,
+    ) -> Self {
+        Self { connection, since, server, asked, late_answers: AtomicU32::new(0) }
     }
 }
 

@@ -112,7 +112,8 @@ impl Attack {
     }
 }
 
-/// Of what a panic says, how many letters are compared: what comes behind them is about the data.
+/// Of what a panic says, how many letters are compared: what comes behind them is mostly about the data. Where the data
+/// begins sooner, what is found stays larger; two panics that begin alike are taken for one.
 const LETTERS: usize = 34;
 
 /// Whether two findings are one: a panic may leave something behind that panics in another way, as a lock that is
@@ -120,7 +121,7 @@ const LETTERS: usize = 34;
 fn is_same(one: &Finding, other: &Finding) -> bool {
     let said = |finding: &Finding| -> String {
         let said = finding.what.split_once(SAID).map(|(_, said)| said).unwrap_or_default();
-        said.chars().filter(char::is_ascii_alphabetic).take(LETTERS).collect()
+        said.chars().filter(|char| char.is_alphabetic()).take(LETTERS).collect()
     };
     one.oracle == other.oracle && said(one) == said(other)
 }

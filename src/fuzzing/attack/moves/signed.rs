@@ -178,10 +178,12 @@ pub(super) fn signed_with_another_algorithm(attempt: Attempt<'_, '_>) -> Option<
     let mut request = forged.ok()?.request;
     // A text that names the algorithm does so in the prefix; without that it may be told by the tag's length.
     let field = place::signature(&attack.scheme);
-    let says_so = !choices.one_in(4);
-    if says_so && field.as_header().is_some() {
-        let text = place::read(&attack.scheme, &request, &field)?.replacen(own, name, 1);
-        request = place::replaced(&attack.scheme, &request, &field, text.as_bytes())?;
+    let mut says_so = !choices.one_in(4) && field.as_header().is_some();
+    if says_so {
+        let text = place::read(&attack.scheme, &request, &field)?;
+        let renamed = text.replacen(own, name, 1);
+        says_so = renamed != text;
+        request = place::replaced(&attack.scheme, &request, &field, renamed.as_bytes())?;
     }
     let says = if says_so { "" } else { ", without saying so" };
     refused(request, Oracle::RefusesForged, format!("it is signed by HMAC-{name}{says}"))
