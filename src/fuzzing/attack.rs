@@ -18,6 +18,7 @@ use crate::sign::Signer;
 use crate::verify::Verifier;
 
 mod clock;
+mod content;
 mod doctor;
 mod genuine;
 mod moves;
