@@ -82,7 +82,7 @@ async fn set(mut connection: MultiplexedConnection, keys: Vec<String>) -> Vec<Du
 
 /// As long as those of claims.
 fn keys(round: usize, caller: usize) -> Vec<String> {
-    (0..CALLS).map(|n| format!("bench:{round:-<48}-{caller:->9}-{n:->10}")).collect()
+    (0..CALLS).map(|n| format!("bench:{round:-<50}-{caller:->9}-{n:->10}")).collect()
 }
 
 async fn claim(dedup: Arc<RedisDedup>, tickets: Vec<Ticket>) -> Vec<Duration> {

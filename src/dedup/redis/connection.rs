@@ -136,23 +136,20 @@ impl Connection {
             return Ok(live);
         }
         let last = self.attempt.load_full();
-        // It may have ended just now.
-        if let Some(live) = self.fresh(Duration::ZERO) {
+        let is_under_way = last.is_under_way();
+        // While somebody asks, the others go on with what is known; or this one has ended just now.
+        let overdue = if is_under_way { ASK_AGAIN } else { Duration::ZERO };
+        if let Some(live) = self.fresh(overdue) {
             return Ok(live);
         }
-        let attempt = if last.is_under_way() {
-            // Meanwhile the others go on with what is known.
-            if let Some(live) = self.fresh(ASK_AGAIN) {
-                return Ok(live);
-            }
+        let attempt = if is_under_way {
             last
         } else {
             last.failure()?;
             self.begin(&last)
         };
         attempt.end().await?;
-        let live = self.live.load_full();
-        live.ok_or_else(|| DedupError::unavailable("the connection ended at once"))
+        self.fresh(ASK_AGAIN).ok_or_else(|| DedupError::unavailable("no connection has come of it"))
     }
 
     /// The attempt after that one, which somebody else may have begun.
@@ -163,10 +160,10 @@ impl Connection {
         if !Arc::ptr_eq(&before, last) {
             return before.clone();
         }
-        let this = self.clone();
+        let (this, current) = (self.clone(), attempt.clone());
         // A caller may not have as much time as it takes.
         tokio::spawn(async move {
-            let outcome = this.connect().await.map_err(Failed::new);
+            let outcome = this.connect(&current).await.map_err(Failed::new);
             ends.send_replace(Some(outcome));
         });
         attempt
@@ -180,7 +177,7 @@ impl Connection {
     }
 
     /// Asks what the server can do; by a new connection, where there is none or that does not say.
-    async fn connect(&self) -> Result<(), RedisError> {
+    async fn connect(&self, attempt: &Arc<Attempt>) -> Result<(), RedisError> {
         if let Some(last) = self.live.load_full() {
             let mut connection = last.connection.clone();
             let asked = Instant::now();
@@ -188,9 +185,8 @@ impl Connection {
                 Ok(mut server) => {
                     server.has_flags = last.server.has_flags;
                     let live = Arc::new(Live::new(connection, last.since, server, asked));
-                    let before = self.live.compare_and_swap(&Some(last.clone()), Some(live));
                     // Unless it was given up meanwhile.
-                    if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, &last)) {
+                    if self.live.compare_and_swap(&Some(last), Some(live)).is_some() {
                         return Ok(());
                     }
                 }
@@ -205,9 +201,11 @@ impl Connection {
         let asked = Instant::now();
         let mut server = Server::ask(&mut connection).await?;
         server.try_out(&mut connection, &self.tries).await?;
-        let live = Arc::new(Live::new(connection, asked, server, asked));
-        // Unless this took so long that somebody else has made one.
-        self.live.compare_and_swap(&None::<Arc<Live>>, Some(live));
+        // Unless this took so long that somebody else connects: by now the address may lead to another server.
+        if Arc::ptr_eq(&self.attempt.load(), attempt) {
+            let live = Arc::new(Live::new(connection, Instant::now(), server, asked));
+            self.live.compare_and_swap(&None::<Arc<Live>>, Some(live));
+        }
         Ok(())
     }
 
@@ -266,7 +264,10 @@ impl Attempt {
                 _ => Ok(()),
             },
             Ok(Err(_)) => Err(DedupError::unavailable("an attempt to connect was broken off")),
-            Err(_) => Err(DedupError::Late(ATTEMPT)),
+            Err(_) => {
+                let error = format!("an attempt to connect has not ended within {ATTEMPT:?}");
+                Err(DedupError::unavailable(error))
+            }
         }
     }
 }
