@@ -14,12 +14,14 @@
 //! ```
 //!
 //! The inner service gets the whole body again, byte for byte, and the
-//! [`Delivery`](crate::Delivery) as a request extension. Two things to know:
+//! [`Delivery`](crate::Delivery) as a request extension. Three things to know:
 //!
 //! - **Nothing may touch the body before**: a decompression layer outside this one changes the
 //!   bytes that were signed. A compressed body is answered 415.
 //! - **Rate limits by peer** belong outside, where the peer's real address is known; this layer
 //!   bounds what it holds in memory by itself.
+//! - **A limit on handlers** belongs inside: it is asked for a place when a request is verified, so nobody without
+//!   the secret takes one.
 
 use std::fmt;
 use std::pin::Pin;
@@ -115,19 +117,17 @@ where
     type Error = S::Error;
     type Future = VerifyFuture<S, B>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+    /// Always: what the inner service has places for is kept for requests that are verified.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> VerifyFuture<S, B> {
-        // The clone may not be ready; the service that was polled is.
-        let ready = self.inner.clone();
-        let inner = std::mem::replace(&mut self.inner, ready);
         let (parts, body) = request.into_parts();
         let state = match self.config.check(&parts, &body) {
             Err(rejection) => State::Refused { rejection: Some(rejection) },
             Ok(()) => State::Reading {
-                request: Some((inner, parts)),
+                request: Some((self.inner.clone(), parts)),
                 body,
                 deadline: tokio::time::sleep(self.config.body_deadline),
             },
@@ -160,6 +160,10 @@ pin_project! {
             #[pin]
             deadline: Sleep,
         },
+        // For a place in the inner service.
+        Waiting {
+            verified: Option<Verified<S>>,
+        },
         Inner {
             #[pin]
             future: F,
@@ -171,6 +175,9 @@ pin_project! {
         },
     }
 }
+
+/// What the inner service gets, and what of the budget it holds until it is answered.
+type Verified<S> = (S, Request<Full<Bytes>>, Share);
 
 impl<S, B, R> Future for VerifyFuture<S, B>
 where
@@ -193,10 +200,20 @@ where
                         Ok((inner, request, share))
                     });
                     match verified {
-                        Ok((mut inner, request, share)) => {
+                        Ok(verified) => State::Waiting { verified: Some(verified) },
+                        Err(rejection) => State::Refused { rejection: Some(rejection) },
+                    }
+                }
+                StateProjection::Waiting { verified } => {
+                    if let Some((inner, ..)) = verified {
+                        ready!(inner.poll_ready(cx))?;
+                    }
+                    match verified.take() {
+                        Some((mut inner, request, share)) => {
                             State::Inner { future: inner.call(request), share }
                         }
-                        Err(rejection) => State::Refused { rejection: Some(rejection) },
+                        // Taken once.
+                        None => State::Refused { rejection: None },
                     }
                 }
                 StateProjection::Inner { future, .. } => return future.poll(cx),

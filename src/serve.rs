@@ -131,6 +131,8 @@ impl<S> Serve<S> {
             tokio::select! {
                 biased;
                 () = &mut stop => break,
+                // Before the next one: in a flood of them those that have ended would be kept.
+                Some(ended) = connections.join_next() => say_panic(ended),
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
                         connections.spawn(self.connection(stream, &graceful));
@@ -140,7 +142,6 @@ impl<S> Serve<S> {
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                Some(ended) = connections.join_next() => say_panic(ended),
             }
         }
         drop(self.listener);

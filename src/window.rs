@@ -51,6 +51,11 @@ pub(crate) fn short(key: &Key) -> [u8; 16] {
     key.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
+/// Whether what expires then is over. What would expire behind 2106, where the seconds end, never is.
+pub(crate) fn is_over(expires: u32, now: u32) -> bool {
+    expires <= now && expires < u32::MAX
+}
+
 /// Seconds since 1970, as far as 2106.
 pub(crate) fn floor(time: SystemTime) -> u32 {
     let seconds = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();

@@ -17,6 +17,8 @@ use inhook::layer::BodyBudget;
 use inhook::testing::FakeClock;
 use inhook::{DedupLayer, MemoryDedup, Verifier, VerifyLayer, presets};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
+use tower::limit::{ConcurrencyLimitLayer, GlobalConcurrencyLimitLayer};
 use tower::{Layer, ServiceExt, service_fn};
 
 mod common;
@@ -384,6 +386,54 @@ async fn s14_cancelled_at_each_await_nothing_is_lost_and_no_claim_is_left() {
         assert_eq!(retry.status(), 200, "after {polls} polls there is a claim left");
         assert_eq!(counted.runs(), 1, "after {polls} polls, when it had run {ran} times");
     }
+}
+
+/// Whoever knows where the endpoint is can send headers and half of a body.
+#[tokio::test(start_paused = true)]
+async fn a_place_in_the_inner_service_is_for_what_is_verified() {
+    let (partner, counted) = (partner(), Counted::new());
+    let layer = DedupLayer::new(Arc::new(MemoryDedup::new()));
+    let handler = ConcurrencyLimitLayer::new(1).layer(service_fn(counted.handler(&[200])));
+    let service = verify(presets::STANDARD_WEBHOOKS).layer(layer.layer(handler));
+    let (parts, _) = partner.valid(&message("1")).into_parts();
+    let endless =
+        Body::from_stream(futures_stream(|_| Poll::<Option<Result<Bytes, BoxError>>>::Pending));
+    let endless = tokio::spawn(service.clone().oneshot(Request::from_parts(parts, endless)));
+    tokio::task::yield_now().await;
+    let start = Instant::now();
+    let get = Request::get("/").body(Full::<Bytes>::default()).unwrap();
+    assert_eq!(service.clone().oneshot(get).await.unwrap().status(), 405);
+    assert_eq!(service.oneshot(partner.valid(&message("2"))).await.unwrap().status(), 200);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!(endless.await.unwrap().unwrap().status(), 408);
+    assert_eq!(counted.runs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_place_in_vain_is_503_and_may_come_again() {
+    let (partner, counted) = (partner(), Counted::new());
+    let layer = DedupLayer::new(Arc::new(MemoryDedup::new()));
+    let places = Arc::new(Semaphore::new(1));
+    let handler = service_fn(counted.handler(&[200]));
+    let limit = GlobalConcurrencyLimitLayer::with_semaphore(places.clone());
+    let service = verify(presets::STANDARD_WEBHOOKS).layer(layer.layer(limit.layer(handler)));
+    let send = async |id| {
+        let answer = service.clone().oneshot(partner.valid(&message(id)));
+        let answer = tokio::time::timeout(Duration::from_secs(60), answer).await;
+        answer.expect("it waits for ever").unwrap().status()
+    };
+    let taken = places.acquire().await.unwrap();
+    let start = Instant::now();
+    assert_eq!(send("1").await, 503);
+    assert!((10..12).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    // One that gets the place in time.
+    let (answer, ()) = tokio::join!(send("2"), async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        drop(taken);
+    });
+    assert_eq!(answer, 200);
+    assert_eq!(send("1").await, 200);
+    assert_eq!(counted.runs(), 2);
 }
 
 /// A store whose every operation has an await in its middle.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::http::{Request, StatusCode, header};
 use bytes::Bytes;
@@ -93,7 +93,7 @@ async fn a_commit_that_fails_is_tried_again_while_the_claim_is_kept() {
     let first = service.clone().oneshot(partner.valid(&message("1"))).await.unwrap();
     assert_eq!(first.status(), 200, "the work is done");
     let ticket = || {
-        let clock = Arc::new(FakeClock::at(std::time::SystemTime::now()));
+        let clock = Arc::new(FakeClock::at(SystemTime::now()));
         Ticket::new(&delivery(&partner, &clock, "1"), Duration::from_secs(30))
     };
     assert_eq!(store.inner().claim(&ticket()).await.unwrap(), Claim::InFlight);
@@ -143,6 +143,21 @@ async fn d8_s13_a_full_store_refuses_and_forgets_nothing() {
     assert_eq!(send(1_000).await, 200);
     assert_eq!(counted.runs(), 101);
     assert_eq!(dedup.remembered(), 1);
+}
+
+/// In memory, seconds since 1970 end there. A clock may be as wrong as that, which is no reason to accept anything twice.
+#[tokio::test]
+async fn c9_behind_2106_nothing_is_forgotten() {
+    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(u32::MAX.into());
+    let clock = Arc::new(FakeClock::at(end + Duration::from_secs(31_536_000)));
+    let dedup = MemoryDedup::new().max_deliveries(1).clock(clock.clone());
+    let partner = partner().clock(clock.clone());
+    let ticket = |id| Ticket::new(&delivery(&partner, &clock, id), Duration::from_secs(30));
+    let handled = ticket("1");
+    assert_eq!(dedup.claim(&handled).await.unwrap(), Claim::Granted);
+    assert_eq!(dedup.commit(&handled).await.unwrap(), Settled::Recorded);
+    assert!(matches!(dedup.claim(&ticket("2")).await, Err(DedupError::Full)));
+    assert_eq!(dedup.claim(&ticket("1")).await.unwrap(), Claim::Committed);
 }
 
 #[tokio::test]

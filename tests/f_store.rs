@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use http_body_util::Full;
@@ -393,4 +393,17 @@ async fn a_window_that_is_shortened_on_purpose_says_so() {
     let ttl = delivery("any").ttl(false);
     let missing = ttl - Duration::from_secs(50)..=ttl;
     assert!(missing.contains(&inbox.shortened_by()), "{:?}", inbox.shortened_by());
+}
+
+/// In memory, seconds since 1970 end there. A clock may be as wrong as that, which is no reason to accept anything twice.
+#[tokio::test]
+async fn c9_behind_2106_nothing_is_forgotten() {
+    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(u32::MAX.into());
+    for behind in [Duration::ZERO, Duration::from_secs(31_536_000)] {
+        let clock = Arc::new(FakeClock::at(end + behind));
+        let inbox = MemoryInbox::new().max_key_bytes(48 * 100).clock(clock.clone());
+        assert_eq!(handle(&inbox, &clock, 0..200).await, 100, "what fits");
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(handle(&inbox, &clock, 0..200).await, 0, "{behind:?}");
+    }
 }

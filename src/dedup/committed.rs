@@ -10,7 +10,7 @@ use moka::sync::Cache;
 
 use crate::clock::Clock;
 use crate::delivery::Key;
-use crate::window::{KeyHash, WhenFull, ceil, floor, short};
+use crate::window::{KeyHash, WhenFull, ceil, floor, is_over, short};
 
 /// The keys of deliveries that were handled, and when each expires, in seconds since 1970. moka could
 /// drop them at that time by itself, but by a clock of its own, and for 50 bytes a key.
@@ -56,7 +56,8 @@ impl Committed {
     }
 
     pub(super) fn contains(&self, key: &Key, clock: &dyn Clock) -> bool {
-        self.cache.get(&short(key)).is_some_and(|expires| expires > floor(clock.now()))
+        let expires = self.cache.get(&short(key));
+        expires.is_some_and(|expires| !is_over(expires, floor(clock.now())))
     }
 
     /// Remembers a key for so long from now on.
@@ -87,7 +88,7 @@ impl Committed {
         // What is inserted meanwhile counts as well.
         earliest.store(u32::MAX, Ordering::Relaxed);
         for (key, expires) in &self.cache {
-            if expires <= now {
+            if is_over(expires, now) {
                 self.cache.invalidate(&*key);
             } else {
                 earliest.fetch_min(expires, Ordering::Relaxed);

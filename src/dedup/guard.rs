@@ -101,9 +101,18 @@ where
     // Counted from before the store was asked, so it is over before the lease is.
     let start = if status == DedupStatus::Claimed { asked } else { Instant::now() };
     let deadline = after(start, config.timeout);
-    let (answer, end) = handle(deadline, async { inner.call(request).await }).await;
+    let (answer, end) = handle(deadline, call(&mut inner, request)).await;
     settle(&config, ticket, end).await;
     answer
+}
+
+/// Hands the request to the inner service as soon as that has a place for it.
+pub(super) async fn call<S: Service<Request<B>>, B>(
+    inner: &mut S,
+    request: Request<B>,
+) -> Result<S::Response, S::Error> {
+    std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
+    inner.call(request).await
 }
 
 /// Runs the inner service, whatever it does, and says how the claim ends.

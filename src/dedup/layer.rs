@@ -220,14 +220,12 @@ where
     type Error = S::Error;
     type Future = DeduplicateFuture<R, S::Error>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+    /// Always: the inner service is waited for when the delivery is claimed, for as long as its time-out.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: Request<B>) -> DeduplicateFuture<R, S::Error> {
-        // The clone may not be ready; the service that was polled is.
-        let ready = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, ready);
         let Some(delivery) = request.extensions().get::<Delivery>() else {
             tracing::error!(
                 "a DedupLayer got a request without a Delivery: put a VerifyLayer around it"
@@ -235,6 +233,7 @@ where
             return DeduplicateFuture(State::Answered(Answer::Unverified));
         };
         let share = request.extensions().get::<Share>().cloned();
+        let mut inner = self.inner.clone();
         let config = self.config.clone();
         let running = config.tasks.token();
         let ticket = delivery.has_identity().then(|| Ticket::new(delivery, config.lease));
@@ -246,7 +245,7 @@ where
                 None => {
                     request.extensions_mut().insert(DedupStatus::NoIdentity);
                     let deadline = guard::after(Instant::now(), config.timeout);
-                    guard::handle(deadline, async { inner.call(request).await }).await.0
+                    guard::handle(deadline, guard::call(&mut inner, request)).await.0
                 }
             }
         })))

@@ -72,7 +72,8 @@ pub struct Spill<I: ?Sized> {
 }
 
 impl<I: Inbox + ?Sized> Spill<I> {
-    /// Opens the file, or creates it, and begins to hand over what is in it.
+    /// Opens the file, or creates it, and begins to hand over what is in it: a task of this runtime does that, for as
+    /// long as both are there.
     ///
     /// # Errors
     ///
@@ -222,7 +223,8 @@ impl<I: Inbox + ?Sized> SpillOptions<I> {
         self
     }
 
-    /// Opens the file, or creates it, and begins to hand over what is in it.
+    /// Opens the file, or creates it, and begins to hand over what is in it: a task of this runtime does that, for as
+    /// long as both are there.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use crate::delivery::Key;
-use crate::window::{KeyHash, ceil, floor, from_seconds, short};
+use crate::window::{KeyHash, ceil, floor, from_seconds, is_over, short};
 
 /// Growing one map rehashes all of it; with shards no caller waits for more than a sixteenth.
 const SHARDS: usize = 16;
@@ -48,7 +48,7 @@ impl Keys {
     pub(crate) fn contains(&self, key: &Key, now: SystemTime) -> bool {
         let (shard, short) = place(key);
         let expires = self.shards.get(shard).and_then(|shard| shard.get(&short));
-        expires.is_some_and(|expires| *expires > floor(now))
+        expires.is_some_and(|expires| !is_over(*expires, floor(now)))
     }
 
     pub(crate) fn insert(&mut self, key: &Key, now: SystemTime, expires: SystemTime) {
@@ -56,7 +56,7 @@ impl Keys {
         let Some(shard) = self.shards.get_mut(shard) else { return };
         if shard.len() == shard.capacity() {
             let now = floor(now);
-            shard.retain(|_, expires| *expires > now);
+            shard.retain(|_, expires| !is_over(*expires, now));
         }
         shard.insert(short, ceil(expires));
     }
@@ -69,7 +69,7 @@ impl Keys {
         }
         self.walked = now;
         for shard in &mut self.shards {
-            shard.retain(|_, expires| *expires > now);
+            shard.retain(|_, expires| !is_over(*expires, now));
         }
     }
 
