@@ -210,7 +210,10 @@ impl Source {
         let mut reading = Reading::new(Incoming { method, query, headers, body });
         let messages = match &self.unproved {
             None => None,
-            Some(unproved) => Some(self.messages(unproved, &mut reading)?),
+            Some(unproved) => {
+                reading.parse(self)?;
+                Some(self.messages(unproved, &reading, true)?)
+            }
         };
 
         // The label of the secret, and what was signed behind the content.

@@ -1,10 +1,12 @@
 //! How often verification allocates: never for a request that anybody could send, and a few times
 //! for one that a partner signed.
 
+use std::borrow::Cow::Borrowed;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use inhook::inbox::Inbox;
-use inhook::scheme::Scheme;
+use inhook::scheme::{Danger, Field, Json, Part, Scheme, Signature};
 use inhook::sign::{Message, Signer};
 use inhook::{MemoryInbox, Rejection, Verifier, presets};
 
@@ -196,4 +198,31 @@ fn a_memory_inbox_takes_no_more_than_it_counts() {
 fn the_counter_counts() {
     let info = allocation_counter::measure(|| drop(Box::new([0u8; 64])));
     assert_eq!(info.count_total, 1);
+}
+
+/// What all items have in common is there once.
+#[test]
+fn items_do_not_multiply_what_is_sent_once() {
+    let scheme = Scheme {
+        signature: Signature { field: Field::pointer("/s"), ..Signature::BASE },
+        content: Borrowed(&[
+            Part::Field(Field::Pointer(Borrowed("/a"))),
+            Part::Literal(Borrowed("|")),
+            Part::Field(Field::Form(Borrowed("x"))),
+        ]),
+        json: Json::Form(Borrowed("p")),
+        items: Some(Borrowed("/i")),
+        dangerously_allow: Borrowed(&[Danger::UnsignedBody, Danger::LooseItems]),
+        ..Scheme::BASE
+    };
+    let item = format!(r#"{{"a":"1","s":"{}"}}"#, "0".repeat(64));
+    let body = format!(r#"p={{"i":[{}]}}&x=+{}"#, vec![item; 100].join(","), "a".repeat(1 << 20));
+    let length = body.len() as u64;
+    let mut forged = Request::new(Bytes::from(body));
+    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+    forged.headers_mut().insert("content-type", form);
+    let (verifier, mut result) = (verifier(scheme), None);
+    let info = allocation_counter::measure(|| result = Some(verifier.verify(forged)));
+    assert_eq!(result.unwrap().unwrap_err(), Rejection::WrongSignature);
+    assert!(info.bytes_max < 4 * length, "{} of {length}", info.bytes_max);
 }

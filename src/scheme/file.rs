@@ -9,6 +9,7 @@ use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use toml_parser::lexer::TokenKind;
 
 use super::{
     Answer, Danger, Field, Identity, Json, KeyFormat, KeyId, Layout, Part, Scheme, SentAt,
@@ -19,6 +20,10 @@ use crate::verify::source::Source;
 
 /// A scheme is some hundred bytes.
 const MAX_BYTES: u64 = 64 * 1024;
+/// How many parts a key may have, and how many brackets may be open: more than in any scheme. Each is a level, and levels
+/// are read within each other, on the stack.
+const MAX_PARTS: usize = 8;
+const MAX_OPEN: usize = 16;
 /// For the check alone, where the scheme signs a URL.
 const ANY_URL: &str = "https://example.com/";
 
@@ -85,6 +90,12 @@ impl Scheme {
         let error = |line, problem| SchemeFileError { file: file.into(), line, problem };
         if is_too_long(text.as_bytes()) {
             return Err(error(None, too_long()));
+        }
+        if let Some(at) = too_deep(text) {
+            let problem = format!(
+                "it is too deep: a key has at most {MAX_PARTS} parts, and a value at most {MAX_OPEN} open brackets"
+            );
+            return Err(error(Some(line_of(text, at)), problem));
         }
         let scheme: Scheme = toml::from_str(text).map_err(|cause| {
             let at = cause.span().map_or(0, |span| span.start);
@@ -281,6 +292,26 @@ fn find(value: &Spanned<DeValue<'_>>, text: &str) -> Option<usize> {
         DeValue::Table(table) => table.values().find_map(|value| find(value, text)),
         _ => None,
     }
+}
+
+/// Where a key has too many parts, or a value too many open brackets.
+fn too_deep(text: &str) -> Option<usize> {
+    let (mut parts, mut open) = (1usize, 0usize);
+    toml_parser::Source::new(text).lex().find_map(|token| {
+        match token.kind() {
+            TokenKind::Dot => parts = parts.saturating_add(1),
+            TokenKind::LeftCurlyBracket | TokenKind::LeftSquareBracket => {
+                (parts, open) = (1, open.saturating_add(1));
+            }
+            TokenKind::RightCurlyBracket | TokenKind::RightSquareBracket => {
+                (parts, open) = (1, open.saturating_sub(1));
+            }
+            TokenKind::Equals | TokenKind::Comma | TokenKind::Newline => parts = 1,
+            // A part, or what may be between two of them.
+            _ => {}
+        }
+        (parts > MAX_PARTS || open > MAX_OPEN).then(|| token.span().start())
+    })
 }
 
 /// The line of a key, if the file has it.

@@ -141,7 +141,7 @@ impl<'s> Draft<'s> {
         let envelope = Envelope::unsigned(id.unwrap_or_default(), time);
         let unproved = self.source.unproved.as_ref();
         let messages = unproved
-            .map(|unproved| self.source.read_messages(unproved, &reading, false))
+            .map(|unproved| self.source.messages(unproved, &reading, false))
             .transpose()
             .map_err(unverifiable)?;
         let content = self.source.contents.first().map(Vec::as_slice).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! The signed content of a scheme, prepared: what is constant, and what each request has to be asked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use memchr::memmem;
@@ -125,7 +126,11 @@ fn pieces(
 /// What may follow a value and separates it from what comes next. None of it may begin in the value:
 /// then that could be read as a shorter one.
 #[derive(Debug, Default)]
-pub(crate) struct Ends(Vec<Box<[u8]>>);
+pub(crate) struct Ends {
+    whole: Vec<Box<[u8]>>,
+    /// How they may begin at the end of the value, and go on in whichever follows it.
+    begun: Vec<Box<[u8]>>,
+}
 
 impl Ends {
     /// Those of the id, where that is in a header.
@@ -137,7 +142,7 @@ impl Ends {
     fn of<'p>(scheme: &Scheme, value: &Part, rest: impl Iterator<Item = &'p Part>) -> Self {
         let mut ends: Vec<Box<[u8]>> = Vec::new();
         if scheme.allows(Danger::AmbiguousContent) {
-            return Self(ends);
+            return Self::default();
         }
         for next in rest {
             // What may be absent is followed by what is behind it.
@@ -155,12 +160,19 @@ impl Ends {
                 break;
             }
         }
-        Self(ends)
+        let goes_on = |rest: &[u8]| {
+            // Where one of them is shorter, nobody knows what comes behind it.
+            ends.iter().any(|next| rest.starts_with(next) || next.starts_with(rest))
+        };
+        let halves = ends.iter().flat_map(|end| (1..end.len()).map(|at| end.split_at(at)));
+        let begun: BTreeSet<Box<[u8]>> =
+            halves.filter(|(_, rest)| goes_on(rest)).map(|(begun, _)| begun.into()).collect();
+        Self { begun: begun.into_iter().collect(), whole: ends }
     }
 
     /// The end, if there is one of one byte.
     pub(crate) fn as_byte(&self) -> Option<u8> {
-        match self.0.as_slice() {
+        match self.whole.as_slice() {
             [end] => <[u8; 1]>::try_from(&**end).ok().map(|[byte]| byte),
             _ => None,
         }
@@ -168,18 +180,8 @@ impl Ends {
 
     /// Whether one of them begins within the value, and goes on in whichever follows it.
     pub(crate) fn begin_within(&self, value: &[u8]) -> bool {
-        self.0.iter().any(|end| {
-            let last = value.len().saturating_sub(end.len().saturating_sub(1));
-            let begins = |rest: &[u8], next: &[u8]| {
-                let rest = rest.iter().chain(next);
-                // Where the rest is shorter, nobody knows what comes behind it.
-                end.iter().zip(rest).all(|(one, other)| one == other)
-            };
-            memmem::find(value, end).is_some()
-                || (last..value.len())
-                    .filter_map(|start| value.get(start..))
-                    .any(|rest| self.0.iter().any(|next| begins(rest, next)))
-        })
+        self.whole.iter().any(|end| memmem::find(value, end).is_some())
+            || self.begun.iter().any(|begun| value.ends_with(begun))
     }
 }
 

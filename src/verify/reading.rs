@@ -59,15 +59,16 @@ impl<'r> Reading<'r> {
         }
     }
 
-    /// The value at a place; `found` is what pointers found. Twice is an error, wherever it is.
-    pub(crate) fn value(
-        &self,
+    /// The value at a place; `found` is what pointers found. Twice is an error, wherever it is. A parameter is lent:
+    /// each of many items may have the same one in what is signed.
+    pub(crate) fn value<'s>(
+        &'s self,
         place: &Place,
         found: &Found<'_>,
-    ) -> Result<Option<Cow<'r, [u8]>>, Rejection> {
-        let twice = |NotForm| place.unusable();
-        let parameter = |parameters: &[Parameter<'r>], name| {
-            form::value(parameters, name).map_err(twice).map(Option::<&Cow<'_, _>>::cloned)
+    ) -> Result<Option<Cow<'s, [u8]>>, Rejection> {
+        let parameter = |parameters: &'s [Parameter<'r>], name| {
+            let value = form::value(parameters, name).map_err(|NotForm| place.unusable())?;
+            Ok(value.map(|value| Cow::Borrowed(&**value)))
         };
         match place {
             Place::Header(header) => Ok(header.value(self.request.headers)?.map(Cow::Borrowed)),

@@ -107,25 +107,15 @@ pub(crate) fn signed<'a>(
 }
 
 impl Source {
-    /// All that has to be right.
+    /// All that has to be right; without `signature` for a request that is yet to be signed.
     #[inline(never)] // It is rare, and would be in the way of the usual case.
     pub(crate) fn messages<'r>(
         &self,
         unproved: &Unproved,
-        reading: &mut Reading<'r>,
-    ) -> Result<Vec<Message<'r>>, Rejection> {
-        reading.parse(self)?;
-        let signature = self.signature.place().as_header().is_none();
-        self.read_messages(unproved, reading, signature)
-    }
-
-    /// The same; without `signature` for a request that is yet to be signed.
-    pub(crate) fn read_messages<'r>(
-        &self,
-        unproved: &Unproved,
-        reading: &Reading<'r>,
+        reading: &'r Reading<'_>,
         signature: bool,
     ) -> Result<Vec<Message<'r>>, Rejection> {
+        let signature = signature && self.signature.place().as_header().is_none();
         let json = || reading.json(&self.json).ok_or(Rejection::NotForm);
         if let Some(path) = &unproved.items {
             let items = path.find(&unproved.pointers, json()?, MAX_ITEMS);
@@ -141,7 +131,7 @@ impl Source {
 
     fn message<'r>(
         &self,
-        reading: &Reading<'r>,
+        reading: &'r Reading<'_>,
         found: &Found<'_>,
         signature: bool,
     ) -> Result<Message<'r>, Rejection> {
@@ -167,7 +157,7 @@ impl Source {
 /// The value, or `None` where it is absent.
 fn work_out<'r>(
     value: &Value,
-    reading: &Reading<'r>,
+    reading: &'r Reading<'_>,
     found: &Found<'_>,
 ) -> Result<Option<Cow<'r, [u8]>>, Rejection> {
     let request = reading.request;
@@ -195,7 +185,7 @@ fn work_out<'r>(
 /// The pieces together, or nothing if one of them is absent.
 fn optional<'r>(
     pieces: &[Piece],
-    reading: &Reading<'r>,
+    reading: &'r Reading<'_>,
     found: &Found<'_>,
 ) -> Result<Cow<'r, [u8]>, Rejection> {
     let mut all = Vec::new();

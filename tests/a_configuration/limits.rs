@@ -162,3 +162,36 @@ fn an_optional_value_ends_with_what_separates_it() {
         assert_eq!(built.is_ok(), separates, "{end}");
     }
 }
+
+/// Levels are read within each other, on the stack of whoever reads them: here that of a thread of a runtime.
+#[test]
+fn a_scheme_file_of_many_levels_is_refused() {
+    fn read(text: String) -> String {
+        let thread = std::thread::Builder::new().stack_size(2 << 20);
+        let read = thread.spawn(move || Scheme::from_toml("acme.toml", &text).unwrap_err());
+        read.unwrap().join().unwrap().to_string()
+    }
+    let nested = |key: &str, parts: usize, open: usize| {
+        let parts = vec!["a"; parts].join(" . ");
+        format!("{key} = {}1{}", format!("{{{parts}=").repeat(open), "}".repeat(open))
+    };
+    let is_too_deep = |error: &str| error.contains("it is too deep: a key has at most 8 parts");
+    for key in ["tolerance", "unknown", "signature.field"] {
+        for (parts, open) in [(80, 79), (9, 1), (1, 17), (1, 79)] {
+            let error = read(format!("name = \"acme\"\n{}", nested(key, parts, open)));
+            assert!(error.starts_with("acme.toml:2: ") && is_too_deep(&error), "{key}: {error}");
+        }
+        let error = read(nested(key, 8, 16));
+        assert!(!is_too_deep(&error), "{key}: {error}");
+    }
+    assert!(is_too_deep(&read(format!("content = {}", "[".repeat(20_000)))));
+    assert!(is_too_deep(&read(format!("[{}]", ["'a.b'"; 9].join(".")))));
+    for fits in [
+        format!("{} = 1", ["a"; 8].join(".")),
+        "content = [\"1.2.3.4.5.6.7.8.9.10\"] # 1.2.3.4.5.6.7.8.9.10".into(),
+        format!("content = [{}", "[], ".repeat(20)),
+    ] {
+        let error = read(fits);
+        assert!(!is_too_deep(&error), "{error}");
+    }
+}

@@ -115,3 +115,19 @@ fn d7_every_field_of_an_identity_has_to_be_there() {
         assert_eq!(rejection.status(), StatusCode::BAD_REQUEST);
     }
 }
+
+/// Viber names in each of them the message that it is about.
+#[test]
+fn d7_what_happens_to_one_message_of_viber_are_several_deliveries() {
+    let key = |event: &str, timestamp: u64| {
+        let body = format!(
+            r#"{{"event":"{event}","timestamp":{timestamp},"message_token":4912661846655238145,"user_id":"u"}}"#
+        );
+        let request = signed(&presets::VIBER, None, b"", body);
+        verifier(presets::VIBER).verify(request).unwrap().key()
+    };
+    let events = [("delivered", 1), ("delivered", 2), ("seen", 3), ("failed", 3)];
+    let keys: HashSet<Key> = events.map(|(event, timestamp)| key(event, timestamp)).into();
+    assert_eq!(keys.len(), events.len());
+    assert!(keys.contains(&key("seen", 3)));
+}

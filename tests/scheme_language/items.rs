@@ -1,5 +1,7 @@
 //! A list whose items are signed each on its own.
 
+use std::time::{Duration, Instant};
+
 use super::*;
 
 /// A list whose items are signed each on its own, as Adyen does it.
@@ -73,4 +75,35 @@ fn every_item_has_to_be_right() {
     }
     let deep = format!(r#"{{"items":[{}{}]}}"#, "[".repeat(100_000), "]".repeat(100_000));
     refused(&scheme, request("/", &[], &deep));
+}
+
+/// What a tenant's scheme has in it is not looked for byte by byte from each byte, in requests of whoever sends any.
+#[test]
+fn what_separates_costs_no_more_when_there_is_much_of_it() {
+    let separator = |n: u8| Part::Literal(format!("{}.{}", "a".repeat(252), char::from(n)).into());
+    let field = |name: String| Part::Field(Field::Pointer(name.into()));
+    let mut content = vec![field("/a".into())];
+    content.extend((b'0'..=b'9').map(|n| {
+        let value = field(format!("/b{}", char::from(n)));
+        Part::Optional(vec![separator(n), value, Part::Literal(Borrowed(";"))].into())
+    }));
+    content.push(Part::Literal(Borrowed("!")));
+    let scheme = Scheme {
+        signature: Signature { field: Field::pointer("/s"), ..Signature::BASE },
+        content: content.into(),
+        items: Some(Borrowed("/i")),
+        dangerously_allow: Borrowed(&[Danger::UnsignedBody, Danger::LooseItems]),
+        ..Scheme::BASE
+    };
+    let body = |value: &str| {
+        let item = format!(r#"{{"a":"{value}","s":"{}"}}"#, tag(&format!("{value}!")));
+        format!(r#"{{"i":[{}]}}"#, vec![item; 100].join(","))
+    };
+    let verifier = builder(scheme).build().unwrap();
+    let started = Instant::now();
+    verifier.verify(request("/", &[], &body(&"a".repeat(254)))).unwrap();
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    // One of them may begin at the end of the value, and go on in what is behind it.
+    let in_it = format!("{}.1", "a".repeat(252));
+    verifier.verify(request("/", &[], &body(&in_it))).unwrap_err();
 }

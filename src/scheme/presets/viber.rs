@@ -6,7 +6,9 @@ use crate::scheme::{Field, Identity, Scheme, Signature};
 /// [Viber](https://developers.viber.com/docs/api/rest-bot-api/):
 /// `X-Viber-Content-Signature: <hex of HMAC-SHA256(secret, raw body)>`.
 ///
-/// - **Identity**: `/message_token` in the body, a number, signed.
+/// - **Identity**: all that is signed. `/message_token` is the id of a
+///   [message](https://creators.viber.com/docs/bots-api/events/message-seen), whose `delivered`, `seen` and `failed`
+///   have it as well, each of several devices its own.
 /// - **Event type**: `/event` in the body.
 pub const VIBER: Scheme = Scheme {
     name: Borrowed("viber"),
@@ -16,7 +18,7 @@ pub const VIBER: Scheme = Scheme {
     },
     id: Some(Field::Integer(Borrowed("/message_token"))),
     event: Some(Field::Pointer(Borrowed("/event"))),
-    identity: Identity::Fields(Borrowed(&[Field::Integer(Borrowed("/message_token"))])),
+    identity: Identity::Content,
     ..Scheme::BASE
 };
 

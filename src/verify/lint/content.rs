@@ -179,8 +179,11 @@ fn lint_settings(scheme: &Scheme) -> Result<(), ConfigError> {
             return wrong("digest", "is not signed: add the part of the content that it is in");
         }
     }
-    if scheme.optional_end.as_ref().is_some_and(|end| end.is_empty()) {
-        return wrong("optional_end", "is empty: leave it out");
+    if scheme.optional_end.as_ref().is_some_and(|end| !(1..=MAX_LITERAL).contains(&end.len())) {
+        return wrong(
+            "optional_end",
+            "is empty or longer than 255 bytes: leave it out, or shorten it",
+        );
     }
     lint_fields(scheme)
 }
