@@ -6,7 +6,8 @@
 //! - **Suspects run alone.** A lease that lapsed belonged to a worker that vanished, perhaps because
 //!   of that very job. With a suspect due the worker stops leasing and waits, for one lease at most,
 //!   until nothing else runs; then the suspect has the process to itself, for one lease at most. So a
-//!   killer takes its neighbours with it once, in the crash that made them suspects, and never again.
+//!   killer takes its neighbours with it once, in the crash that made them suspects, and never again. A job that
+//!   has run for ten leases is not waited for: it may hang, and suspects would never have their turn.
 
 use std::fmt;
 use std::pin::pin;
@@ -40,6 +41,8 @@ const LOOK: Duration = Duration::from_secs(5);
 const RETRY_STORE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// The end of the drain, in which leases are given back.
 const RELEASE: Duration = Duration::from_secs(2);
+/// After so many leases a job is not waited for.
+const HANGS: u32 = 10;
 /// The longest lease.
 const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -187,7 +190,7 @@ where
         let Config { lease, backoff, concurrency, .. } = self.config;
         match turn.at(Instant::now(), lease, running) {
             Turn::Alone { until, .. } => Next::Wait(Wait::until(until)),
-            Turn::Clearing { .. } if running.is_empty() => {
+            Turn::Clearing { .. } if running.is_clear(lease) => {
                 Next::Ask(LeaseOptions::suspect(lease, backoff.max_attempts()))
             }
             Turn::Clearing { until } => Next::Wait(Wait::until(until)),
@@ -251,7 +254,10 @@ where
             settle(&*inbox, lease, outcome).await;
             drop(end);
         }));
-        running.insert(lease, Task { abort: task.abort_handle(), retry, source });
+        running.insert(
+            lease,
+            Task { abort: task.abort_handle(), retry, source, since: Instant::now() },
+        );
     }
 
     async fn shut_down(&self, mut running: Running, mut asking: Option<Asking<I>>) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use inhook::inbox::{
     Batch, Filter, Inbox, InboxError, Lease, LeaseOptions, Ledger, Outcome, Put, Record, Settled,
@@ -95,6 +95,35 @@ async fn f10_retries_that_hang_leave_room_for_what_is_new() {
         assert_eq!(next.expect("new work is not held up").unwrap(), Some(id));
     }
     assert_eq!(hanging.load(Ordering::SeqCst), 2, "half of the jobs at a time");
+    worker.stop().await;
+}
+
+/// A suspect runs alone, but what runs beside it may never end.
+#[tokio::test]
+async fn f10_a_suspect_has_its_turn_beside_a_job_that_hangs() {
+    const LEASE: Duration = Duration::from_millis(200);
+    let directory = tempfile::tempdir().unwrap();
+    let inbox = sqlite(directory.path()).await;
+    put(&*inbox, "suspect", "works").await;
+    let vanished = LeaseOptions::new(1, Duration::from_millis(1), 5);
+    assert_eq!(inbox.lease(vanished).await.unwrap().jobs.len(), 1);
+    put(&*inbox, "hangs", "hangs").await;
+    let (began, mut begins) = mpsc::unbounded_channel();
+    let events = Events::builder()
+        .on("hangs", move |_: Event<serde_json::Value>| {
+            began.send(Instant::now()).unwrap();
+            std::future::pending::<Result<(), Failure>>()
+        })
+        .on("works", async |_: Event<serde_json::Value>| Ok::<_, Failure>(()));
+    let worker = start(&inbox, events.build().unwrap(), |worker| {
+        worker.lease(LEASE).heartbeat(LEASE / 4).drain(Duration::from_millis(100))
+    });
+    let began = begins.recv().await.unwrap();
+    settled(&*inbox, State::Done, 1).await;
+    // Until then it could have ended.
+    assert!(began.elapsed() >= 5 * LEASE, "{:?}", began.elapsed());
+    put(&*inbox, "new", "works").await;
+    settled(&*inbox, State::Done, 2).await;
     worker.stop().await;
 }
 

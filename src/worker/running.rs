@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
-use super::RETRY_STORE;
+use super::{HANGS, RETRY_STORE};
 use crate::inbox::{Lease, SourceRoom};
 
 /// A job that runs.
@@ -18,6 +19,7 @@ pub(super) struct Task {
     pub(super) retry: bool,
     /// Known where sources are limited.
     pub(super) source: Option<Box<str>>,
+    pub(super) since: Instant,
 }
 
 /// The tasks by their leases, for the worker and for its heartbeat.
@@ -67,6 +69,12 @@ impl Running {
 
     pub(super) fn is_empty(&self) -> bool {
         self.tasks.lock().is_empty()
+    }
+
+    /// Whether nothing runs but what has run for so long that it may never end.
+    pub(super) fn is_clear(&self, lease: Duration) -> bool {
+        let long = lease.saturating_mul(HANGS);
+        self.tasks.lock().values().all(|task| task.since.elapsed() >= long)
     }
 
     pub(super) fn has(&self, lease: Lease) -> bool {

@@ -11,7 +11,7 @@ use crate::inbox::Lease;
 pub(super) enum Turn {
     /// Ordinary jobs; suspects are looked at from then on.
     Ordinary { suspects_from: Instant },
-    /// A suspect is due: nothing is leased until nothing runs.
+    /// A suspect is due: nothing is leased until nothing runs that may still end.
     Clearing { until: Instant },
     /// A suspect runs.
     Alone { suspect: Lease, until: Instant },
@@ -29,7 +29,7 @@ impl Turn {
             // Ordinary jobs come next either way, so suspects take turns with them.
             Self::Alone { .. } => *self = Self::Ordinary { suspects_from: now },
             // Something here takes long: it is not held up for ever by a suspect.
-            Self::Clearing { until } if now >= until && !running.is_empty() => {
+            Self::Clearing { until } if now >= until && !running.is_clear(lease) => {
                 *self = Self::Ordinary { suspects_from: after(now, lease) };
             }
             Self::Clearing { .. } | Self::Ordinary { .. } => {}
