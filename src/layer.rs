@@ -21,7 +21,8 @@
 //! - **Rate limits by peer** belong outside, where the peer's real address is known; this layer
 //!   bounds what it holds in memory by itself.
 //! - **A limit on handlers** belongs inside: it is asked for a place when a request is verified, so nobody without
-//!   the secret takes one.
+//!   the secret takes one. It is waited for until the partner's deadline, then the answer is 503; a `LoadShedLayer`
+//!   belongs directly around the limit.
 
 use std::fmt;
 use std::pin::Pin;
@@ -55,6 +56,7 @@ use received::Received;
 /// | longest body | 1 MiB |
 /// | time for the body to arrive | 10 s, or the partner's own deadline if that is shorter |
 /// | bytes of bodies in memory, as [`BodyBudget`] counts them | 64 MiB |
+/// | time for the inner service to have a place | the partner's own deadline |
 #[derive(Debug, Clone)]
 pub struct VerifyLayer {
     config: Arc<Config>,
@@ -163,6 +165,8 @@ pin_project! {
         // For a place in the inner service.
         Waiting {
             verified: Option<Verified<S>>,
+            #[pin]
+            deadline: Sleep,
         },
         Inner {
             #[pin]
@@ -200,20 +204,27 @@ where
                         Ok((inner, request, share))
                     });
                     match verified {
-                        Ok(verified) => State::Waiting { verified: Some(verified) },
+                        Ok(verified) => State::Waiting {
+                            verified: Some(verified),
+                            deadline: tokio::time::sleep(this.config.verifier.deadline()),
+                        },
                         Err(rejection) => State::Refused { rejection: Some(rejection) },
                     }
                 }
-                StateProjection::Waiting { verified } => {
-                    if let Some((inner, ..)) = verified {
-                        ready!(inner.poll_ready(cx))?;
-                    }
-                    match verified.take() {
+                StateProjection::Waiting { verified, deadline } => {
+                    let is_ready = match verified {
+                        Some((inner, ..)) => inner.poll_ready(cx)?.is_ready(),
+                        None => false,
+                    };
+                    match verified.take_if(|_| is_ready) {
                         Some((mut inner, request, share)) => {
                             State::Inner { future: inner.call(request), share }
                         }
-                        // Taken once.
-                        None => State::Refused { rejection: None },
+                        None => {
+                            ready!(deadline.poll(cx));
+                            let after = this.config.verifier.deadline();
+                            State::Refused { rejection: Some(Rejection::Busy { after }) }
+                        }
                     }
                 }
                 StateProjection::Inner { future, .. } => return future.poll(cx),
@@ -290,7 +301,7 @@ impl Config {
             Rejection::Method => {
                 headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
             }
-            Rejection::Overloaded { .. } => {
+            Rejection::Overloaded { .. } | Rejection::Busy { .. } => {
                 headers.insert(header::RETRY_AFTER, crate::answer::retry_after());
             }
             _ => {}

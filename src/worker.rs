@@ -7,7 +7,8 @@
 //!   of that very job. With a suspect due the worker stops leasing and waits, for one lease at most,
 //!   until nothing else runs; then the suspect has the process to itself, for one lease at most. So a
 //!   killer takes its neighbours with it once, in the crash that made them suspects, and never again. A job that
-//!   has run for ten leases is not waited for: it may hang, and suspects would never have their turn.
+//!   has run for ten leases is not waited for: it may hang, and suspects would never have their turn. They then run
+//!   beside it, whatever the limits by source. Where attempts take so long, make the lease longer.
 
 use std::fmt;
 use std::pin::pin;

@@ -15,11 +15,12 @@ use inhook::dedup::{Claim, Dedup, DedupError, Ticket};
 use inhook::inbox::Settled;
 use inhook::layer::BodyBudget;
 use inhook::testing::FakeClock;
-use inhook::{DedupLayer, MemoryDedup, Verifier, VerifyLayer, presets};
+use inhook::{DedupLayer, MemoryDedup, Rejection, Verifier, VerifyLayer, presets};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tower::limit::{ConcurrencyLimitLayer, GlobalConcurrencyLimitLayer};
-use tower::{Layer, ServiceExt, service_fn};
+use tower::load_shed::LoadShed;
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 mod common;
 use common::SECRET;
@@ -425,15 +426,75 @@ async fn who_waits_for_a_place_in_vain_is_503_and_may_come_again() {
     let taken = places.acquire().await.unwrap();
     let start = Instant::now();
     assert_eq!(send("1").await, 503);
-    assert!((10..12).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    assert!((5..7).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
     // One that gets the place in time.
     let (answer, ()) = tokio::join!(send("2"), async {
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
         drop(taken);
     });
     assert_eq!(answer, 200);
     assert_eq!(send("1").await, 200);
     assert_eq!(counted.runs(), 2);
+}
+
+/// Whose `poll_ready` fails or panics at first, and works then.
+#[derive(Clone, Default)]
+struct Unready {
+    asked: Arc<AtomicU32>,
+}
+
+impl Service<Request<Full<Bytes>>> for Unready {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = std::future::Ready<Result<Response<Body>, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        match self.asked.fetch_add(1, Ordering::SeqCst) {
+            0 => Poll::Ready(Err("it is not there".into())),
+            1 => panic!("it is not there either"),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+        std::future::ready(Ok(answer(200)))
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_ready_is_one_that_fails() {
+    let (partner, layer) = (partner(), DedupLayer::new(Arc::new(MemoryDedup::new())));
+    let service = verify(presets::STANDARD_WEBHOOKS).layer(layer.layer(Unready::default()));
+    let send = async || service.clone().oneshot(partner.valid(&message("1"))).await;
+    assert_eq!(send().await.unwrap_err().to_string(), "it is not there");
+    assert_eq!(send().await.unwrap().status(), 500);
+    assert_eq!(send().await.unwrap().status(), 200);
+}
+
+/// Without deduplication it is waited for as long as the partner waits.
+#[tokio::test(start_paused = true)]
+async fn a_verified_request_waits_for_a_place_until_the_partners_deadline() {
+    let (partner, counted) = (partner(), Counted::new());
+    let places = Arc::new(Semaphore::new(1));
+    let limit = GlobalConcurrencyLimitLayer::with_semaphore(places.clone());
+    let limited = limit.layer(service_fn(counted.handler(&[200])));
+    let service = verify(presets::STANDARD_WEBHOOKS).layer(limited.clone());
+    let taken = places.acquire().await.unwrap();
+    let start = Instant::now();
+    let response = service.clone().oneshot(partner.valid(&message("1"))).await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert!(response.headers().contains_key(header::RETRY_AFTER));
+    let deadline = presets::STANDARD_WEBHOOKS.deadline;
+    assert!(start.elapsed() >= deadline, "{:?}", start.elapsed());
+    let rejection = response.extensions().get::<Rejection>().unwrap();
+    assert_eq!((rejection.clone(), counted.runs()), (Rejection::Busy { after: deadline }, 0));
+    // Where it shall not wait at all.
+    let shed = verify(presets::STANDARD_WEBHOOKS).layer(LoadShed::new(limited));
+    let start = Instant::now();
+    shed.oneshot(partner.valid(&message("1"))).await.unwrap_err();
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    drop(taken);
+    assert_eq!(service.oneshot(partner.valid(&message("1"))).await.unwrap().status(), 200);
 }
 
 /// A store whose every operation has an await in its middle.

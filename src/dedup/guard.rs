@@ -58,7 +58,7 @@ impl<D: ?Sized> fmt::Debug for Config<D> {
 /// Claims the delivery and hands the request to the inner service, or answers it.
 pub(super) async fn run<D, S, B, R>(
     config: Arc<Config<D>>,
-    mut inner: S,
+    inner: S,
     mut request: Request<B>,
     ticket: Ticket,
 ) -> Result<Response<R>, S::Error>
@@ -100,28 +100,27 @@ where
     request.extensions_mut().insert(status);
     // Counted from before the store was asked, so it is over before the lease is.
     let start = if status == DedupStatus::Claimed { asked } else { Instant::now() };
-    let deadline = after(start, config.timeout);
-    let (answer, end) = handle(deadline, call(&mut inner, request)).await;
+    let (answer, end) = handle(inner, request, after(start, config.timeout)).await;
     settle(&config, ticket, end).await;
     answer
 }
 
-/// Hands the request to the inner service as soon as that has a place for it.
-pub(super) async fn call<S: Service<Request<B>>, B>(
-    inner: &mut S,
-    request: Request<B>,
-) -> Result<S::Response, S::Error> {
-    std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
-    inner.call(request).await
-}
-
 /// Runs the inner service, whatever it does, and says how the claim ends.
-pub(super) async fn handle<R: Default, E>(
+pub(super) async fn handle<S, B, R>(
+    inner: S,
+    request: Request<B>,
     deadline: Instant,
-    inner: impl Future<Output = Result<Response<R>, E>>,
-) -> (Result<Response<R>, E>, End) {
+) -> (Result<Response<R>, S::Error>, End)
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Default,
+{
+    // Or those that waited longest would be cut off in the middle of their work, and come again.
+    let now = Instant::now();
+    let half = deadline.duration_since(now).checked_div(2).unwrap_or_default();
+    let inner = until(deadline, call(inner, request, after(now, half)));
     // It is dropped inside, so it is gone when this returns, and may panic even then.
-    match (CatchPanic { future: until(deadline, inner) }).await {
+    match (CatchPanic { future: inner }).await {
         Ok(Some(Ok(response))) if response.status().is_success() => (Ok(response), End::Commit),
         Ok(Some(answer)) => (answer, End::Release),
         Ok(None) => {
@@ -133,6 +132,26 @@ pub(super) async fn handle<R: Default, E>(
             (Ok(Answer::Panicked.into_response()), End::Release)
         }
     }
+}
+
+/// Hands the request to the inner service if that has a place for it in time.
+async fn call<S, B, R>(
+    mut inner: S,
+    request: Request<B>,
+    place_until: Instant,
+) -> Result<Response<R>, S::Error>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Default,
+{
+    match until(place_until, std::future::poll_fn(|cx| inner.poll_ready(cx))).await {
+        Some(ready) => ready?,
+        None => {
+            tracing::warn!("the inner service has no place");
+            return Ok(Answer::Unavailable.into_response());
+        }
+    }
+    inner.call(request).await
 }
 
 /// Polls the future as long as its time is not over. Unlike tokio's time-out this looks at the time first:

@@ -30,6 +30,7 @@ use crate::layer::Share;
 /// | answers anything else | released | passed on |
 /// | fails | released | its error, passed on |
 /// | panics | released | 500 |
+/// | has no place for half of the time-out, as within a limit | released | 503 with Retry-After |
 /// | takes longer than the time-out | dropped at its await, then released; what it spawned goes on | 503 with Retry-After |
 /// | ends with its process or runtime | claimed until its lease ends | none, or 503 |
 ///
@@ -132,7 +133,8 @@ pub struct DedupLayerBuilder<D: ?Sized> {
 }
 
 impl<D: Dedup + ?Sized> DedupLayerBuilder<D> {
-    /// How long the inner service may take.
+    /// How long the inner service may take. The wait for a place in it, as within a limit, counts, and is half of that at
+    /// most: then the answer is 503.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -220,7 +222,7 @@ where
     type Error = S::Error;
     type Future = DeduplicateFuture<R, S::Error>;
 
-    /// Always: the inner service is waited for when the delivery is claimed, for as long as its time-out.
+    /// Always: the inner service is waited for when the delivery is claimed.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         Poll::Ready(Ok(()))
     }
@@ -233,7 +235,7 @@ where
             return DeduplicateFuture(State::Answered(Answer::Unverified));
         };
         let share = request.extensions().get::<Share>().cloned();
-        let mut inner = self.inner.clone();
+        let inner = self.inner.clone();
         let config = self.config.clone();
         let running = config.tasks.token();
         let ticket = delivery.has_identity().then(|| Ticket::new(delivery, config.lease));
@@ -245,7 +247,7 @@ where
                 None => {
                     request.extensions_mut().insert(DedupStatus::NoIdentity);
                     let deadline = guard::after(Instant::now(), config.timeout);
-                    guard::handle(deadline, guard::call(&mut inner, request)).await.0
+                    guard::handle(inner, request, deadline).await.0
                 }
             }
         })))

@@ -36,6 +36,12 @@ pub enum Rejection {
         /// The budget in bytes.
         max: usize,
     },
+    /// It is verified, and the inner service has had no place for it.
+    #[error("the inner service had no place for it within {after:?}")]
+    Busy {
+        /// The partner's deadline.
+        after: Duration,
+    },
 
     /// A header that the scheme requires is missing.
     #[error("header `{header}` is missing")]
@@ -167,6 +173,7 @@ impl Rejection {
             Self::BodyAborted => "body_aborted",
             Self::ContentEncoding => "content_encoding",
             Self::Overloaded { .. } => "overloaded",
+            Self::Busy { .. } => "busy",
             Self::MissingHeader { .. } => "missing_header",
             Self::RepeatedHeader { .. } => "repeated_header",
             Self::MalformedHeader { .. } => "malformed_header",
@@ -194,7 +201,7 @@ impl Rejection {
             // 408 says "try again", which is what a partner should do after a broken connection.
             Self::BodyTimeout { .. } | Self::BodyAborted => StatusCode::REQUEST_TIMEOUT,
             Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded { .. } | Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotJson { .. } | Self::IdentityField { .. } => StatusCode::BAD_REQUEST,
             Self::MissingHeader { .. }
             | Self::RepeatedHeader { .. }

@@ -146,6 +146,16 @@ fn lint_parts(scheme: &Scheme) -> Result<(), ConfigError> {
     if scheme.items.is_some() && whole.iter().any(|part| content.contains(part)) {
         return wrong("is that of an item, so it has only fields and constants");
     }
+    let in_item = |part: &Part| match part {
+        Part::Optional(parts) => parts.iter().all(|part| {
+            matches!(part, Part::Literal(_)) || part.as_field().is_some_and(Field::is_in_json)
+        }),
+        _ => true,
+    };
+    // Each item would have a copy of it.
+    if scheme.items.is_some() && !content.iter().all(in_item) {
+        return wrong("has an optional part that is not in the item");
+    }
     lint_settings(scheme)
 }
 
