@@ -176,7 +176,18 @@ pub(super) fn config_errors() -> Vec<(&'static str, ConfigError)> {
         ("Setting", build(Scheme { id: Some(Field::query("")), ..presets::GITHUB })),
         ("Setting", build(Scheme { event: Some(Field::form("")), ..presets::GITHUB })),
         ("Setting", build(Scheme { optional_end: Some("".into()), ..presets::BRAINTREE })),
+        ("Setting", {
+            let optional_end = Some("x".repeat(256).into());
+            build(Scheme { optional_end, ..presets::BRAINTREE })
+        }),
         ("Content", items(&[Part::Body], &[Danger::LooseItems])),
+        ("Content", {
+            let elsewhere = Part::Optional(vec![Part::Field(Field::header("x-a"))].into());
+            items(
+                &[Part::Field(Field::pointer("/a")), dot(), elsewhere],
+                &[Danger::UnsignedBody, Danger::LooseItems],
+            )
+        }),
         ("Content", items(&[Part::Field(Field::pointer("/a"))], &[Danger::UnsignedBody])),
         (
             "Setting",

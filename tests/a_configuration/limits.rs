@@ -190,6 +190,9 @@ fn a_scheme_file_of_many_levels_is_refused() {
         format!("{} = 1", ["a"; 8].join(".")),
         "content = [\"1.2.3.4.5.6.7.8.9.10\"] # 1.2.3.4.5.6.7.8.9.10".into(),
         format!("content = [{}", "[], ".repeat(20)),
+        "a.b.c = 1\n".repeat(9),
+        format!("a = {}", ["1.5"; 9].join(" = ")),
+        format!("a = [{}", ["1.5"; 9].join(", ")),
     ] {
         let error = read(fits);
         assert!(!is_too_deep(&error), "{error}");
