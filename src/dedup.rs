@@ -40,7 +40,8 @@
 //!   call of their own.
 //! - **A limit on handlers** (`ConcurrencyLimitLayer`) belongs inside: outside it counts requests, and a
 //!   handler whose client has gone is none any more. A request waits for a place for half of the handler's time-out at
-//!   most; with a `LoadShedLayer` directly around the limit it does not wait.
+//!   most, if the limit is in the same `ServiceBuilder`; in a `route_layer` call of its own the wait is part of the
+//!   handler's time.
 //! - **A time-out outside** should be longer than this layer's wait of 1 s and its time-out for the
 //!   handler together. When it drops a request the handler goes on.
 //! - **A `RequestDecompressionLayer` outside** of `VerifyLayer` changes what was signed: all is refused.

@@ -49,3 +49,18 @@ async fn what_it_sends_is_accepted_and_what_it_forges_is_not() {
 fn a_scheme_without_a_time_has_no_stale_requests() {
     let _ = Partner::new(presets::GITHUB, SECRET).stale(&message());
 }
+
+#[tokio::test]
+async fn another_path_keeps_what_is_signed_in_the_query() {
+    for (scheme, url) in [
+        (presets::TWILIO_JSON, "https://hooks.example.com/in"),
+        (presets::MERCADOPAGO, "https://hooks.example.com/in?data.id=1"),
+    ] {
+        let verifier = Verifier::builder("acme", scheme.clone(), SECRET).url(url).build().unwrap();
+        let verify = VerifyLayer::new(verifier);
+        let app: Router = Router::new().route("/in", post(async || ())).route_layer(verify);
+        let partner = Partner::for_url(scheme.clone(), SECRET, url).uri("/in");
+        let message = Message::new(r#"{"id":1,"data":{"id":"1"},"type":"ping"}"#).id("1");
+        assert_eq!(status(&app, partner.valid(&message)).await, 200, "{}", scheme.name);
+    }
+}

@@ -61,7 +61,8 @@ impl Partner {
         Self { scheme, right, wrong, uri: None, clock, requests: AtomicU64::new(0) }
     }
 
-    /// Where it sends its requests, instead of `/` or the path of the URL.
+    /// Where it sends its requests, instead of `/` or the path of the URL. Without a query of its own it keeps what is
+    /// signed there.
     ///
     /// # Panics
     ///
@@ -141,7 +142,11 @@ impl Partner {
         }
         let mut request = signer.request(&message).expect("a message that can be signed");
         if let Some(uri) = &self.uri {
-            *request.uri_mut() = uri.clone();
+            let signed = request.uri().query().filter(|_| uri.query().is_none());
+            *request.uri_mut() = match signed {
+                Some(query) => format!("{uri}?{query}").parse().expect("a URI and a query"),
+                None => uri.clone(),
+            };
         }
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().entry(header::CONTENT_TYPE).or_insert(json);

@@ -146,6 +146,7 @@ impl Rejection {
         "body_aborted",
         "content_encoding",
         "overloaded",
+        "busy",
         "missing_header",
         "repeated_header",
         "malformed_header",

@@ -575,6 +575,7 @@ fn the_reasons_of_rejections_are_the_words_that_are_listed() {
         Rejection::BodyAborted,
         Rejection::ContentEncoding,
         Rejection::Overloaded { max },
+        Rejection::Busy { after: second },
         Rejection::MissingHeader { header: header.clone() },
         Rejection::RepeatedHeader { header: header.clone() },
         Rejection::MalformedHeader { header: header.clone() },

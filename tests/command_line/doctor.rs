@@ -279,3 +279,26 @@ fn signed_raw(secret: &str, scheme: &str, body: &str) -> Vec<u8> {
     assert!(text(&request).ends_with(body), "it was written again");
     request
 }
+
+/// What a server does not take, whoever signed it, and whenever.
+#[test]
+fn the_doctor_says_that_the_method_or_the_encoding_is_not_taken() {
+    let request = signed(SECRET, "stripe", &["--id", "evt_1"], r#"{"id":"evt_1"}"#);
+    let request = text(&request);
+    for sent in [
+        request.replacen("POST ", "GET ", 1),
+        request.replacen("\r\n", "\r\ncontent-encoding: gzip\r\n", 1),
+    ] {
+        let (said, code) = doctor(SECRET, &["--scheme", "stripe"], sent.as_bytes());
+        assert!(said.contains("does not take the method or the content encoding"), "{said}");
+        assert!(!said.contains("clock") && code == 1, "{said}");
+    }
+}
+
+#[test]
+fn the_doctor_ends_with_2_where_the_configuration_is_wrong() {
+    let request = signed(SECRET, "github", &["--id", "1"], "{}");
+    let (said, code) = doctor("", &["--scheme", "github"], &request);
+    assert!(said.contains("It is refused: ") && !said.contains("usual mistakes"), "{said}");
+    assert_eq!(code, 2);
+}

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderName, Request};
 use inhook::scheme::{Layout, Scheme, TimeFormat};
-use inhook::{Delivery, Rejection};
+use inhook::{Delivery, Rejection, Verifier};
 
 use crate::output::say;
 use crate::request::{Captured, WrongLength};
@@ -104,6 +104,8 @@ impl Doctor {
         }
         match refused {
             _ if !found.is_empty() => {}
+            // That is no mistake of the request's.
+            Err(_) => return Ok(ExitCode::from(2)),
             Ok(Rejection::MissingHeader { header }) => say(format_args!(
                 "None of the usual mistakes explains it: the request has no `{header}`. Whatever saved or passed it on dropped that, or the partner signs by another scheme."
             ))?,
@@ -192,10 +194,7 @@ impl Doctor {
 
     /// What is known once the MAC holds, whatever the time is; `None` if it does not.
     fn signed(&self, case: &Case) -> Option<Result<Delivery, Rejection>> {
-        let builder =
-            self.receiver.builder(&case.scheme, &case.secrets, case.url.as_deref()).ok()?;
-        let verifier = builder.allow_weak_secret().ignore_sent_at().build().ok()?;
-        match verifier.verify(case.request.clone()) {
+        match self.timeless(case)?.verify(case.request.clone()) {
             // The signature is right, and what was signed is not what the scheme says of it.
             Err(
                 rejection @ (Rejection::NotJson { .. }
@@ -208,15 +207,25 @@ impl Doctor {
         }
     }
 
+    fn timeless(&self, case: &Case) -> Option<Verifier> {
+        let builder =
+            self.receiver.builder(&case.scheme, &case.secrets, case.url.as_deref()).ok()?;
+        builder.allow_weak_secret().ignore_sent_at().build().ok()
+    }
+
     /// What is wrong beside the signature: mostly the time.
     fn about_the_rest(&self, case: &Case, proved: &Result<Delivery, Rejection>) -> String {
         let delivery = match proved {
             Ok(delivery) => delivery,
             Err(rejection) => return sentence(&rejection.to_string()),
         };
+        let judged = self.timeless(case).map(|verifier| judge(&verifier, case.request.clone()));
+        let is_taken = !matches!(judged, Some(Err(Rejection::Method | Rejection::ContentEncoding)));
         let now = self.receiver.now();
-        let (Some(signed_at), Some(sent_at)) = (delivery.signed_at(), &case.scheme.sent_at) else {
-            return "a server does not take the method or the content encoding, as the reason above says.".into();
+        let (true, Some(signed_at), Some(sent_at)) =
+            (is_taken, delivery.signed_at(), &case.scheme.sent_at)
+        else {
+            return "a server does not take the method or the content encoding.".into();
         };
         let since_1970 = signed_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         match (sent_at.format, since_1970.as_secs()) {

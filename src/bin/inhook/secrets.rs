@@ -51,7 +51,7 @@ impl Secrets {
         }
         let mut key_ids = key_ids.into_iter();
         let named = |(at, variable): (usize, &String)| {
-            if !is_name(variable) {
+            if !is_name(variable) && std::env::var_os(variable).is_none() {
                 return Err(Failed::from(
                     "`--secret-env` takes the name of an environment variable, not the secret: others can see a command line",
                 ));

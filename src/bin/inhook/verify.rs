@@ -183,7 +183,7 @@ impl<'d> Valid<'d> {
 
 fn reasons() -> String {
     // Limits of size and time are those of a server.
-    let of_servers = ["too_large", "body_timeout", "body_aborted", "overloaded"];
+    let of_servers = ["too_large", "body_timeout", "body_aborted", "overloaded", "busy"];
     let reasons = Rejection::REASONS.iter().filter(|reason| !of_servers.contains(reason));
     format!("Reasons of a refusal: {}.", reasons.copied().collect::<Vec<_>>().join(", "))
 }

@@ -9,7 +9,8 @@ use crate::scheme::{Encoding, Field, KeyFormat, Scheme, Signature};
 ///
 /// - **Secret**: the key that `X-Ably-Key` names, or only what follows the colon in it, which is
 ///   what signs. Of several, each is tried.
-/// - **Identity**: the content. The partner sends no id of the delivery.
+/// - **Identity**: the content. The partner sends no id of the delivery. A batch that is sent again may have newer items
+///   in it, and is another delivery then: tell the items apart by their own ids.
 /// - **Event type**: that of the first item, `/items/0/source` in the body.
 /// - **Retries**: for 5 min. Ably waits 15 s for an answer.
 pub const ABLY: Scheme = Scheme {

@@ -10,7 +10,7 @@ use crate::scheme::{Answer, Danger, Encoding, Field, KeyFormat, Part, Scheme, Si
 ///
 /// - **Secret**: hexadecimal.
 /// - **Identity**: the content: the eight fields of all items. `id()` is the `pspReference` of the
-///   first one.
+///   first one. One that is sent again with other values elsewhere, as a later `eventDate`, is a duplicate.
 /// - **Event type**: the `eventCode` of the first item.
 /// - **Only these eight fields are signed**: believe no others. They are joined as they are, so a
 ///   colon can move from one to the next.

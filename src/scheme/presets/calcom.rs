@@ -7,7 +7,8 @@ use crate::scheme::{Field, Scheme, Signature};
 /// [Cal.com](https://cal.com/docs/developing/guides/automation/webhooks):
 /// `X-Cal-Signature-256: <hex of HMAC-SHA256(secret, raw body)>`.
 ///
-/// - **Identity**: the content. The partner sends no id of the delivery.
+/// - **Identity**: the content. The partner sends no id of the delivery. A payload template of your own needs
+///   `{{createdAt}}` and `{{uid}}`: two events with equal bodies are one.
 /// - **Event type**: `/triggerEvent` in the body.
 /// - **Retries**: none.
 pub const CALCOM: Scheme = Scheme {

@@ -10,7 +10,8 @@ use crate::scheme::{
 /// time is followed by a comma. The sender chooses hash and encoding; the other presets are the same
 /// with these.
 ///
-/// - **Identity**: `X-Convoy-Idempotency-Key`, not signed, bound to the content.
+/// - **Identity**: `X-Convoy-Idempotency-Key`, not signed, bound to the content. Where the sender gives no key, two
+///   events with equal bodies are one.
 /// - **Time**: `t`, signed, 300 s in both directions.
 pub const CONVOY: Scheme = Scheme {
     name: Borrowed("convoy"),
@@ -42,7 +43,8 @@ pub const CONVOY_SHA512_BASE64: Scheme =
 /// `X-Convoy-Signature: <hex of HMAC-SHA256(secret, raw body)>`. The advanced ones, [`CONVOY`], have a
 /// time and are the better choice.
 ///
-/// - **Identity**: `X-Convoy-Idempotency-Key`, not signed, bound to the content.
+/// - **Identity**: `X-Convoy-Idempotency-Key`, not signed, bound to the content. Where the sender gives no key, two
+///   events with equal bodies are one.
 pub const CONVOY_SIMPLE: Scheme = Scheme {
     name: Borrowed("convoy"),
     signature: SIMPLE,

@@ -7,7 +7,8 @@ use crate::scheme::{Field, Layout, Part, Scheme, SentAt, Signature, TimeFormat};
 /// `recurly-signature: <time>,<hex of HMAC-SHA256(secret, "{time}.{body}")>`, with a signature for
 /// each key.
 ///
-/// - **Identity**: the content. `id()` is `/id`, that of the object.
+/// - **Identity**: the content. `id()` is `/id`, that of the object. Two changes of one object within a second have
+///   equal bodies, and are one.
 /// - **Time**: the first entry, signed, in milliseconds, 300 s in both directions.
 /// - **Event type**: `/event_type` in the body.
 pub const RECURLY: Scheme = Scheme {

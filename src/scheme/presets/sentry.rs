@@ -9,7 +9,8 @@ use crate::scheme::{Field, Identity, Scheme, Signature};
 ///
 /// - **Identity**: `Request-ID`, not signed, bound to the content.
 /// - **Event type**: `Sentry-Hook-Resource`, not signed.
-/// - **Retries**: none. Sentry waits 1 s for an answer.
+/// - **Retries**: three, 5 min apart, each with another id: what is answered too late runs again. Sentry waits 1 s for an
+///   answer.
 pub const SENTRY: Scheme = Scheme {
     name: Borrowed("sentry"),
     signature: Signature {
@@ -19,7 +20,7 @@ pub const SENTRY: Scheme = Scheme {
     id: Some(Field::Header(Borrowed("request-id"))),
     event: Some(Field::Header(Borrowed("sentry-hook-resource"))),
     identity: Identity::IdAndContent,
-    retry_horizon: Duration::ZERO,
+    retry_horizon: Duration::from_secs(15 * 60),
     deadline: Duration::from_secs(1),
     ..Scheme::BASE
 };

@@ -7,7 +7,10 @@ use crate::scheme::{Field, Part, Scheme, SentAt, Signature, TimeFormat};
 /// [Webflow](https://developers.webflow.com/data/docs/working-with-webhooks):
 /// `x-webflow-signature: <hex of HMAC-SHA256(secret, "{time}:{body}")>`.
 ///
-/// - **Identity**: the content. The partner sends no id of the delivery.
+/// - **Identity**: the content, without the time. The partner sends no id of the delivery. Where a stock goes from 100
+///   to 99 and to 100 again, the last `ecomm_inventory_changed` counts as a duplicate of the first: for an endpoint that
+///   gets these, choose [`Identity::None`](crate::scheme::Identity::None) in the builder, and take the stock from the
+///   API.
 /// - **Time**: `x-webflow-timestamp`, signed, in milliseconds, and of any age: retries come after
 ///   10 min, and whether they have a new one is not documented.
 /// - **Event type**: `/triggerType` in the body.
