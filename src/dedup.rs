@@ -38,8 +38,9 @@
 //!   the one with these layers, or put `MapRequestBodyLayer::new(Body::new)` before it in the stack.
 //! - **`TraceLayer` and others whose answers have no default body** belong outside, or in a `route_layer`
 //!   call of their own.
-//! - **A limit on handlers** (`ConcurrencyLimitLayer`) belongs inside: outside it counts requests, and a
-//!   handler whose client has gone is none any more. A request waits for a place for half of the handler's time-out at
+//! - **A limit on handlers** (`GlobalConcurrencyLimitLayer`: axum may make the layers of a router anew for each request,
+//!   and another one would begin to count with it) belongs inside: outside it counts requests, and a handler whose
+//!   client has gone is not counted any more. A request waits for a place for half of the handler's time-out at
 //!   most, if the limit is in the same `ServiceBuilder`; in a `route_layer` call of its own the wait is part of the
 //!   handler's time.
 //! - **A time-out outside** should be longer than this layer's wait of 1 s and its time-out for the

@@ -21,7 +21,8 @@ use inhook::{
 };
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tower::limit::ConcurrencyLimitLayer;
+use tokio::task::JoinSet;
+use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_http::compression::CompressionLayer;
 use tower_http::map_request_body::MapRequestBodyLayer;
@@ -140,7 +141,7 @@ async fn behind_other_layers() {
             StatusCode::SERVICE_UNAVAILABLE,
             Duration::from_secs(5),
         ))
-        .layer(ConcurrencyLimitLayer::new(8))
+        .layer(GlobalConcurrencyLimitLayer::new(8))
         .layer(verify())
         .layer(dedup());
     let app = Router::new().route("/hook", post(pushed)).route_layer(stack);
@@ -154,13 +155,39 @@ async fn around_other_layers() {
         .layer(verify())
         .layer(dedup())
         .layer(CompressionLayer::new())
-        .layer(ConcurrencyLimitLayer::new(8));
+        .layer(GlobalConcurrencyLimitLayer::new(8));
     // The answers of a TraceLayer have no default body, so it is a layer of its own, or outside.
     let app = Router::new()
         .route("/hook", post(pushed))
         .route_layer(TraceLayer::new_for_http())
         .route_layer(stack);
     runs_once(app.with_state(runs.clone()), &runs, "/hook").await;
+}
+
+/// axum makes the layers of a router without a state anew for each request; one limit is one all the same.
+#[tokio::test]
+async fn a_limit_inside_is_one_for_all_requests() {
+    let (running, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let seen = most.clone();
+    let handler = move || {
+        let (running, seen) = (running.clone(), seen.clone());
+        async move {
+            seen.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            running.fetch_sub(1, Ordering::SeqCst);
+        }
+    };
+    let stack = ServiceBuilder::new()
+        .layer(verify())
+        .layer(dedup())
+        .layer(GlobalConcurrencyLimitLayer::new(2));
+    let app: Router = Router::new().route("/hook", post(handler)).route_layer(stack);
+    let requests = (0..8).map(|n| github("/hook").valid(&push(&n.to_string())));
+    let answers: JoinSet<_> = requests.map(|request| app.clone().oneshot(request)).collect();
+    for answer in answers.join_all().await {
+        assert_eq!(answer.unwrap().status(), 200);
+    }
+    assert_eq!(most.load(Ordering::SeqCst), 2);
 }
 
 /// A middleware that sees what was verified.

@@ -61,8 +61,8 @@ impl Partner {
         Self { scheme, right, wrong, uri: None, clock, requests: AtomicU64::new(0) }
     }
 
-    /// Where it sends its requests, instead of `/` or the path of the URL. Without a query of its own it keeps what is
-    /// signed there.
+    /// Where it sends its requests, instead of `/` or the path of the URL. Without a query of its own it keeps
+    /// that of the URL, and what is signed in it.
     ///
     /// # Panics
     ///

@@ -191,6 +191,7 @@ fn a_scheme_file_of_many_levels_is_refused() {
         "content = [\"1.2.3.4.5.6.7.8.9.10\"] # 1.2.3.4.5.6.7.8.9.10".into(),
         format!("content = [{}", "[], ".repeat(20)),
         "a.b.c = 1\n".repeat(9),
+        "a.b\n".repeat(9),
         format!("a = {}", ["1.5"; 9].join(" = ")),
         format!("a = [{}", ["1.5"; 9].join(", ")),
     ] {

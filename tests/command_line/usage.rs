@@ -39,6 +39,15 @@ fn wrong_usage_ends_with_2_and_a_message() {
     }
 }
 
+/// Whatever a variable is called, one that is there is meant.
+#[test]
+fn a_variable_that_is_set_may_have_any_name() {
+    let name = "hooks.acme-production-and-everything-else";
+    let args = ["verify", "--scheme", "github", "--secret-env", name, "-"];
+    assert_eq!(code(&inhook_with(&[(name, SECRET)], &args, &github())), 0);
+    assert_eq!(code(&inhook_with(&[], &args, &github())), 2);
+}
+
 /// What a person does who found it in a terminal: pipes, files, typing errors.
 #[test]
 fn what_is_not_said_and_what_ends_early() {

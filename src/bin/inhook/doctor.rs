@@ -25,7 +25,7 @@ mod url;
 /// Tries what usually goes wrong, and says what would have to be changed for the request to verify.
 ///
 /// Ends with 0 if the request is valid as it is, 1 if it is not, and 2 if the usage or the
-/// configuration is wrong.
+/// configuration is wrong, and none of these mistakes explains that.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Doctor {
     #[command(flatten)]
@@ -94,6 +94,10 @@ impl Doctor {
                 "To change a key, make a scheme file of the preset: `inhook presets {preset} > {MINE}`, and `--scheme {MINE}`."
             ))?;
         }
+        if found.is_empty() && refused.is_err() {
+            // That is no mistake of the request's.
+            return Ok(ExitCode::from(2));
+        }
         if let Some(missing) = wrong_length.and_then(|wrong| wrong.missing())
             && found.is_empty()
         {
@@ -104,8 +108,6 @@ impl Doctor {
         }
         match refused {
             _ if !found.is_empty() => {}
-            // That is no mistake of the request's.
-            Err(_) => return Ok(ExitCode::from(2)),
             Ok(Rejection::MissingHeader { header }) => say(format_args!(
                 "None of the usual mistakes explains it: the request has no `{header}`. Whatever saved or passed it on dropped that, or the partner signs by another scheme."
             ))?,

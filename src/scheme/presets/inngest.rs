@@ -36,5 +36,5 @@ pub(super) const PRESETS: &[Preset] = &[Preset {
     scheme: INNGEST,
     confirmed: Confirmed::BySource,
     page: "https://www.inngest.com/docs/platform/signing-keys",
-    unsigned: "nothing that is used",
+    unsigned: "the query, which names the step",
 }];

@@ -9,8 +9,9 @@ use crate::scheme::{Field, Identity, Scheme, Signature};
 ///
 /// - **Identity**: `Request-ID`, not signed, bound to the content.
 /// - **Event type**: `Sentry-Hook-Resource`, not signed.
-/// - **Retries**: three, 5 min apart, each with another id: what is answered too late runs again. Sentry waits 1 s for an
-///   answer.
+/// - **Retries**: three, 5 min apart, where it gets no answer, and each with another id: what is answered too late runs
+///   again. Of an answer of 503 nothing is documented, so a [`Spill`](crate::Spill) takes what the store can't. Sentry
+///   waits 1 s for an answer.
 pub const SENTRY: Scheme = Scheme {
     name: Borrowed("sentry"),
     signature: Signature {
@@ -20,7 +21,7 @@ pub const SENTRY: Scheme = Scheme {
     id: Some(Field::Header(Borrowed("request-id"))),
     event: Some(Field::Header(Borrowed("sentry-hook-resource"))),
     identity: Identity::IdAndContent,
-    retry_horizon: Duration::from_secs(15 * 60),
+    retry_horizon: Duration::ZERO,
     deadline: Duration::from_secs(1),
     ..Scheme::BASE
 };
