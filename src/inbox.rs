@@ -133,7 +133,8 @@ pub trait Inbox: Send + Sync + 'static {
     async fn extend(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Lease>, InboxError>;
 
     /// Records how an attempt ended. A lease that was taken over is refused, so a stalled worker
-    /// can't undo what another one did.
+    /// can't undo what another one did; so is one that lapsed in its last attempt, once [`lease`](Self::lease) has made
+    /// a dead letter of that.
     ///
     /// # Errors
     ///
