@@ -101,6 +101,13 @@ fn what_is_not_said_and_what_ends_early() {
             .unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(2), "{args:?}");
     }
+    // Nor what is said beside it, which changes nothing.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_inhook"))
+        .args(["presets", "nobody"])
+        .stderr(std::fs::File::options().write(true).open("/dev/full").unwrap())
+        .spawn()
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
     // An id is made up where a partner always sends one, and not where the body has one.
     let svix = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     assert!(text(&signed(svix, "svix", &[], "{}")).contains("webhook-id: "));

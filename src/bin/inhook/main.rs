@@ -1,6 +1,5 @@
 //! `inhook`: explains a signature, signs requests, sends them, and knows the presets.
 #![forbid(unsafe_code)]
-#![allow(clippy::print_stderr, reason = "it is a command line")]
 
 use std::process::ExitCode;
 
@@ -50,7 +49,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check.run(),
     };
     ended.unwrap_or_else(|failed| {
-        eprintln!("inhook: {failed}");
+        output::note(failed);
         ExitCode::from(2)
     })
 }

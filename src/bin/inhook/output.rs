@@ -1,5 +1,5 @@
 //! What goes to standard output. That it is full is an error like any other; that nobody reads any
-//! longer, as behind `head`, changes nothing.
+//! longer, as behind `head`, changes nothing. And what goes to standard error, if it does.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -26,6 +26,11 @@ pub(crate) fn without_password(url: &str) -> String {
 /// Prints a line.
 pub(crate) fn say(line: impl Display) -> Result<(), Failed> {
     write(format!("{line}\n").as_bytes())
+}
+
+/// Says something to whoever reads standard error: where nobody can, the rest goes on.
+pub(crate) fn note(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "inhook: {line}");
 }
 
 /// Prints bytes as they are.

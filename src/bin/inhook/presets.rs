@@ -6,7 +6,7 @@ use inhook::presets::{self, Confirmed, Preset};
 use serde_json::{Value, json};
 
 use crate::Failed;
-use crate::output::{say, write};
+use crate::output::{note, say, write};
 
 /// Lists the partners that are known, or shows one as a scheme file.
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ impl Presets {
             return Ok(ExitCode::SUCCESS);
         };
         let Some(preset) = presets::find(name) else {
-            eprintln!("inhook: there is no preset `{name}`; `inhook presets` lists them");
+            note(format_args!("there is no preset `{name}`; `inhook presets` lists them"));
             return Ok(ExitCode::from(1));
         };
         match self.json {

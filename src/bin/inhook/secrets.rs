@@ -4,6 +4,7 @@ use inhook::Secret;
 use inhook::scheme::Scheme;
 
 use crate::Failed;
+use crate::output::note;
 
 /// Where the secrets are, and what they are called.
 #[derive(Debug, clap::Args)]
@@ -79,9 +80,9 @@ impl Secrets {
         let secrets = self.secret_env.iter().enumerate().map(named).collect();
         if key_ids.len() > 0 {
             let unused = key_ids.len();
-            eprintln!(
-                "inhook: warning: {unused} of `--param key_id=…` not used: no secret needs it"
-            );
+            note(format_args!(
+                "warning: {unused} of `--param key_id=…` not used: no secret needs it"
+            ));
         }
         secrets
     }

@@ -14,6 +14,7 @@ use inhook::{ConfigError, Delivery, Secret, Verifier};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 use serde_json::Value;
 
+use crate::output::note;
 use crate::secrets::Secrets;
 use crate::verify::{At, YEAR_9999, wrong};
 use crate::{Failed, request, scheme};
@@ -107,7 +108,7 @@ impl Prepared<'_> {
         let scheme = &self.scheme;
         let received = self.receiver.verify(request.clone());
         if let Err(rejection) = &received {
-            eprintln!("inhook: warning: a receiver refuses this request: {rejection}");
+            note(format_args!("warning: a receiver refuses this request: {rejection}"));
         }
         let found = received.as_ref().ok();
         let at = at.map(|at| at.to_string());
@@ -118,32 +119,32 @@ impl Prepared<'_> {
             ("--at", &at, scheme.sent_at.is_some(), None),
         ] {
             match (given, has_place, found) {
-                (Some(_), false, _) => eprintln!(
-                    "inhook: warning: `{option}` is not used: this partner sends no such thing"
-                ),
+                (Some(_), false, _) => note(format_args!(
+                    "warning: `{option}` is not used: this partner sends no such thing"
+                )),
                 (Some(given), true, Some(found)) if found != Some(given) => {
                     let found = found.map_or("none".to_owned(), |found| format!("`{found}`"));
-                    eprintln!("inhook: warning: `{option}`: what a receiver finds is {found}");
+                    note(format_args!("warning: `{option}`: what a receiver finds is {found}"));
                 }
                 _ => {}
             }
         }
         if self.sender.tamper && self.receiver.verify(self.tampered(request.clone())).is_ok() {
-            eprintln!(
-                "inhook: warning: a receiver accepts it although it was tampered with: the body is not what is signed"
-            );
+            note(format_args!(
+                "warning: a receiver accepts it although it was tampered with: the body is not what is signed"
+            ));
         }
         let own = endpoint.split_once('?').map_or("", |(_, own)| own);
         if !self.destination(endpoint, request).contains(own) {
-            eprintln!(
-                "inhook: warning: the query of the endpoint is left out: another one is signed"
-            );
+            note(format_args!(
+                "warning: the query of the endpoint is left out: another one is signed"
+            ));
         }
         let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(request.body()).is_ok();
         if is_json && !request.body().starts_with(&self.body) {
-            eprintln!(
-                "inhook: note: values were written into the body, so its JSON was serialised again"
-            );
+            note(format_args!(
+                "note: values were written into the body, so its JSON was serialised again"
+            ));
         }
     }
 

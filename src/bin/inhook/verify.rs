@@ -13,7 +13,7 @@ use inhook::scheme::Scheme;
 use inhook::verify::VerifierBuilder;
 use inhook::{ConfigError, Delivery, Rejection, Verifier};
 
-use crate::output::say;
+use crate::output::{note, say};
 use crate::secrets::{Named, Secrets};
 use crate::{Failed, request, scheme};
 
@@ -65,7 +65,7 @@ impl Verify {
             Err(rejection) => {
                 let refused = Refused { valid: false, reason: rejection.reason() };
                 say(serde_json::to_string(&refused)?)?;
-                eprintln!("inhook: {rejection}");
+                note(&rejection);
                 Ok(ExitCode::from(1))
             }
         }
@@ -90,7 +90,7 @@ impl Receiver {
         let builder = self.builder(scheme, secrets, self.url.as_deref())?;
         let built = match builder.clone().build() {
             Err(error @ ConfigError::WeakSecret { .. }) => {
-                eprintln!("inhook: warning: {error}");
+                note(format_args!("warning: {error}"));
                 builder.allow_weak_secret().build()
             }
             built => built,
