@@ -115,7 +115,7 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     R: Default,
 {
-    // Or those that waited longest would be cut off in the middle of their work, and come again.
+    // Half of it is for the work: or those that waited longest would be cut off in the middle, and come again.
     let now = Instant::now();
     let half = deadline.duration_since(now).checked_div(2).unwrap_or_default();
     let inner = until(deadline, call(inner, request, after(now, half)));

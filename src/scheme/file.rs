@@ -46,8 +46,8 @@ impl Scheme {
     ///
     /// # Errors
     ///
-    /// The file can't be read, is longer than 64 KiB or too deep (8 parts of a key, 16 open brackets), is not TOML, has an unknown key or a value of a
-    /// wrong type, or says what no [`Verifier`](crate::Verifier) takes.
+    /// The file can't be read, is longer than 64 KiB or too deep (8 parts of a key, 16 open brackets), is not
+    /// TOML, has an unknown key or a value of a wrong type, or says what no [`Verifier`](crate::Verifier) takes.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, SchemeFileError> {
         let path = path.as_ref();
         let file = path.display().to_string();

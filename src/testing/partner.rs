@@ -142,8 +142,8 @@ impl Partner {
         }
         let mut request = signer.request(&message).expect("a message that can be signed");
         if let Some(uri) = &self.uri {
-            let signed = request.uri().query().filter(|_| uri.query().is_none());
-            *request.uri_mut() = match signed {
+            let own = request.uri().query().filter(|_| uri.query().is_none());
+            *request.uri_mut() = match own {
                 Some(query) => format!("{uri}?{query}").parse().expect("a URI and a query"),
                 None => uri.clone(),
             };

@@ -33,6 +33,7 @@ mod limits;
 #[path = "../common/log.rs"]
 mod log;
 mod printed;
+mod rejections;
 mod secrets;
 mod warnings;
 mod windows;

@@ -7,12 +7,12 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderName, Request};
 use inhook::scheme::{Layout, Scheme, TimeFormat};
-use inhook::{Delivery, Rejection, Verifier};
+use inhook::{Delivery, Rejection};
 
 use crate::output::say;
 use crate::request::{Captured, WrongLength};
 use crate::secrets::Named;
-use crate::verify::{Receiver, judge};
+use crate::verify::{Receiver, check_kind, judge};
 use crate::{Failed, request, scheme};
 
 mod body;
@@ -196,7 +196,10 @@ impl Doctor {
 
     /// What is known once the MAC holds, whatever the time is; `None` if it does not.
     fn signed(&self, case: &Case) -> Option<Result<Delivery, Rejection>> {
-        match self.timeless(case)?.verify(case.request.clone()) {
+        let builder =
+            self.receiver.builder(&case.scheme, &case.secrets, case.url.as_deref()).ok()?;
+        let verifier = builder.allow_weak_secret().ignore_sent_at().build().ok()?;
+        match verifier.verify(case.request.clone()) {
             // The signature is right, and what was signed is not what the scheme says of it.
             Err(
                 rejection @ (Rejection::NotJson { .. }
@@ -209,23 +212,15 @@ impl Doctor {
         }
     }
 
-    fn timeless(&self, case: &Case) -> Option<Verifier> {
-        let builder =
-            self.receiver.builder(&case.scheme, &case.secrets, case.url.as_deref()).ok()?;
-        builder.allow_weak_secret().ignore_sent_at().build().ok()
-    }
-
     /// What is wrong beside the signature: mostly the time.
     fn about_the_rest(&self, case: &Case, proved: &Result<Delivery, Rejection>) -> String {
         let delivery = match proved {
             Ok(delivery) => delivery,
             Err(rejection) => return sentence(&rejection.to_string()),
         };
-        let judged = self.timeless(case).map(|verifier| judge(&verifier, case.request.clone()));
-        let is_taken = !matches!(judged, Some(Err(Rejection::Method | Rejection::ContentEncoding)));
         let now = self.receiver.now();
-        let (true, Some(signed_at), Some(sent_at)) =
-            (is_taken, delivery.signed_at(), &case.scheme.sent_at)
+        let (Ok(()), Some(signed_at), Some(sent_at)) =
+            (check_kind(&case.request), delivery.signed_at(), &case.scheme.sent_at)
         else {
             return "a server does not take the method or the content encoding.".into();
         };

@@ -74,6 +74,12 @@ impl Verify {
 
 /// What a server with a `VerifyLayer` makes of the request, but for its limits of size and time.
 pub(crate) fn judge(verifier: &Verifier, request: Request<Bytes>) -> Result<Delivery, Rejection> {
+    check_kind(&request)?;
+    verifier.verify(request)
+}
+
+/// Whether it has the method and the encoding that a server takes.
+pub(crate) fn check_kind(request: &Request<Bytes>) -> Result<(), Rejection> {
     if request.method() != Method::POST {
         return Err(Rejection::Method);
     }
@@ -81,7 +87,7 @@ pub(crate) fn judge(verifier: &Verifier, request: Request<Bytes>) -> Result<Deli
     if encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Rejection::ContentEncoding);
     }
-    verifier.verify(request)
+    Ok(())
 }
 
 impl Receiver {
