@@ -22,7 +22,7 @@
 //!   bounds what it holds in memory by itself.
 //! - **A limit on handlers** (`GlobalConcurrencyLimitLayer`) belongs inside: it is asked for a place when a
 //!   request is verified, so nobody without the secret takes one. It is waited for as long as the partner's
-//!   deadline, then the answer is 503. That is so in one `ServiceBuilder`, behind this layer; in axum, a
+//!   deadline, then the answer is 503. That is so in one `ServiceBuilder`, directly behind this layer; in axum, a
 //!   `route_layer` call of its own waits without a bound.
 
 use std::fmt;

@@ -117,8 +117,8 @@ pub struct Scheme {
     pub dangerously_allow: Cow<'static, [Danger]>,
     /// What the partner wants to be answered.
     pub answer: Answer,
-    /// For how long after its first attempt the partner retries, zero if it never does by itself. The
-    /// dedup window is longer.
+    /// For how long after its first attempt the partner retries, zero if it never does by itself, or
+    /// nobody knows that it does after a 503. The dedup window is longer.
     #[serde(with = "duration")]
     pub retry_horizon: Duration,
     /// How long the partner waits for an answer.

@@ -6,8 +6,8 @@
 //! - **Suspects run alone.** A lease that lapsed belonged to a worker that vanished, perhaps because
 //!   of that very job. With a suspect due the worker stops leasing and waits, for one lease at most,
 //!   until nothing else runs; then the suspect has the process to itself, for one lease at most. So a
-//!   killer takes its neighbours with it once, in the crash that made them suspects, and again only where it runs for
-//!   longer than a lease before it kills. A job that
+//!   killer takes its neighbours with it once, in the crash that made them suspects, and others only where it runs for
+//!   longer than a lease before it kills, or they have run for longer than ten. A job that
 //!   has run for ten leases is not waited for: it may hang, and suspects would never have their turn. They then run
 //!   beside it, whatever the limits by source. Where attempts take so long, make the lease longer.
 

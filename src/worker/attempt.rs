@@ -58,7 +58,7 @@ pub(super) async fn settle<I: Inbox + ?Sized>(inbox: &I, lease: Lease, outcome: 
         match inbox.settle(lease, outcome.clone()).await {
             Ok(Settled::Recorded) => return,
             Ok(Settled::Stale) => {
-                tracing::warn!(key = %lease.key(), "not recorded: its lease is over; another worker has the job, or it is a dead letter");
+                tracing::warn!(key = %lease.key(), "nothing changed: the lease is not held any more, as the job was settled, taken over, or made a dead letter");
                 return;
             }
             Err(error) => {
